@@ -1,0 +1,1 @@
+//! What an integer network means: slow, obvious, exact

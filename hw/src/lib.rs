@@ -1,0 +1,1 @@
+//! The accelerator, described in RustHDL and elaborated from an ArchConfig

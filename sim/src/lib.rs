@@ -1,0 +1,1 @@
+//! Executions of a compiled network and their comparison

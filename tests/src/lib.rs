@@ -1,0 +1,1 @@
+//! Whole-toolkit regression: cases as files, run on every engine
