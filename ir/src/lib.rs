@@ -1,1 +1,30 @@
-//! Plain data that the stages of the toolkit hand each other
+//! Plain data that the stages of the toolkit hand each other.
+//!
+//! | type | what | on disk |
+//! |---|---|---|
+//! | [`Network`] | float graph and parameters, what the trainer writes | `network.json` + `weights.safetensors` |
+//! | [`QuantNetwork`] | integer graph, what every engine computes | `quant.json` + `quant.safetensors` |
+//! | [`ArchConfig`] | every width and depth of the accelerator | TOML file or preset |
+//! | [`Program`] | schedule, ROM images, memory map | `program.json` + `*.mem` |
+//!
+//! There is no behaviour here beyond validation and storage. Everything is validated when it is loaded:
+//! version, shapes, ranges, finite numbers, graph order. The forms are described in `docs/format.md`.
+
+pub mod arch;
+pub mod error;
+pub mod graph;
+pub mod network;
+pub mod program;
+pub mod quant;
+pub mod shape;
+pub mod store;
+pub mod tensors;
+
+pub use arch::{AdderForm, ArchConfig};
+pub use error::{Error, Result};
+pub use graph::{INPUT, Node};
+pub use network::{Input, Network, NeuronVersion, Op, WeightKind};
+pub use program::Program;
+pub use quant::{QuantInput, QuantNetwork, QuantOp};
+pub use shape::Shape;
+pub use tensors::{Tensor, Tensors};

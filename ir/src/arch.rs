@@ -1,0 +1,179 @@
+//! Every width and depth of the accelerator; the only source of them.
+
+use crate::{Error, Result, store};
+use serde::{Deserialize, Serialize};
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+/// Most time-steps of an inference.
+pub const MAX_TIME_STEPS: usize = 63;
+/// Allowed bits of a spike.
+pub const ACT_BITS: RangeInclusive<u32> = 2..=8;
+/// Allowed bits of a membrane potential.
+pub const MEMBRANE_BITS: RangeInclusive<u32> = 12..=24;
+
+/// How the adder of a processing element is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AdderForm {
+    /// `(p ^ flip) + a` for any part and any simulator.
+    #[default]
+    Generic,
+    /// CCU2C carry cells, one LUT a bit, for Lattice ECP5.
+    Ecp5,
+}
+
+/// An accelerator. Written in TOML by people, in JSON inside a build.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ArchConfig {
+    /// R: rows of the array; input channels that enter in one cycle.
+    pub rows: usize,
+    /// C: columns of the array; output channels computed side by side.
+    pub cols: usize,
+    /// A: bits of a spike.
+    pub act_bits: u32,
+    /// Bits of an accumulator.
+    pub acc_bits: u32,
+    /// V: bits of a membrane potential.
+    pub membrane_bits: u32,
+    /// N: neuron lanes; divides `rows` and `cols`.
+    pub lanes: usize,
+    /// Words of `rows` spikes.
+    pub activation_depth: usize,
+    /// Sums of one column in each of the two accumulator banks.
+    pub accumulator_depth: usize,
+    /// Words of `cols` weight bits.
+    pub weight_depth: usize,
+    /// Words of one neuron parameter.
+    pub parameter_depth: usize,
+    /// Bytes of the input buffer.
+    pub input_depth: usize,
+    /// Words of the schedule.
+    pub schedule_depth: usize,
+    /// Form of the processing element's adder.
+    pub adder: AdderForm,
+}
+
+impl Default for ArchConfig {
+    fn default() -> Self {
+        Self::sized(16, 16, 8)
+    }
+}
+
+impl ArchConfig {
+    /// Names of the presets.
+    pub const PRESETS: [&'static str; 5] = ["4x4", "8x8", "16x16", "32x32", "24x40"];
+
+    /// An array of `rows` x `cols` for `act_bits`-bit spikes, its memories sized to match.
+    pub fn sized(rows: usize, cols: usize, act_bits: u32) -> Self {
+        let lanes = (1..=8).rev().find(|n| rows.is_multiple_of(*n) && cols.is_multiple_of(*n)).unwrap_or(1);
+        ArchConfig {
+            rows,
+            cols,
+            act_bits,
+            acc_bits: 28,
+            membrane_bits: 16,
+            lanes,
+            activation_depth: (1 << 18) / rows.max(1).next_power_of_two(),
+            accumulator_depth: 512,
+            weight_depth: (1 << 20) / cols.max(1).next_power_of_two(),
+            parameter_depth: 1 << 15,
+            input_depth: 1 << 14,
+            schedule_depth: 1 << 10,
+            adder: AdderForm::Generic,
+        }
+    }
+
+    /// The preset called `name`, with A = 8.
+    pub fn preset(name: &str) -> Option<Self> {
+        let (rows, cols) = Self::PRESETS.contains(&name).then(|| name.split_once('x'))??;
+        Some(Self::sized(rows.parse().ok()?, cols.parse().ok()?, 8))
+    }
+
+    /// A preset's name or a TOML file.
+    pub fn named(name: &str) -> Result<Self> {
+        if let Some(arch) = Self::preset(name) {
+            return Ok(arch);
+        }
+        if !Path::new(name).exists() {
+            let message = format!("neither a preset ({}) nor a file", Self::PRESETS.join(", "));
+            return Err(Error::invalid(format!("architecture `{name}`"), message));
+        }
+        Self::load(Path::new(name))
+    }
+
+    /// Reads a TOML file; keys left out keep the values of the 16x16 preset.
+    pub fn load(path: &Path) -> Result<Self> {
+        let bytes = store::read(path)?;
+        let syntax = |message: String| Error::Syntax { path: path.into(), message };
+        let text = std::str::from_utf8(&bytes).map_err(|e| syntax(e.to_string()))?;
+        let arch: ArchConfig = toml::from_str(text).map_err(|e| syntax(e.to_string()))?;
+        arch.validate()?;
+        Ok(arch)
+    }
+
+    /// Every value is in the range that the hardware can be built for.
+    pub fn validate(&self) -> Result<()> {
+        let range = |name: &str, value: usize, range: RangeInclusive<usize>| match range.contains(&value) {
+            true => Ok(()),
+            false => Err(Error::invalid("architecture", format!("{name} = {value}, not {range:?}"))),
+        };
+        range("rows", self.rows, 1..=64)?;
+        range("cols", self.cols, 1..=64)?;
+        range("act_bits", self.act_bits as usize, *ACT_BITS.start() as usize..=*ACT_BITS.end() as usize)?;
+        range("membrane_bits", self.membrane_bits as usize, 12..=24)?;
+        range("acc_bits", self.acc_bits as usize, self.sum_bits() as usize..=32)?;
+        range("lanes", self.lanes, 1..=16)?;
+        for (name, depth) in self.depths() {
+            range(name, depth, 16..=1 << 24)?;
+        }
+        range("lanes * act_bits", self.lanes * self.act_bits as usize, 1..=64)?;
+        if !self.rows.is_multiple_of(self.lanes) || !self.cols.is_multiple_of(self.lanes) {
+            let message =
+                format!("lanes = {} must divide rows = {} and cols = {}", self.lanes, self.rows, self.cols);
+            return Err(Error::invalid("architecture", message));
+        }
+        Ok(())
+    }
+
+    fn depths(&self) -> [(&'static str, usize); 6] {
+        [
+            ("activation_depth", self.activation_depth),
+            ("accumulator_depth", self.accumulator_depth),
+            ("weight_depth", self.weight_depth),
+            ("parameter_depth", self.parameter_depth),
+            ("input_depth", self.input_depth),
+            ("schedule_depth", self.schedule_depth),
+        ]
+    }
+
+    /// Bits of a column's sum: `A + 1 + ceil(log2(rows))`.
+    pub fn sum_bits(&self) -> u32 {
+        self.act_bits + 1 + self.rows.next_power_of_two().ilog2()
+    }
+
+    /// Bits of a parameter word: a multiplier or a membrane-format number.
+    pub fn parameter_bits(&self) -> u32 {
+        self.membrane_bits.max(crate::quant::MULTIPLIER_BITS)
+    }
+
+    /// Words of one activation word's banks: `rows / lanes`.
+    pub fn banks(&self) -> usize {
+        self.rows / self.lanes
+    }
+
+    /// Activation planes that an 8-bit input code is cut into: `ceil(8 / A)`.
+    pub fn input_planes(&self) -> usize {
+        (crate::quant::INPUT_BITS.div_ceil(self.act_bits)) as usize
+    }
+
+    /// Fewest cycles of one weight tile: its bits enter a row a cycle, and an accumulator's read,
+    /// addition and write take [`ACCUMULATE_CYCLES`].
+    pub fn min_tile_cycles(&self) -> usize {
+        self.rows.max(ACCUMULATE_CYCLES)
+    }
+}
+
+/// Cycles after which a written accumulator can be read again.
+pub const ACCUMULATE_CYCLES: usize = 4;

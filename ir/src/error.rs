@@ -1,0 +1,71 @@
+//! What can be wrong with data on disk.
+
+use std::path::{Path, PathBuf};
+
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Every text says what is wrong, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system refused.
+    #[error("cannot {action} {path}: {source}")]
+    Io {
+        /// `read`, `write`, `create`.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// Text that is not the JSON or TOML it should be.
+    #[error("{path}: {message}\n  docs/format.md describes this file")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// The parser's message, with line and column.
+        message: String,
+    },
+    /// A file of another format version.
+    #[error(
+        "{path}: {format} version {found}, but this program reads version {expected}; write it again with a matching `empf`"
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The format's name.
+        format: &'static str,
+        /// The version in the file.
+        found: u32,
+        /// The version that is read.
+        expected: u32,
+    },
+    /// A tensor file that is cut short or otherwise broken.
+    #[error("{path}: not a whole safetensors file ({message}); copy or write it again")]
+    Tensors {
+        /// The file.
+        path: PathBuf,
+        /// What the reader found.
+        message: String,
+    },
+    /// The content contradicts itself or leaves its range.
+    #[error("{context}: {message}")]
+    Invalid {
+        /// Network, node or tensor.
+        context: String,
+        /// What is wrong and what was expected.
+        message: String,
+    },
+}
+
+impl Error {
+    /// An [`Error::Io`] about `path`.
+    pub fn io(action: &'static str, path: impl AsRef<Path>, source: std::io::Error) -> Self {
+        Error::Io { action, path: path.as_ref().into(), source }
+    }
+
+    /// An [`Error::Invalid`] about `context`.
+    pub fn invalid(context: impl Into<String>, message: impl Into<String>) -> Self {
+        Error::Invalid { context: context.into(), message: message.into() }
+    }
+}

@@ -1,0 +1,319 @@
+//! The float graph that the trainer writes and the compiler reads.
+
+use crate::graph::{self, Node, Operator};
+use crate::tensors::{Tensor, Tensors};
+use crate::{Error, Result, Shape, store};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Version of the on-disk form.
+pub const VERSION: u32 = 1;
+const FORMAT: &str = "empf-network";
+
+/// What enters the network: unsigned 8-bit codes, read as `(code - zero_point) * scale`.
+///
+/// An integer zero point keeps the border exact: padding inserts the code `zero_point`, whose value is 0.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// Channels.
+    pub channels: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// 1: a static image, fed at every time-step; else one frame per time-step.
+    pub frames: usize,
+    /// The code whose value is 0.
+    pub zero_point: u8,
+    /// Value of one code step, > 0.
+    pub scale: f32,
+}
+
+impl Input {
+    /// Shape of one frame.
+    pub fn shape(&self) -> Shape {
+        Shape::new(self.channels, self.height, self.width)
+    }
+}
+
+/// How a convolution uses its stored weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WeightKind {
+    /// As stored. In hardware: odd integers of 8 digit planes.
+    Float,
+    /// `Sign(w)`, with `Sign(0) = +1`.
+    Sign,
+}
+
+/// Versions of the EM-PF neuron (Eq. 3 and 6 of the paper).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NeuronVersion {
+    /// Learnable leak and threshold at every time-step: tensors `lambda`, `theta`.
+    I,
+    /// Membrane batch normalisation at every time-step: `lambda`, `theta`, `alpha`, `beta`, `gamma`, `b`,
+    /// `mean`, `var`.
+    II,
+    /// Parallel: no residual potential; tensor `theta`.
+    III,
+}
+
+/// Operators of a float network. `C` is the node's channel count, `T` the network's time-steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
+pub enum Op {
+    /// 2-D convolution without bias. `weight`: `[out_channels, in_channels, kernel, kernel]`.
+    Conv {
+        /// Number of output channels.
+        out_channels: usize,
+        /// Side of the window.
+        kernel: usize,
+        /// Step of the window.
+        stride: usize,
+        /// Border of zeros on each side.
+        padding: usize,
+        /// Float or sign.
+        weights: WeightKind,
+    },
+    /// Batch normalisation with the running statistics of each time-step.
+    /// `gamma`, `bias`: `[C]`; `mean`, `var`: `[T, C]`.
+    BatchNorm {
+        /// Added to the variance.
+        eps: f32,
+    },
+    /// EM-PF neuron. Every tensor is `[T, C]`, or `[T, 1]` where one value serves the layer.
+    Neuron {
+        /// I, II or III.
+        version: NeuronVersion,
+        /// Added to the variance in version II.
+        #[serde(default = "default_eps")]
+        eps: f32,
+    },
+    /// Mean over windows without padding.
+    AvgPool {
+        /// Side of the window.
+        kernel: usize,
+        /// Step of the window.
+        stride: usize,
+    },
+    /// Mean over all positions.
+    GlobalAvgPool,
+    /// `weight`: `[out_features, C * H * W]`, `bias`: `[out_features]`.
+    Linear {
+        /// Number of outputs.
+        out_features: usize,
+    },
+    /// Sum of two currents of equal shape.
+    Add,
+}
+
+fn default_eps() -> f32 {
+    1e-5
+}
+
+impl Operator for Op {
+    fn arity(&self) -> usize {
+        if *self == Op::Add { 2 } else { 1 }
+    }
+
+    fn output_shape(&self, inputs: &[Shape]) -> std::result::Result<Shape, String> {
+        let x = inputs[0];
+        match *self {
+            Op::Conv { out_channels, kernel, stride, padding, .. } => {
+                let y = window(x, [kernel; 2], [stride; 2], padding)?;
+                Ok(Shape { channels: out_channels, ..y })
+            }
+            Op::AvgPool { kernel, stride } => window(x, [kernel; 2], [stride; 2], 0),
+            Op::GlobalAvgPool => Ok(Shape::new(x.channels, 1, 1)),
+            Op::Linear { out_features } => Ok(Shape::new(out_features, 1, 1)),
+            Op::BatchNorm { .. } | Op::Neuron { .. } => Ok(x),
+            Op::Add if inputs[1] == x => Ok(x),
+            Op::Add => Err(format!("adds {x} and {}", inputs[1])),
+        }
+    }
+}
+
+/// Shape after a window, or why it does not fit.
+pub(crate) fn window(
+    x: Shape,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: usize,
+) -> std::result::Result<Shape, String> {
+    if kernel.contains(&0) || stride.contains(&0) {
+        return Err("kernel and stride are at least 1".into());
+    }
+    if padding >= kernel[0].max(kernel[1]) {
+        return Err(format!("padding {padding} is not smaller than the kernel"));
+    }
+    x.windowed(kernel, stride, padding).ok_or_else(|| {
+        format!("a {}x{} window does not fit into {x} with padding {padding}", kernel[0], kernel[1])
+    })
+}
+
+/// A trained network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Network {
+    /// For people.
+    pub name: String,
+    /// T.
+    pub time_steps: usize,
+    /// Number of classes; the last node has as many outputs.
+    pub classes: usize,
+    /// What enters.
+    pub input: Input,
+    /// In order; the last one's outputs, summed over T, are the logits.
+    pub nodes: Vec<Node<Op>>,
+    /// Parameters by `<node>.<tensor>`, all f32.
+    pub tensors: Tensors,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    format: String,
+    version: u32,
+    name: String,
+    time_steps: usize,
+    classes: usize,
+    input: Input,
+    nodes: Vec<Node<Op>>,
+}
+
+impl Network {
+    /// Shape of each node's result, in order.
+    pub fn shapes(&self) -> Result<Vec<Shape>> {
+        graph::infer_shapes(self.input.shape(), &self.nodes)
+    }
+
+    /// Tensors that a node of this operator must have, with their shapes. `input` and `output` are the
+    /// node's feature maps, `t` the time-steps. `1` may stand for `C` in a neuron's tensors.
+    pub fn expected_tensors(
+        op: &Op,
+        input: Shape,
+        output: Shape,
+        t: usize,
+    ) -> Vec<(&'static str, Vec<usize>)> {
+        let c = output.channels;
+        match *op {
+            Op::Conv { kernel, .. } => vec![("weight", vec![c, input.channels, kernel, kernel])],
+            Op::BatchNorm { .. } => {
+                vec![("gamma", vec![c]), ("bias", vec![c]), ("mean", vec![t, c]), ("var", vec![t, c])]
+            }
+            Op::Neuron { version, .. } => neuron_tensors(version).iter().map(|n| (*n, vec![t, c])).collect(),
+            Op::Linear { out_features } => {
+                vec![("weight", vec![out_features, input.elements()]), ("bias", vec![out_features])]
+            }
+            Op::AvgPool { .. } | Op::GlobalAvgPool | Op::Add => vec![],
+        }
+    }
+
+    /// Graph, shapes and tensors agree and every number is finite.
+    pub fn validate(&self) -> Result<()> {
+        let network = |m: String| Error::invalid(format!("network `{}`", self.name), m);
+        if self.time_steps == 0 || self.time_steps > crate::arch::MAX_TIME_STEPS {
+            return Err(network(format!(
+                "time_steps is {}, not 1..={}",
+                self.time_steps,
+                crate::arch::MAX_TIME_STEPS
+            )));
+        }
+        if self.input.frames != 1 && self.input.frames != self.time_steps {
+            return Err(network(format!("{} frames for {} time-steps", self.input.frames, self.time_steps)));
+        }
+        if !(self.input.scale.is_finite() && self.input.scale > 0.0) {
+            return Err(network(format!("input scale {} is not a positive number", self.input.scale)));
+        }
+        let shapes = self.shapes()?;
+        match shapes.last() {
+            Some(s) if *s == Shape::new(self.classes, 1, 1) => {}
+            Some(s) => return Err(network(format!("the last node gives {s}, not {} classes", self.classes))),
+            None => return Err(network("it has no nodes".into())),
+        }
+        for (node, output) in self.nodes.iter().zip(&shapes) {
+            let input = self.shape_of(&node.inputs[0], &shapes);
+            for (name, want) in Self::expected_tensors(&node.op, input, *output, self.time_steps) {
+                self.check_tensor(&format!("{}.{name}", node.name), &want, &node.op, name)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_tensor(&self, full: &str, want: &[usize], op: &Op, name: &str) -> Result<()> {
+        let tensor = self.tensors.get(full)?;
+        let values = tensor.as_f32(full)?;
+        let layer_wide = matches!(op, Op::Neuron { .. }) && tensor.shape == [want[0], 1];
+        if tensor.shape != want && !layer_wide {
+            return Err(Error::invalid(
+                format!("tensor `{full}`"),
+                format!("has shape {:?}, expected {want:?}", tensor.shape),
+            ));
+        }
+        if let Some(i) = values.iter().position(|v| !v.is_finite()) {
+            return Err(Error::invalid(format!("tensor `{full}`"), format!("element {i} is {}", values[i])));
+        }
+        if let (true, Some(i)) = (name == "var", values.iter().position(|v| *v < 0.0)) {
+            return Err(Error::invalid(
+                format!("tensor `{full}`"),
+                format!("variance {i} is negative: {}", values[i]),
+            ));
+        }
+        Ok(())
+    }
+
+    /// Shape of the node called `name`, or of the input.
+    pub fn shape_of(&self, name: &str, shapes: &[Shape]) -> Shape {
+        let at = self.nodes.iter().position(|n| n.name == name);
+        at.map_or(self.input.shape(), |i| shapes[i])
+    }
+
+    /// Values of `<node>.<name>`.
+    pub fn tensor(&self, node: &str, name: &str) -> Result<(&[usize], &[f32])> {
+        let full = format!("{node}.{name}");
+        let t = self.tensors.get(&full)?;
+        Ok((&t.shape, t.as_f32(&full)?))
+    }
+
+    /// Stores a parameter as `<node>.<name>`.
+    pub fn set_tensor(&mut self, node: &str, name: &str, shape: Vec<usize>, values: Vec<f32>) {
+        self.tensors.insert(format!("{node}.{name}"), Tensor::f32(shape, values));
+    }
+
+    /// Writes `network.json` and `weights.safetensors` into `folder`; both appear whole or not at all.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        self.validate()?;
+        let header = Header {
+            format: FORMAT.into(),
+            version: VERSION,
+            name: self.name.clone(),
+            time_steps: self.time_steps,
+            classes: self.classes,
+            input: self.input.clone(),
+            nodes: self.nodes.clone(),
+        };
+        store::create_dir(folder)?;
+        self.tensors.save(&folder.join("weights.safetensors"))?;
+        store::write_json(&folder.join("network.json"), &header)
+    }
+
+    /// Reads and validates what [`Network::save`] writes.
+    pub fn load(folder: &Path) -> Result<Self> {
+        let path = folder.join("network.json");
+        let header: Header = store::read_json(&path, FORMAT, VERSION)?;
+        let tensors = Tensors::load(&folder.join("weights.safetensors"))?;
+        let Header { name, time_steps, classes, input, nodes, .. } = header;
+        let network = Network { name, time_steps, classes, input, nodes, tensors };
+        network.validate()?;
+        Ok(network)
+    }
+}
+
+/// Names of a neuron's tensors.
+pub fn neuron_tensors(version: NeuronVersion) -> &'static [&'static str] {
+    match version {
+        NeuronVersion::I => &["lambda", "theta"],
+        NeuronVersion::II => &["lambda", "theta", "alpha", "beta", "gamma", "b", "mean", "var"],
+        NeuronVersion::III => &["theta"],
+    }
+}

@@ -1,0 +1,386 @@
+//! The integer graph that every engine computes. `docs/numerics.md` fixes the meaning of each operator.
+
+use crate::graph::{self, Node, Operator};
+use crate::tensors::{Tensor, Tensors};
+use crate::{Error, Result, Shape, WeightKind, network, store};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Version of the on-disk form.
+pub const VERSION: u32 = 1;
+const FORMAT: &str = "empf-quant-network";
+
+/// Fraction bits F of the leak: `lambda = code / 2^F`.
+pub const LEAK_FRACTION_BITS: u32 = 12;
+/// Bits of the signed mantissa and of the signed leak.
+pub const MULTIPLIER_BITS: u32 = 16;
+/// Bits of an input code.
+pub const INPUT_BITS: u32 = 8;
+/// Digit planes of an integer weight: `w = sum 2^k d_k`, `d_k = +-1`, so w is odd, -255..=255.
+pub const WEIGHT_DIGITS: u32 = 8;
+/// Largest magnitude of an integer weight.
+pub const MAX_WEIGHT: i32 = (1 << WEIGHT_DIGITS) - 1;
+/// Largest right shift of a requantizer.
+pub const MAX_REQUANT_SHIFT: u8 = 31;
+/// Largest right shift of a neuron's spike or of a pooled sum.
+pub const MAX_SPIKE_SHIFT: u8 = 15;
+/// Bits of a logit.
+pub const LOGIT_BITS: u32 = 32;
+
+/// What enters: unsigned 8-bit codes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuantInput {
+    /// Channels.
+    pub channels: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// 1: static; else one frame per time-step.
+    pub frames: usize,
+}
+
+impl QuantInput {
+    /// Shape of one frame.
+    pub fn shape(&self) -> Shape {
+        Shape::new(self.channels, self.height, self.width)
+    }
+}
+
+/// Operators of an integer network. Per-channel tensors are `[T, C]`, all I32.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+pub enum QuantOp {
+    /// Codes to currents. `weight` `[C, C_in, kernel, kernel]`: +-1, or odd -255..=255 where `weights` is
+    /// `float`; `mantissa`, `bias` `[T, C]`.
+    Conv {
+        /// Number of output channels.
+        out_channels: usize,
+        /// Side of the window.
+        kernel: usize,
+        /// Step of the window.
+        stride: usize,
+        /// Border on each side.
+        padding: usize,
+        /// `sign`: one bit; `float`: digit planes.
+        weights: WeightKind,
+        /// The code that the border holds: the zero point of the tensor read.
+        zero_point: u8,
+        /// Right shift after the mantissa.
+        shift: u8,
+    },
+    /// Currents to spikes. `lambda`, `theta`, `offset` `[T, C]`.
+    Neuron {
+        /// Version III: no residual potential; `lambda` and `offset` are 0.
+        parallel: bool,
+        /// Right shift from membrane to spike codes.
+        shift: u8,
+    },
+    /// Sum of the codes of a window, shifted right.
+    AvgPool {
+        /// Height and width of the window.
+        kernel: [usize; 2],
+        /// Step of the window.
+        stride: [usize; 2],
+        /// Right shift of the sum.
+        shift: u8,
+    },
+    /// Codes to logits, summed over T. `weight` `[out, C_in * H * W]` odd, `bias` `[out]`.
+    Linear {
+        /// Number of outputs.
+        out_features: usize,
+    },
+    /// Saturating sum of two currents.
+    Add,
+}
+
+/// What a node's result is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Unsigned codes: 8 bits from the input, A bits elsewhere.
+    Codes,
+    /// Signed membrane-format numbers, V bits.
+    Current,
+    /// 32-bit sums, the end of the network.
+    Logits,
+}
+
+impl QuantOp {
+    /// What it reads and what it gives.
+    pub fn kinds(&self) -> (Kind, Kind) {
+        match self {
+            QuantOp::Conv { .. } => (Kind::Codes, Kind::Current),
+            QuantOp::Neuron { .. } => (Kind::Current, Kind::Codes),
+            QuantOp::AvgPool { .. } => (Kind::Codes, Kind::Codes),
+            QuantOp::Linear { .. } => (Kind::Codes, Kind::Logits),
+            QuantOp::Add => (Kind::Current, Kind::Current),
+        }
+    }
+}
+
+impl Operator for QuantOp {
+    fn arity(&self) -> usize {
+        if *self == QuantOp::Add { 2 } else { 1 }
+    }
+
+    fn output_shape(&self, inputs: &[Shape]) -> std::result::Result<Shape, String> {
+        let x = inputs[0];
+        match *self {
+            QuantOp::Conv { out_channels, kernel, stride, padding, .. } => {
+                let y = network::window(x, [kernel; 2], [stride; 2], padding)?;
+                Ok(Shape { channels: out_channels, ..y })
+            }
+            QuantOp::AvgPool { kernel, stride, .. } => network::window(x, kernel, stride, 0),
+            QuantOp::Linear { out_features } => Ok(Shape::new(out_features, 1, 1)),
+            QuantOp::Neuron { .. } => Ok(x),
+            QuantOp::Add if inputs[1] == x => Ok(x),
+            QuantOp::Add => Err(format!("adds {x} and {}", inputs[1])),
+        }
+    }
+}
+
+/// An integer network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QuantNetwork {
+    /// For people.
+    pub name: String,
+    /// T.
+    pub time_steps: usize,
+    /// Number of logits.
+    pub classes: usize,
+    /// A: bits of a spike.
+    pub act_bits: u32,
+    /// V: bits of currents, membrane potentials, thresholds, offsets and biases.
+    pub membrane_bits: u32,
+    /// What enters.
+    pub input: QuantInput,
+    /// In order; the last one gives the logits.
+    pub nodes: Vec<Node<QuantOp>>,
+    /// Value of one code step of each node's result. For people and reports; no engine reads it.
+    pub scales: BTreeMap<String, f64>,
+    /// Parameters by `<node>.<tensor>`.
+    pub tensors: Tensors,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    format: String,
+    version: u32,
+    name: String,
+    time_steps: usize,
+    classes: usize,
+    act_bits: u32,
+    membrane_bits: u32,
+    input: QuantInput,
+    nodes: Vec<Node<QuantOp>>,
+    scales: BTreeMap<String, f64>,
+}
+
+/// A tensor that a node must have: name, shape and range of its values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TensorSpec {
+    /// Name after the node's.
+    pub name: &'static str,
+    /// Extents.
+    pub shape: Vec<usize>,
+    /// Smallest allowed value.
+    pub min: i64,
+    /// Largest allowed value.
+    pub max: i64,
+    /// Only odd values.
+    pub odd: bool,
+}
+
+impl QuantNetwork {
+    /// Shape of each node's result, in order.
+    pub fn shapes(&self) -> Result<Vec<Shape>> {
+        graph::infer_shapes(self.input.shape(), &self.nodes)
+    }
+
+    /// Largest spike code, `2^A - 1`.
+    pub fn max_code(&self) -> i32 {
+        (1 << self.act_bits) - 1
+    }
+
+    /// Largest code of the tensor called `name`: 255 for the input, `2^A - 1` elsewhere.
+    pub fn max_code_of(&self, name: &str) -> i32 {
+        if name == graph::INPUT { (1 << INPUT_BITS) - 1 } else { self.max_code() }
+    }
+
+    /// Index of the node called `name`; `None` for the input.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.nodes.iter().position(|n| n.name == name)
+    }
+
+    /// Shape of the node called `name`, or of the input.
+    pub fn shape_of(&self, name: &str, shapes: &[Shape]) -> Shape {
+        self.position(name).map_or(self.input.shape(), |i| shapes[i])
+    }
+
+    /// Frames that the node called `name` has: 1 where nothing before it depends on the time-step.
+    ///
+    /// Only the currents of a convolution that reads a static input are the same at every step, and a
+    /// mantissa or bias of their own per step is applied later, so that its accumulators exist once.
+    pub fn frames_of(&self, name: &str) -> usize {
+        if name == graph::INPUT { self.input.frames } else { self.time_steps }
+    }
+
+    /// Tensors of a node, given the shapes of what it reads and gives.
+    pub fn tensor_specs(&self, op: &QuantOp, input: Shape, output: Shape) -> Vec<TensorSpec> {
+        let signed = |bits: u32| (-(1i64 << (bits - 1)), (1i64 << (bits - 1)) - 1);
+        let spec = |name, shape, (min, max): (i64, i64), odd| TensorSpec { name, shape, min, max, odd };
+        let per_step = vec![self.time_steps, output.channels];
+        let (multiplier, membrane) = (signed(MULTIPLIER_BITS), signed(self.membrane_bits));
+        let wide = (-i64::from(MAX_WEIGHT), i64::from(MAX_WEIGHT));
+        match *op {
+            QuantOp::Conv { kernel, weights, .. } => {
+                let range = if weights == WeightKind::Sign { (-1, 1) } else { wide };
+                vec![
+                    spec("weight", vec![output.channels, input.channels, kernel, kernel], range, true),
+                    spec("mantissa", per_step.clone(), multiplier, false),
+                    spec("bias", per_step, membrane, false),
+                ]
+            }
+            QuantOp::Neuron { parallel, .. } => {
+                let zero = |range| if parallel { (0, 0) } else { range };
+                vec![
+                    spec("lambda", per_step.clone(), zero(multiplier), false),
+                    spec("theta", per_step.clone(), membrane, false),
+                    spec("offset", per_step, zero(membrane), false),
+                ]
+            }
+            QuantOp::Linear { out_features } => vec![
+                spec("weight", vec![out_features, input.elements()], wide, true),
+                spec("bias", vec![out_features], signed(LOGIT_BITS), false),
+            ],
+            QuantOp::AvgPool { .. } | QuantOp::Add => vec![],
+        }
+    }
+
+    /// Graph, shapes, kinds, tensors and ranges agree.
+    pub fn validate(&self) -> Result<()> {
+        let network = |m: String| Error::invalid(format!("integer network `{}`", self.name), m);
+        if !(1..=crate::arch::MAX_TIME_STEPS).contains(&self.time_steps) {
+            return Err(network(format!(
+                "time_steps is {}, not 1..={}",
+                self.time_steps,
+                crate::arch::MAX_TIME_STEPS
+            )));
+        }
+        if self.input.frames != 1 && self.input.frames != self.time_steps {
+            return Err(network(format!("{} frames for {} time-steps", self.input.frames, self.time_steps)));
+        }
+        if !crate::arch::ACT_BITS.contains(&self.act_bits) {
+            return Err(network(format!("act_bits is {}, not {:?}", self.act_bits, crate::arch::ACT_BITS)));
+        }
+        if !crate::arch::MEMBRANE_BITS.contains(&self.membrane_bits) {
+            return Err(network(format!(
+                "membrane_bits is {}, not {:?}",
+                self.membrane_bits,
+                crate::arch::MEMBRANE_BITS
+            )));
+        }
+        let shapes = self.shapes()?;
+        match (self.nodes.last(), shapes.last()) {
+            (Some(n), Some(s)) if n.op.kinds().1 == Kind::Logits && s.channels == self.classes => {}
+            _ => return Err(network(format!("the last node must be linear with {} outputs", self.classes))),
+        }
+        for (node, output) in self.nodes.iter().zip(&shapes) {
+            self.validate_node(node, self.shape_of(&node.inputs[0], &shapes), *output)?;
+        }
+        Ok(())
+    }
+
+    fn validate_node(&self, node: &Node<QuantOp>, input: Shape, output: Shape) -> Result<()> {
+        let at = |m: String| Error::invalid(format!("node `{}`", node.name), m);
+        for name in &node.inputs {
+            let given = self.position(name).map_or(Kind::Codes, |i| self.nodes[i].op.kinds().1);
+            if given != node.op.kinds().0 {
+                return Err(at(format!("reads {:?}, but `{name}` gives {given:?}", node.op.kinds().0)));
+            }
+        }
+        let (shift, limit) = match node.op {
+            QuantOp::Conv { shift, .. } => (shift, MAX_REQUANT_SHIFT),
+            QuantOp::Neuron { shift, .. } | QuantOp::AvgPool { shift, .. } => (shift, MAX_SPIKE_SHIFT),
+            QuantOp::Linear { .. } | QuantOp::Add => (0, 0),
+        };
+        if shift > limit {
+            return Err(at(format!("shift is {shift}, not 0..={limit}")));
+        }
+        for spec in self.tensor_specs(&node.op, input, output) {
+            self.check_tensor(&format!("{}.{}", node.name, spec.name), &spec)?;
+        }
+        Ok(())
+    }
+
+    fn check_tensor(&self, full: &str, spec: &TensorSpec) -> Result<()> {
+        let at = |m: String| Error::invalid(format!("tensor `{full}`"), m);
+        let tensor = self.tensors.get(full)?;
+        let values = tensor.as_i32(full)?;
+        if tensor.shape != spec.shape {
+            return Err(at(format!("has shape {:?}, expected {:?}", tensor.shape, spec.shape)));
+        }
+        let bad = |v: &i32| !(spec.min..=spec.max).contains(&i64::from(*v)) || (spec.odd && v % 2 == 0);
+        match values.iter().position(bad) {
+            Some(i) => {
+                let kind = if spec.odd { "an odd integer" } else { "an integer" };
+                Err(at(format!("element {i} is {}, not {kind} in {}..={}", values[i], spec.min, spec.max)))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Values of `<node>.<name>`.
+    pub fn tensor(&self, node: &str, name: &str) -> Result<&[i32]> {
+        let full = format!("{node}.{name}");
+        self.tensors.get(&full)?.as_i32(&full)
+    }
+
+    /// Stores `<node>.<name>`.
+    pub fn set_tensor(&mut self, node: &str, name: &str, shape: Vec<usize>, values: Vec<i32>) {
+        self.tensors.insert(format!("{node}.{name}"), Tensor::i32(shape, values));
+    }
+
+    /// Writes `quant.json` and `quant.safetensors` into `folder`.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        self.validate()?;
+        let header = Header {
+            format: FORMAT.into(),
+            version: VERSION,
+            name: self.name.clone(),
+            time_steps: self.time_steps,
+            classes: self.classes,
+            act_bits: self.act_bits,
+            membrane_bits: self.membrane_bits,
+            input: self.input.clone(),
+            nodes: self.nodes.clone(),
+            scales: self.scales.clone(),
+        };
+        store::create_dir(folder)?;
+        self.tensors.save(&folder.join("quant.safetensors"))?;
+        store::write_json(&folder.join("quant.json"), &header)
+    }
+
+    /// Reads and validates what [`QuantNetwork::save`] writes.
+    pub fn load(folder: &Path) -> Result<Self> {
+        let header: Header = store::read_json(&folder.join("quant.json"), FORMAT, VERSION)?;
+        let tensors = Tensors::load(&folder.join("quant.safetensors"))?;
+        let Header { name, time_steps, classes, act_bits, membrane_bits, input, nodes, scales, .. } = header;
+        let network = QuantNetwork {
+            name,
+            time_steps,
+            classes,
+            act_bits,
+            membrane_bits,
+            input,
+            nodes,
+            scales,
+            tensors,
+        };
+        network.validate()?;
+        Ok(network)
+    }
+}
