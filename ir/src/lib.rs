@@ -19,6 +19,7 @@ pub mod quant;
 pub mod shape;
 pub mod store;
 pub mod tensors;
+pub mod trace;
 
 pub use arch::{AdderForm, ArchConfig};
 pub use error::{Error, Result};
@@ -28,3 +29,4 @@ pub use program::Program;
 pub use quant::{QuantInput, QuantNetwork, QuantOp};
 pub use shape::Shape;
 pub use tensors::{Tensor, Tensors};
+pub use trace::Trace;

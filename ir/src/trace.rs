@@ -1,0 +1,23 @@
+//! What an engine computed for one input.
+
+use ndarray::Array4;
+use std::collections::BTreeMap;
+
+/// Result of one inference: the logits, and every intermediate tensor that the engine can see.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Trace {
+    /// `[frame, channel, y, x]` by node name. The schedule-level engines and the Verilog see the tensors
+    /// that lie in the activation memory; golden model and trainer see every node's.
+    pub tensors: BTreeMap<String, Array4<i32>>,
+    /// One sum over all time-steps for each class.
+    pub logits: Vec<i32>,
+    /// Cycles from start to the last logit, where the engine counts them.
+    pub cycles: Option<u64>,
+}
+
+impl Trace {
+    /// Index of the largest logit; of equal ones the first.
+    pub fn class(&self) -> usize {
+        (0..self.logits.len()).max_by_key(|i| (self.logits[*i], std::cmp::Reverse(*i))).unwrap_or(0)
+    }
+}
