@@ -1,7 +1,7 @@
 //! What the compiler emits: a schedule of descriptors, ROM images and a memory map; plain data.
 //!
-//! The sequencer reads the schedule ROM: word 0 is the build id, then one record a step: an opcode and a
-//! fixed number of 32-bit fields. Address fields are taken modulo the memory's size, so that a negative
+//! The sequencer reads the schedule ROM: word 0 is the build id, word 1 the bytes of an input, then one
+//! record a step: an opcode and a fixed number of 32-bit fields. Address fields are taken modulo the memory's size, so that a negative
 //! step is its two's complement. `docs/architecture.md` gives the loops that each field drives.
 
 use crate::{ArchConfig, Error, Result, Shape, store};
@@ -156,8 +156,6 @@ descriptor! {
         requant_shift,
         /// Right shift from membrane to spike.
         spike_shift,
-        /// 1: version III.
-        parallel,
         /// First activation word of the result.
         out_base,
         /// Words of one step of the result.
@@ -345,7 +343,8 @@ impl Program {
     /// Words of the schedule ROM.
     pub fn schedule(&self) -> Vec<u64> {
         let steps = self.steps.iter().flat_map(|s| s.descriptor.words());
-        let words = [self.build_id].into_iter().chain(steps).chain([OPCODE_END]);
+        let header = [self.build_id, self.input_bytes() as u32];
+        let words = header.into_iter().chain(steps).chain([OPCODE_END]);
         words.map(u64::from).collect()
     }
 
