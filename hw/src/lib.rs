@@ -1,1 +1,4 @@
-//! The accelerator, described in RustHDL and elaborated from an ArchConfig
+//! The accelerator, described in RustHDL and elaborated from an ArchConfig.
+
+pub mod emit;
+pub mod rtl;

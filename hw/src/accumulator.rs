@@ -1,0 +1,207 @@
+//! Accumulators of one column: two banks, of which one adds up sums while the other is drained.
+//!
+//! ```text
+//! cycle   0                 1                        2
+//!         control, address  sum; old value read      new value written
+//! ```
+//!
+//! An address may be used again 3 cycles later.
+
+use crate::arithmetic::counter_bits;
+use crate::rtl::prelude::*;
+use crate::rtl::address_width;
+use crate::unit_macro::unit;
+use empf_ir::ArchConfig;
+
+/// What a column does with the sum that follows in the next cycle.
+#[derive(Clone)]
+pub(crate) struct Control {
+    /// A sum follows.
+    pub(crate) valid: Expr,
+    /// Forget the old value.
+    pub(crate) set: Expr,
+    /// Double the old value.
+    pub(crate) double: Expr,
+    /// Bank that accumulates.
+    pub(crate) bank: Expr,
+    /// Entry.
+    pub(crate) address: Expr,
+}
+
+impl Control {
+    /// Bits of a control word for banks of `depth` entries.
+    pub(crate) fn width(depth: usize) -> usize {
+        4 + address_width(depth)
+    }
+
+    /// As one word.
+    pub(crate) fn pack(&self) -> Expr {
+        concat([&self.valid, &self.set, &self.double, &self.bank, &self.address])
+    }
+
+    /// From one word.
+    pub(crate) fn unpack(word: &Expr) -> Self {
+        let a = word.width() - 4;
+        let bit = |i| word.bit(a + i);
+        Control { valid: bit(3), set: bit(2), double: bit(1), bank: bit(0), address: word.slice(0, a) }
+    }
+}
+
+unit! {
+    /// Two banks of accumulators and the adder before them.
+    pub(crate) struct Accumulator(sum_bits: usize, acc_bits: usize, depth: usize) "accumulator" {
+        /// [`Control`], one cycle before the sum.
+        control_i: Wire<In> = Wire::new(Control::width(depth)),
+        /// The column's sum, in the polarity of its last row.
+        sum_i: Wire<In> = Wire::new(sum_bits),
+        /// 1: the sum is inverted.
+        invert_i: Wire<In> = Wire::new(1),
+        /// Read an entry of the other bank.
+        drain_i: Wire<In> = Wire::new(1),
+        /// The bank that is drained.
+        drain_bank_i: Wire<In> = Wire::new(1),
+        drain_address_i: Wire<In> = Wire::new(address_width(depth)),
+        /// The entry, one cycle later.
+        drained_o: Wire<Out> = Wire::new(acc_bits),
+        banks: Vec<Ram> = (0..2).map(|_| Ram::new("accumulator_bank", acc_bits, depth)).collect(),
+        valid: Wire<Local> = Wire::new(1),
+        set: Wire<Local> = Wire::new(1),
+        double: Wire<Local> = Wire::new(1),
+        bank: Wire<Local> = Wire::new(1),
+        address: Wire<Local> = Wire::new(address_width(depth)),
+        write_valid: Wire<Local> = Wire::new(1),
+        write_bank: Wire<Local> = Wire::new(1),
+        write_address: Wire<Local> = Wire::new(address_width(depth)),
+        write_data: Wire<Local> = Wire::new(acc_bits),
+        drained_bank: Wire<Local> = Wire::new(1),
+    }
+}
+
+impl Accumulator {
+    /// Accumulators with the widths and depths of `arch`.
+    pub(crate) fn new(arch: &ArchConfig) -> Self {
+        let acc_bits = arch.acc_bits as usize;
+        let mut u = Self::declare(arch.sum_bits() as usize, acc_bits, arch.accumulator_depth);
+        u._rtl.doc("Accumulators of one column; one bank adds up while the other is drained.");
+        u.read();
+        u.add(acc_bits);
+        u.write();
+        u
+    }
+
+    fn read(&mut self) {
+        let rtl = &mut self._rtl;
+        let control = Control::unpack(&self.control_i.e());
+        for (index, ram) in self.banks.iter().enumerate() {
+            let index = lit(index as u64, 1);
+            let drained = &self.drain_i & self.drain_bank_i.e().eq(&index);
+            let accumulated = &control.valid & control.bank.eq(&index);
+            rtl.clock(&ram.clock);
+            rtl.assign(&ram.read_i, &drained | accumulated);
+            rtl.assign(&ram.read_address_i, mux(&drained, &self.drain_address_i, &control.address));
+        }
+        rtl.register(&self.valid, 0).set(&control.valid);
+        rtl.register(&self.set, 0).set(&control.set);
+        rtl.register(&self.double, 0).set(&control.double);
+        rtl.register(&self.bank, 0).set(&control.bank);
+        rtl.register(&self.address, 0).set(&control.address);
+        rtl.register(&self.drained_bank, 0).set(&self.drain_bank_i);
+        let outputs: Vec<Expr> = self.banks.iter().map(|ram| ram.read_data_o.e()).collect();
+        rtl.assign(&self.drained_o, select(&outputs, &self.drained_bank));
+    }
+
+    /// `~sum` is `-sum - 1` of the inverted polarity, so one exclusive or restores it inside the adder.
+    fn add(&mut self, acc_bits: usize) {
+        let outputs: Vec<Expr> = self.banks.iter().map(|ram| ram.read_data_o.e()).collect();
+        let old = select(&outputs, &self.bank);
+        let base = mux(&self.set, lit(0, acc_bits), mux(&self.double, old.shl(1), &old));
+        let sum = self.sum_i.e().sext(acc_bits) ^ self.invert_i.e().repeat(acc_bits);
+        let rtl = &mut self._rtl;
+        rtl.register(&self.write_data, 0).set(sum + base);
+        rtl.register(&self.write_valid, 0).set(&self.valid);
+        rtl.register(&self.write_bank, 0).set(&self.bank);
+        rtl.register(&self.write_address, 0).set(&self.address);
+    }
+
+    fn write(&mut self) {
+        for (index, ram) in self.banks.iter().enumerate() {
+            let written = &self.write_valid & self.write_bank.e().eq(lit(index as u64, 1));
+            self._rtl.assign(&ram.write_i, written);
+            self._rtl.assign(&ram.write_address_i, &self.write_address);
+            self._rtl.assign(&ram.write_data_i, &self.write_data);
+        }
+    }
+}
+
+unit! {
+    /// The accumulators of all columns; control follows the sums from column to column.
+    pub(crate) struct Accumulators(cols: usize, sum_bits: usize, acc_bits: usize, depth: usize, lanes: usize,
+                                   columns: Vec<Accumulator>) "accumulators" {
+        /// [`Control`] for column 0, one cycle before its sum; column c's is due c / 2 cycles later.
+        control_i: Wire<In> = Wire::new(Control::width(depth)),
+        /// With the last control word of a column block.
+        last_i: Wire<In> = Wire::new(1),
+        sum_i: Vec<Wire<In>> = Wire::array(cols, sum_bits),
+        invert_i: Vec<Wire<In>> = Wire::array(cols, 1),
+        /// All sums of a column block have been written.
+        block_o: Wire<Out> = Wire::new(1),
+        drain_i: Wire<In> = Wire::new(1),
+        drain_bank_i: Wire<In> = Wire::new(1),
+        drain_address_i: Wire<In> = Wire::new(address_width(depth)),
+        /// Group of `lanes` columns; taken one cycle after `drain_i`.
+        drain_group_i: Wire<In> = Wire::new(counter_bits(cols / lanes - 1)),
+        /// The group's entries, one cycle after `drain_i`.
+        drained_o: Vec<Wire<Out>> = Wire::array(lanes, acc_bits),
+        columns: Vec<Accumulator> = columns,
+        control: Vec<Wire<Local>> = Wire::array((cols - 1) / 2, Control::width(depth)),
+        last: Vec<Wire<Local>> = Wire::array((cols - 1) / 2 + WRITE_DELAY, 1),
+    }
+}
+
+/// Cycles from a control word to the cycle in which its sum can be read.
+const WRITE_DELAY: usize = 3;
+
+/// Cycles from `last_i` to `block_o`.
+pub const fn block_delay(cols: usize) -> usize {
+    (cols - 1) / 2 + WRITE_DELAY
+}
+
+impl Accumulators {
+    /// Accumulators for the columns of `arch`.
+    pub(crate) fn new(arch: &ArchConfig) -> Self {
+        let columns = (0..arch.cols).map(|_| Accumulator::new(arch)).collect();
+        let (sum, acc) = (arch.sum_bits() as usize, arch.acc_bits as usize);
+        let mut u = Self::declare(arch.cols, sum, acc, arch.accumulator_depth, arch.lanes, columns);
+        u._rtl.doc("Accumulators of all columns; control follows the sums, every second column a cycle later.");
+        u.distribute();
+        u.drain(arch.lanes);
+        u
+    }
+
+    fn distribute(&mut self) {
+        let rtl = &mut self._rtl;
+        let mut control = self.control_i.e();
+        for (c, column) in self.columns.iter().enumerate() {
+            if c > 0 && c % 2 == 0 {
+                control = rtl.delay(control, &self.control[c / 2 - 1..c / 2]);
+            }
+            rtl.clock(&column.clock);
+            rtl.assign(&column.control_i, &control);
+            rtl.assign(&column.sum_i, &self.sum_i[c]);
+            rtl.assign(&column.invert_i, &self.invert_i[c]);
+            rtl.assign(&column.drain_i, &self.drain_i);
+            rtl.assign(&column.drain_bank_i, &self.drain_bank_i);
+            rtl.assign(&column.drain_address_i, &self.drain_address_i);
+        }
+        let block = rtl.delay(&self.last_i, &self.last);
+        rtl.assign(&self.block_o, block);
+    }
+
+    fn drain(&mut self, lanes: usize) {
+        for (lane, output) in self.drained_o.iter().enumerate() {
+            let choices: Vec<Expr> = self.columns.iter().skip(lane).step_by(lanes).map(|c| c.drained_o.e()).collect();
+            let chosen = if let [single] = &choices[..] { single.clone() } else { select(&choices, &self.drain_group_i) };
+            self._rtl.assign(output, chosen);
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Structural Verilog of a block tree: one module per kind of unit.
+//!
+//! A RustHDL `Probe` visits the tree and renders each block from its signals and its [`crate::rtl::Rtl`];
+//! blocks with equal text share a module. A child's input driven by an expression becomes the port's
+//! connection, so no net remains that only renames another. The elements of a `Vec` field `x_i` are the
+//! ports `x_0_i`, `x_1_i`, ...
+
+mod expression;
+mod loops;
+mod module;
+
+use crate::rtl::{Description, description_of};
+use loops::Dependencies;
+use module::{Instance, Module, Signal};
+use rust_hdl::core::check_error::CheckError;
+use rust_hdl::prelude::{Atom, Block, Probe, check_all};
+use std::collections::HashMap;
+use std::fmt::Write;
+
+/// Why a block tree cannot be emitted.
+#[derive(Debug, thiserror::Error)]
+pub enum EmitError {
+    /// A signal that nothing drives.
+    #[error("{path} is not driven: assign it in the unit that contains it")]
+    Undriven {
+        /// Instances from the top down, then the signal.
+        path: String,
+    },
+    /// Nets that depend on themselves within a cycle.
+    #[error("combinational loop through {}: put a register into it", nets.join(" <- "))]
+    Loop {
+        /// Nets of the loop, each driven by the next.
+        nets: Vec<String>,
+    },
+    /// A block without an `Rtl` in its `Logic::hdl`.
+    #[error("the block {path} has no Rtl description: implement its Logic with rtl_logic!")]
+    NoDescription {
+        /// Instances from the top down.
+        path: String,
+    },
+    /// RustHDL's own checks failed.
+    #[error("RustHDL's checks refuse the design: {0:?}")]
+    Check(CheckError),
+}
+
+/// How the top module's ports are declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ports {
+    /// One port per element of a `Vec` field.
+    Flat,
+    /// One bus per `Vec` field, element 0 in the low bits.
+    Packed,
+}
+
+/// Verilog of `top` and everything in it; the top module is called `name`.
+///
+/// # Errors
+/// Undriven signals, combinational loops, and blocks that are not described by an `Rtl`.
+pub fn verilog(name: &str, top: &dyn Block, ports: Ports) -> Result<String, EmitError> {
+    let mut emitter = Emitter { ports: Some(ports), top_name: name.into(), ..Emitter::default() };
+    top.accept(name, &mut emitter);
+    if let Some(error) = emitter.error {
+        return Err(error);
+    }
+    if let Some(nets) = emitter.dependencies.find_loop() {
+        let nets = nets.iter().map(|id| emitter.paths.get(id).cloned().unwrap_or_default()).collect();
+        return Err(EmitError::Loop { nets });
+    }
+    check_all(top).map_err(EmitError::Check)?;
+    let wrapper = match (&emitter.top, ports) {
+        (Some(core), Ports::Packed) => module::packed(name, core),
+        _ => String::new(),
+    };
+    Ok(format!("{HEADER}\n{}{wrapper}{FOOTER}", emitter.text))
+}
+
+const HEADER: &str = "\
+// verilator lint_off DECLFILENAME
+// ^ one file holds all modules
+`default_nettype none
+";
+const FOOTER: &str = "`default_nettype wire\n";
+
+/// A block being visited.
+#[derive(Default)]
+struct Open {
+    name: String,
+    signals: Vec<Signal>,
+    children: Vec<Instance>,
+}
+
+#[derive(Default)]
+struct Emitter {
+    top_name: String,
+    ports: Option<Ports>,
+    open: Vec<Open>,
+    /// Module names by kind and text.
+    modules: HashMap<(String, String), String>,
+    /// How many modules each name has had.
+    names: HashMap<String, usize>,
+    paths: HashMap<usize, String>,
+    dependencies: Dependencies,
+    text: String,
+    top: Option<Instance>,
+    error: Option<EmitError>,
+}
+
+impl Probe for Emitter {
+    fn visit_start_scope(&mut self, name: &str, _: &dyn Block) {
+        self.open.push(Open { name: identifier(name), ..Open::default() });
+    }
+
+    fn visit_atom(&mut self, name: &str, atom: &dyn Atom) {
+        let is_top = self.open.len() == 1;
+        let bus = identifier(name.split('$').next().unwrap_or(name));
+        let name = identifier(name);
+        let signal = Signal { name, bus, id: atom.id(), kind: atom.kind(), width: atom.bits() };
+        let path = format!("{}.{}", self.path(), signal.name);
+        if !atom.connected() && !(is_top && signal.is_input()) {
+            self.error.get_or_insert(EmitError::Undriven { path: path.clone() });
+        }
+        self.paths.insert(signal.id, path);
+        if let Some(block) = self.open.last_mut() {
+            block.signals.push(signal);
+        }
+    }
+
+    fn visit_end_scope(&mut self, _: &str, node: &dyn Block) {
+        let path = self.path();
+        let Some(block) = self.open.pop() else { return };
+        let Some(description) = description_of(node) else {
+            self.error.get_or_insert(EmitError::NoDescription { path });
+            return;
+        };
+        self.dependencies.add(&description);
+        let primitive = module::primitive(&description);
+        let is_primitive = primitive.is_some();
+        let module = primitive.unwrap_or_else(|| self.module(&block, &description));
+        let ports = block.signals.into_iter().filter(Signal::is_port).collect();
+        let instance = Instance { name: block.name, module, ports, is_primitive };
+        match self.open.last_mut() {
+            Some(parent) => parent.children.push(instance),
+            None => self.top = Some(instance),
+        }
+    }
+}
+
+impl Emitter {
+    fn path(&self) -> String {
+        let names: Vec<&str> = self.open.iter().map(|block| block.name.as_str()).collect();
+        names.join(".")
+    }
+
+    /// Name of the module of `block`, which is written if no block of its kind and text was before.
+    fn module(&mut self, block: &Open, description: &Description) -> String {
+        let kind = if self.open.is_empty() && self.ports == Some(Ports::Flat) {
+            self.top_name.clone()
+        } else if description.kind == self.top_name {
+            format!("{}_core", self.top_name)
+        } else {
+            description.kind.clone()
+        };
+        let text = Module { signals: &block.signals, children: &block.children, description }.render();
+        let key = (kind, text);
+        if let Some(name) = self.modules.get(&key) {
+            return name.clone();
+        }
+        let count = self.names.entry(key.0.clone()).or_default();
+        *count += 1;
+        let name = if *count == 1 { key.0.clone() } else { format!("{}_{count}", key.0) };
+        for line in description.doc.lines() {
+            writeln!(self.text, "// {line}").expect("writing to a string");
+        }
+        write!(self.text, "module {name}{}endmodule\n\n", key.1).expect("writing to a string");
+        self.modules.insert(key, name.clone());
+        name
+    }
+}
+
+/// `sum_i$3` of a `Vec` becomes `sum_3_i`, so that a port's direction stays at its end.
+fn identifier(name: &str) -> String {
+    let mut parts = name.split('$');
+    let base = parts.next().unwrap_or_default();
+    let indices: String = parts.map(|index| format!("_{index}")).collect();
+    for suffix in ["_i", "_o"] {
+        if let (Some(stem), false) = (base.strip_suffix(suffix), indices.is_empty()) {
+            return format!("{stem}{indices}{suffix}");
+        }
+    }
+    format!("{base}{indices}")
+}

@@ -1,0 +1,109 @@
+//! One neuron lane: requantizer and EM-PF unit, one accumulator in, one spike out, every cycle.
+//!
+//! ```text
+//! stage   1        2          3           4          5        6          7          8
+//! sum ->  acc ->  acc*M  ->  (retime) -> round -> sat(+B) -> sat(+leak) -> m-theta -> spike
+//!                             v ->        v*lambda  round                  min(m,theta) -> v
+//! ```
+//!
+//! A result appears 8 cycles after its sum. The potential of the same position is asked for 2 cycles after
+//! the sum, and must be stable while it is used; parameters must be stable from the first sum to the last result.
+
+use crate::arithmetic::{clamp, round_shift, round_shift_by, saturate};
+use crate::rtl::prelude::*;
+use crate::unit_macro::unit;
+use empf_ir::ArchConfig;
+use empf_ir::quant::{LEAK_FRACTION_BITS, MULTIPLIER_BITS};
+
+/// Cycles from a sum at the input to its spike and potential at the outputs.
+pub const LANE_LATENCY: usize = 8;
+/// Cycles from a sum to the use of its position's last potential.
+pub const POTENTIAL_DELAY: usize = 3;
+/// Bits of a requantizer's shift.
+pub(crate) const REQUANT_SHIFT_BITS: usize = 5;
+/// Bits of a spike's shift.
+pub(crate) const SPIKE_SHIFT_BITS: usize = 4;
+
+fn multiplier() -> usize {
+    MULTIPLIER_BITS as usize
+}
+
+unit! {
+    /// Requantizer and EM-PF neuron (Eq. 3 of the paper, in the integers of `docs/numerics.md`).
+    pub(crate) struct NeuronLane(acc_bits: usize, membrane_bits: usize, act_bits: usize) "neuron_lane" {
+        /// Accumulator.
+        sum_i: Wire<In> = Wire::new(acc_bits),
+        /// v of this position before the step; 0 before the first.
+        potential_i: Wire<In> = Wire::new(membrane_bits),
+        /// M, B, lambda, theta, c.
+        mantissa_i: Wire<In> = Wire::new(multiplier()),
+        bias_i: Wire<In> = Wire::new(membrane_bits),
+        lambda_i: Wire<In> = Wire::new(multiplier()),
+        theta_i: Wire<In> = Wire::new(membrane_bits),
+        offset_i: Wire<In> = Wire::new(membrane_bits),
+        /// Right shift after the mantissa.
+        requant_shift_i: Wire<In> = Wire::new(REQUANT_SHIFT_BITS),
+        /// Right shift from membrane to spike.
+        spike_shift_i: Wire<In> = Wire::new(SPIKE_SHIFT_BITS),
+        spike_o: Wire<Out> = Wire::new(act_bits),
+        potential_o: Wire<Out> = Wire::new(membrane_bits),
+        acc: Wire<Local> = Wire::new(acc_bits),
+        product: Wire<Local> = Wire::new(acc_bits + multiplier()),
+        product_retimed: Wire<Local> = Wire::new(acc_bits + multiplier()),
+        scaled: Wire<Local> = Wire::new(acc_bits + multiplier() + 1),
+        current: Wire<Local> = Wire::new(membrane_bits),
+        leak_product: Wire<Local> = Wire::new(membrane_bits + multiplier()),
+        leak: Wire<Local> = Wire::new(membrane_bits + multiplier() + 1 - LEAK_FRACTION_BITS as usize),
+        membrane: Wire<Local> = Wire::new(membrane_bits),
+        excess: Wire<Local> = Wire::new(membrane_bits + 1),
+        bounded: Wire<Local> = Wire::new(membrane_bits),
+    }
+}
+
+impl NeuronLane {
+    /// A lane with the widths of `arch`.
+    pub(crate) fn new(arch: &ArchConfig) -> Self {
+        let v = arch.membrane_bits as usize;
+        let mut u = Self::declare(arch.acc_bits as usize, v, arch.act_bits as usize);
+        u._rtl.doc("Requantizer and EM-PF neuron: one accumulator in, one spike out, every cycle.");
+        u.requantize(v);
+        u.integrate(v);
+        u.fire(v, arch.act_bits as usize);
+        u
+    }
+
+    /// `I = sat(round_shift(acc * M, sh) + B)`.
+    fn requantize(&mut self, v: usize) {
+        let rtl = &mut self._rtl;
+        rtl.register(&self.acc, 0).set(&self.sum_i);
+        rtl.register(&self.product, 0).set(self.acc.e().mul_signed(&self.mantissa_i));
+        rtl.register(&self.product_retimed, 0).set(&self.product);
+        rtl.register(&self.scaled, 0).set(round_shift_by(&self.product_retimed.e(), &self.requant_shift_i.e()));
+        let width = self.scaled.width() + 1;
+        let shifted = self.scaled.e().sext(width) + self.bias_i.e().sext(width);
+        rtl.register(&self.current, 0).set(saturate(&shifted, v));
+    }
+
+    /// `m = sat(round_shift(lambda * v, F) + I)`.
+    fn integrate(&mut self, v: usize) {
+        let rtl = &mut self._rtl;
+        rtl.register(&self.leak_product, 0).set(self.potential_i.e().mul_signed(&self.lambda_i));
+        rtl.register(&self.leak, 0).set(round_shift(&self.leak_product.e(), LEAK_FRACTION_BITS as usize));
+        let width = self.leak.width() + 1;
+        let sum = self.leak.e().sext(width) + self.current.e().sext(width);
+        rtl.register(&self.membrane, 0).set(saturate(&sum, v));
+    }
+
+    /// `s = clamp(round_shift(max(m - theta, 0), k))`, `v = sat(min(m, theta) - c)`.
+    fn fire(&mut self, v: usize, act_bits: usize) {
+        let rtl = &mut self._rtl;
+        let (m, theta) = (self.membrane.e(), self.theta_i.e());
+        rtl.register(&self.excess, 0).set(m.sext(v + 1) - theta.sext(v + 1));
+        rtl.register(&self.bounded, 0).set(mux(m.lt_signed(&theta), &m, &theta));
+        let positive = mux(self.excess.e().msb(), lit(0, v), self.excess.e().slice(0, v));
+        let rounded = round_shift_by(&positive.zext(v + 1), &self.spike_shift_i.e());
+        rtl.register(&self.spike_o, 0).set(clamp(&rounded.slice(0, v + 1), act_bits));
+        let reset = self.bounded.e().sext(v + 1) - self.offset_i.e().sext(v + 1);
+        rtl.register(&self.potential_o, 0).set(saturate(&reset, v));
+    }
+}

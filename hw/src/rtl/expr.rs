@@ -1,0 +1,606 @@
+//! Combinational expressions of checked width.
+//!
+//! Operands of arithmetic, bitwise and comparison operators have equal widths; arithmetic wraps at that
+//! width. A mismatch is a mistake in the hardware description and panics with both widths at the caller's
+//! line. Values are bit patterns: only the operators named `signed` read them as two's complement.
+
+use super::wire::{Net, Wire};
+use super::word::{MAX_WIDTH, bits_for, mask, to_signed};
+use rust_hdl::prelude::Direction;
+use std::collections::HashSet;
+use std::ops::{Add, BitAnd, BitOr, BitXor, Not, Sub};
+use std::sync::Arc;
+
+/// Operators whose operands and result have one width.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Binary {
+    Add,
+    Sub,
+    And,
+    Or,
+    Xor,
+}
+
+/// Comparisons of two operands of one width; the result has 1 bit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Compare {
+    Eq,
+    Ne,
+    Lt,
+    Le,
+    LtSigned,
+    LeSigned,
+}
+
+/// Shifts by a variable amount.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Shift {
+    Left,
+    Right,
+    RightSigned,
+}
+
+#[derive(Debug)]
+pub(crate) enum Node {
+    Literal(u64),
+    Net(Net),
+    Not(Expr),
+    Binary(Binary, Expr, Expr),
+    Compare(Compare, Expr, Expr),
+    MulSigned(Expr, Expr),
+    Zext(Expr),
+    Sext(Expr),
+    /// From this bit on.
+    Slice(Expr, usize),
+    /// Most significant part first.
+    Concat(Vec<Expr>),
+    Repeat(Expr, usize),
+    Any(Expr),
+    All(Expr),
+    Mux(Expr, Expr, Expr),
+    Shift(Shift, Expr, Expr),
+}
+
+/// Combinational value of 1 to 64 bits; cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct Expr {
+    node: Arc<Node>,
+    width: usize,
+}
+
+/// Constant of `width` bits; panics if `value` needs more.
+#[track_caller]
+pub fn lit(value: u64, width: usize) -> Expr {
+    check_width(width);
+    assert!(value <= mask(width), "constant {value} does not fit {width} bits");
+    Expr::new(Node::Literal(value), width)
+}
+
+/// Two's complement constant of `width` bits; panics if `value` needs more.
+#[track_caller]
+pub fn lit_signed(value: i64, width: usize) -> Expr {
+    check_width(width);
+    let bits = value as u64 & mask(width);
+    assert_eq!(to_signed(bits, width), value, "constant {value} does not fit {width} signed bits");
+    Expr::new(Node::Literal(bits), width)
+}
+
+/// The parts side by side, most significant first.
+#[track_caller]
+pub fn concat<E: Into<Expr>>(parts: impl IntoIterator<Item = E>) -> Expr {
+    let parts: Vec<Expr> = parts.into_iter().map(Into::into).collect();
+    let width = parts.iter().map(Expr::width).sum();
+    check_width(width);
+    match <[Expr; 1]>::try_from(parts) {
+        Ok([part]) => part,
+        Err(parts) => Expr::new(Node::Concat(parts), width),
+    }
+}
+
+/// `yes` if the 1-bit `condition` is 1, else `no`.
+#[track_caller]
+pub fn mux(condition: impl Into<Expr>, yes: impl Into<Expr>, no: impl Into<Expr>) -> Expr {
+    let (condition, yes, no) = (condition.into(), yes.into(), no.into());
+    assert_eq!(condition.width, 1, "a condition has 1 bit, not {}", condition.width);
+    same_width(&yes, &no);
+    let width = yes.width;
+    Expr::new(Node::Mux(condition, yes, no), width)
+}
+
+/// `choices[index]`, a tree of multiplexers; an index past the end gives the last choice.
+///
+/// `index` has exactly the bits needed to count the choices.
+#[track_caller]
+pub fn select<E: Clone + Into<Expr>>(choices: &[E], index: impl Into<Expr>) -> Expr {
+    let index = index.into();
+    assert!(!choices.is_empty(), "there is nothing to select from");
+    let needed = bits_for(choices.len());
+    assert_eq!(
+        index.width,
+        needed,
+        "{} choices take {needed} index bits, not {}",
+        choices.len(),
+        index.width
+    );
+    let mut level: Vec<Expr> = choices.iter().cloned().map(Into::into).collect();
+    for bit in 0..index.width {
+        let (previous, condition) = (level, index.bit(bit));
+        level = Vec::with_capacity(previous.len().div_ceil(2));
+        for pair in previous.chunks(2) {
+            level.push(match pair {
+                [even, odd] => mux(&condition, odd, even),
+                [single] => single.clone(),
+                _ => unreachable!("chunks of 2"),
+            });
+        }
+    }
+    level.swap_remove(0)
+}
+
+#[track_caller]
+fn check_width(width: usize) {
+    assert!((1..=MAX_WIDTH).contains(&width), "an expression has 1 to {MAX_WIDTH} bits, not {width}");
+}
+
+#[track_caller]
+fn same_width(a: &Expr, b: &Expr) {
+    assert_eq!(a.width, b.width, "operands of {} and {} bits", a.width, b.width);
+}
+
+impl Expr {
+    fn new(node: Node, width: usize) -> Self {
+        Expr { node: Arc::new(node), width }
+    }
+
+    #[track_caller]
+    fn binary(op: Binary, a: Expr, b: Expr) -> Self {
+        same_width(&a, &b);
+        let width = a.width;
+        Expr::new(Node::Binary(op, a, b), width)
+    }
+
+    #[track_caller]
+    fn compare(op: Compare, a: Expr, b: Expr) -> Self {
+        same_width(&a, &b);
+        Expr::new(Node::Compare(op, a, b), 1)
+    }
+
+    /// Width in bits.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// Equal, 1 bit.
+    #[track_caller]
+    pub fn eq(&self, other: impl Into<Expr>) -> Expr {
+        Expr::compare(Compare::Eq, self.clone(), other.into())
+    }
+
+    /// Not equal, 1 bit.
+    #[track_caller]
+    pub fn ne(&self, other: impl Into<Expr>) -> Expr {
+        Expr::compare(Compare::Ne, self.clone(), other.into())
+    }
+
+    /// Unsigned less than.
+    #[track_caller]
+    pub fn lt(&self, other: impl Into<Expr>) -> Expr {
+        Expr::compare(Compare::Lt, self.clone(), other.into())
+    }
+
+    /// Unsigned less than or equal.
+    #[track_caller]
+    pub fn le(&self, other: impl Into<Expr>) -> Expr {
+        Expr::compare(Compare::Le, self.clone(), other.into())
+    }
+
+    /// Unsigned greater than.
+    #[track_caller]
+    pub fn gt(&self, other: impl Into<Expr>) -> Expr {
+        Expr::compare(Compare::Lt, other.into(), self.clone())
+    }
+
+    /// Unsigned greater than or equal.
+    #[track_caller]
+    pub fn ge(&self, other: impl Into<Expr>) -> Expr {
+        Expr::compare(Compare::Le, other.into(), self.clone())
+    }
+
+    /// Signed less than.
+    #[track_caller]
+    pub fn lt_signed(&self, other: impl Into<Expr>) -> Expr {
+        Expr::compare(Compare::LtSigned, self.clone(), other.into())
+    }
+
+    /// Signed less than or equal.
+    #[track_caller]
+    pub fn le_signed(&self, other: impl Into<Expr>) -> Expr {
+        Expr::compare(Compare::LeSigned, self.clone(), other.into())
+    }
+
+    /// Signed greater than.
+    #[track_caller]
+    pub fn gt_signed(&self, other: impl Into<Expr>) -> Expr {
+        Expr::compare(Compare::LtSigned, other.into(), self.clone())
+    }
+
+    /// Signed greater than or equal.
+    #[track_caller]
+    pub fn ge_signed(&self, other: impl Into<Expr>) -> Expr {
+        Expr::compare(Compare::LeSigned, other.into(), self.clone())
+    }
+
+    /// Exact signed product; its width is the sum of the operands' widths.
+    #[track_caller]
+    pub fn mul_signed(&self, other: impl Into<Expr>) -> Expr {
+        let other = other.into();
+        let width = self.width + other.width;
+        check_width(width);
+        Expr::new(Node::MulSigned(self.clone(), other), width)
+    }
+
+    /// Zero-extended to `width` bits.
+    #[track_caller]
+    pub fn zext(&self, width: usize) -> Expr {
+        self.extend(Node::Zext, width)
+    }
+
+    /// Sign-extended to `width` bits.
+    #[track_caller]
+    pub fn sext(&self, width: usize) -> Expr {
+        self.extend(Node::Sext, width)
+    }
+
+    #[track_caller]
+    fn extend(&self, node: fn(Expr) -> Node, width: usize) -> Expr {
+        check_width(width);
+        assert!(width >= self.width, "{} bits cannot be extended to {width}", self.width);
+        if width == self.width { self.clone() } else { Expr::new(node(self.clone()), width) }
+    }
+
+    /// Bits `lo .. lo + width`.
+    #[track_caller]
+    pub fn slice(&self, lo: usize, width: usize) -> Expr {
+        check_width(width);
+        assert!(lo + width <= self.width, "bits {lo}..{} of {} bits", lo + width, self.width);
+        match &*self.node {
+            _ if width == self.width => self.clone(),
+            Node::Slice(whole, offset) => whole.slice(lo + offset, width),
+            Node::Literal(value) => lit(value >> lo & mask(width), width),
+            _ => Expr::new(Node::Slice(self.clone(), lo), width),
+        }
+    }
+
+    /// Bit `index`.
+    #[track_caller]
+    pub fn bit(&self, index: usize) -> Expr {
+        self.slice(index, 1)
+    }
+
+    /// The sign bit.
+    pub fn msb(&self) -> Expr {
+        self.bit(self.width - 1)
+    }
+
+    /// `count` copies side by side.
+    #[track_caller]
+    pub fn repeat(&self, count: usize) -> Expr {
+        let width = self.width * count;
+        check_width(width);
+        if count == 1 { self.clone() } else { Expr::new(Node::Repeat(self.clone(), count), width) }
+    }
+
+    /// 1 if any bit is 1.
+    pub fn any(&self) -> Expr {
+        if self.width == 1 { self.clone() } else { Expr::new(Node::Any(self.clone()), 1) }
+    }
+
+    /// 1 if all bits are 1.
+    pub fn all(&self) -> Expr {
+        if self.width == 1 { self.clone() } else { Expr::new(Node::All(self.clone()), 1) }
+    }
+
+    /// Shifted left by the constant `amount`, same width.
+    #[track_caller]
+    pub fn shl(&self, amount: usize) -> Expr {
+        match amount {
+            0 => self.clone(),
+            _ if amount >= self.width => lit(0, self.width),
+            _ => concat([self.slice(0, self.width - amount), lit(0, amount)]),
+        }
+    }
+
+    /// Shifted right by the constant `amount`, zeros moving in, same width.
+    #[track_caller]
+    pub fn shr(&self, amount: usize) -> Expr {
+        if amount >= self.width {
+            return lit(0, self.width);
+        }
+        self.slice(amount, self.width - amount).zext(self.width)
+    }
+
+    /// Shifted right by the constant `amount`, copies of the sign moving in, same width.
+    #[track_caller]
+    pub fn shr_signed(&self, amount: usize) -> Expr {
+        let amount = amount.min(self.width - 1);
+        self.slice(amount, self.width - amount).sext(self.width)
+    }
+
+    /// Shifted left by the unsigned `amount`, same width.
+    pub fn shl_by(&self, amount: impl Into<Expr>) -> Expr {
+        Expr::new(Node::Shift(Shift::Left, self.clone(), amount.into()), self.width)
+    }
+
+    /// Shifted right by the unsigned `amount`, zeros moving in, same width.
+    pub fn shr_by(&self, amount: impl Into<Expr>) -> Expr {
+        Expr::new(Node::Shift(Shift::Right, self.clone(), amount.into()), self.width)
+    }
+
+    /// Shifted right by the unsigned `amount`, copies of the sign moving in, same width.
+    pub fn shr_signed_by(&self, amount: impl Into<Expr>) -> Expr {
+        Expr::new(Node::Shift(Shift::RightSigned, self.clone(), amount.into()), self.width)
+    }
+
+    /// Present value.
+    pub(crate) fn eval(&self) -> u64 {
+        let signed = |e: &Expr| to_signed(e.eval(), e.width);
+        let value = match &*self.node {
+            Node::Literal(value) => *value,
+            Node::Net(net) => net.get(),
+            Node::Not(a) => !a.eval(),
+            Node::Binary(op, a, b) => {
+                let (a, b) = (a.eval(), b.eval());
+                match op {
+                    Binary::Add => a.wrapping_add(b),
+                    Binary::Sub => a.wrapping_sub(b),
+                    Binary::And => a & b,
+                    Binary::Or => a | b,
+                    Binary::Xor => a ^ b,
+                }
+            }
+            Node::Compare(op, a, b) => u64::from(match op {
+                Compare::Eq => a.eval() == b.eval(),
+                Compare::Ne => a.eval() != b.eval(),
+                Compare::Lt => a.eval() < b.eval(),
+                Compare::Le => a.eval() <= b.eval(),
+                Compare::LtSigned => signed(a) < signed(b),
+                Compare::LeSigned => signed(a) <= signed(b),
+            }),
+            Node::MulSigned(a, b) => signed(a).wrapping_mul(signed(b)) as u64,
+            Node::Zext(a) => a.eval(),
+            Node::Sext(a) => signed(a) as u64,
+            Node::Slice(a, lo) => a.eval() >> lo,
+            Node::Concat(parts) => parts.iter().fold(0, |high, part| join(high, part.eval(), part.width)),
+            Node::Repeat(a, count) => {
+                let bits = a.eval();
+                (0..*count).fold(0, |high, _| join(high, bits, a.width))
+            }
+            Node::Any(a) => u64::from(a.eval() != 0),
+            Node::All(a) => u64::from(a.eval() == mask(a.width)),
+            Node::Mux(condition, yes, no) => {
+                if condition.eval() == 1 {
+                    yes.eval()
+                } else {
+                    no.eval()
+                }
+            }
+            Node::Shift(op, a, amount) => {
+                let amount = amount.eval().min(MAX_WIDTH as u64) as u32;
+                match op {
+                    Shift::Left => a.eval().checked_shl(amount).unwrap_or(0),
+                    Shift::Right => a.eval().checked_shr(amount).unwrap_or(0),
+                    Shift::RightSigned => (signed(a) >> amount.min(MAX_WIDTH as u32 - 1)) as u64,
+                }
+            }
+        };
+        value & mask(self.width)
+    }
+
+    /// Calls `visit` with each operand.
+    pub(crate) fn for_each_operand(&self, mut visit: impl FnMut(&Expr)) {
+        match &*self.node {
+            Node::Literal(_) | Node::Net(_) => {}
+            Node::Not(a)
+            | Node::Zext(a)
+            | Node::Sext(a)
+            | Node::Slice(a, _)
+            | Node::Repeat(a, _)
+            | Node::Any(a)
+            | Node::All(a) => visit(a),
+            Node::Binary(_, a, b) | Node::Compare(_, a, b) | Node::MulSigned(a, b) | Node::Shift(_, a, b) => {
+                visit(a);
+                visit(b);
+            }
+            Node::Concat(parts) => parts.iter().for_each(visit),
+            Node::Mux(a, b, c) => {
+                visit(a);
+                visit(b);
+                visit(c);
+            }
+        }
+    }
+
+    /// Calls `visit` with each net this value depends on.
+    pub(crate) fn for_each_net(&self, visit: &mut impl FnMut(&Net)) {
+        self.walk(&mut HashSet::new(), visit);
+    }
+
+    fn walk(&self, seen: &mut HashSet<*const Node>, visit: &mut impl FnMut(&Net)) {
+        if !seen.insert(Arc::as_ptr(&self.node)) {
+            return;
+        }
+        if let Node::Net(net) = &*self.node {
+            visit(net);
+        }
+        self.for_each_operand(|operand| operand.walk(seen, visit));
+    }
+}
+
+/// `low`, of `width` bits, below `high`.
+fn join(high: u64, low: u64, width: usize) -> u64 {
+    high.checked_shl(width as u32).unwrap_or(0) | low
+}
+
+impl<D: Direction> From<&Wire<D>> for Expr {
+    fn from(wire: &Wire<D>) -> Self {
+        Expr::from(wire.net())
+    }
+}
+
+impl From<&Net> for Expr {
+    fn from(net: &Net) -> Self {
+        Expr::new(Node::Net(net.clone()), net.width())
+    }
+}
+
+impl From<&Expr> for Expr {
+    fn from(expr: &Expr) -> Self {
+        expr.clone()
+    }
+}
+
+macro_rules! binary_operator {
+    ($trait:ident, $method:ident) => {
+        impl<R: Into<Expr>> $trait<R> for Expr {
+            type Output = Expr;
+            #[track_caller]
+            fn $method(self, right: R) -> Expr {
+                Expr::binary(binary_operator!(@ $trait), self, right.into())
+            }
+        }
+        impl<R: Into<Expr>> $trait<R> for &Expr {
+            type Output = Expr;
+            #[track_caller]
+            fn $method(self, right: R) -> Expr {
+                Expr::binary(binary_operator!(@ $trait), self.clone(), right.into())
+            }
+        }
+        impl<D: Direction, R: Into<Expr>> $trait<R> for &Wire<D> {
+            type Output = Expr;
+            #[track_caller]
+            fn $method(self, right: R) -> Expr {
+                Expr::binary(binary_operator!(@ $trait), self.e(), right.into())
+            }
+        }
+    };
+    (@ Add) => { Binary::Add };
+    (@ Sub) => { Binary::Sub };
+    (@ BitAnd) => { Binary::And };
+    (@ BitOr) => { Binary::Or };
+    (@ BitXor) => { Binary::Xor };
+}
+binary_operator!(Add, add);
+binary_operator!(Sub, sub);
+binary_operator!(BitAnd, bitand);
+binary_operator!(BitOr, bitor);
+binary_operator!(BitXor, bitxor);
+
+impl Not for Expr {
+    type Output = Expr;
+    fn not(self) -> Expr {
+        let width = self.width;
+        Expr::new(Node::Not(self), width)
+    }
+}
+
+impl Not for &Expr {
+    type Output = Expr;
+    fn not(self) -> Expr {
+        !self.clone()
+    }
+}
+
+impl<D: Direction> Not for &Wire<D> {
+    type Output = Expr;
+    fn not(self) -> Expr {
+        !self.e()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rust_hdl::prelude::In;
+
+    #[test]
+    fn arithmetic_wraps_at_the_operands_width() {
+        let (a, b) = (lit(200, 8), lit(100, 8));
+        assert_eq!((&a + &b).eval(), 44);
+        assert_eq!((&b - &a).eval(), 156);
+        assert_eq!((!&a).eval(), 55);
+    }
+
+    #[test]
+    fn comparisons() {
+        let (minus, plus) = (lit_signed(-1, 4), lit(1, 4));
+        assert_eq!([minus.lt(&plus), minus.lt_signed(&plus)].map(|e| e.eval()), [0, 1]);
+        assert_eq!([minus.gt(&plus), minus.gt_signed(&plus)].map(|e| e.eval()), [1, 0]);
+        assert_eq!([plus.le(&plus), plus.ge(&plus), plus.lt(&plus)].map(|e| e.eval()), [1, 1, 0]);
+        assert_eq!([plus.le_signed(&minus), plus.ge_signed(&minus)].map(|e| e.eval()), [0, 1]);
+        assert_eq!([plus.eq(&minus), plus.ne(&minus)].map(|e| e.eval()), [0, 1]);
+    }
+
+    #[test]
+    fn signed_products_are_exact() {
+        let most_negative = lit_signed(-128, 8);
+        assert_eq!(most_negative.mul_signed(&most_negative).eval(), 1 << 14);
+        assert_eq!(lit_signed(-5, 4).mul_signed(lit(3, 8)).eval(), (-15_i64 as u64) & 0xfff);
+        let wide = lit_signed(i64::from(i32::MIN), 32);
+        assert_eq!(wide.mul_signed(&wide).eval(), 1 << 62);
+    }
+
+    #[test]
+    fn extensions_slices_and_concatenations() {
+        let x = lit(0b1010, 4);
+        assert_eq!([x.zext(6), x.sext(6), x.slice(1, 3)].map(|e| e.eval()), [0b001010, 0b111010, 0b101]);
+        assert_eq!(concat([lit(2, 2), lit(1, 3), lit(1, 1)]).eval(), 0b10_001_1);
+        assert_eq!([x.repeat(2), x.any(), x.all()].map(|e| e.eval()), [0b1010_1010, 1, 0]);
+        assert_eq!(concat([lit(5, 32), lit(7, 32)]).eval(), 5 << 32 | 7);
+        let wire = Wire::<In>::new(8);
+        wire.set(0b1100_0000);
+        assert_eq!(wire.e().slice(4, 4).slice(2, 2).eval(), 0b11);
+    }
+
+    #[test]
+    fn shifts() {
+        let x = lit(0b1001, 4);
+        for amount in 0..6 {
+            let by = lit(amount, 3);
+            let amount = amount as usize;
+            assert_eq!(x.shl(amount).eval(), x.shl_by(&by).eval(), "left {amount}");
+            assert_eq!(x.shr(amount).eval(), x.shr_by(&by).eval(), "right {amount}");
+            assert_eq!(x.shr_signed(amount).eval(), x.shr_signed_by(&by).eval(), "signed {amount}");
+        }
+        assert_eq!([x.shl(1), x.shr(1), x.shr_signed(1)].map(|e| e.eval()), [0b0010, 0b0100, 0b1100]);
+        let (word, far) = (lit(u64::MAX, 64), lit(64, 7));
+        assert_eq!([word.shl_by(&far), word.shr_by(&far)].map(|e| e.eval()), [0, 0]);
+        assert_eq!(word.shr_signed_by(&far).eval(), u64::MAX);
+    }
+
+    #[test]
+    fn selection() {
+        let choices: Vec<Expr> = (10..15).map(|v| lit(v, 4)).collect();
+        let index = Wire::<In>::new(3);
+        let chosen = select(&choices, &index);
+        for i in 0..8 {
+            index.set(i);
+            assert_eq!(chosen.eval(), 10 + i.min(4), "index {i}");
+        }
+    }
+
+    #[test]
+    #[should_panic = "operands of 8 and 9 bits"]
+    fn unequal_widths() {
+        let _ = lit(0, 8) + lit(0, 9);
+    }
+
+    #[test]
+    #[should_panic = "bits 4..9 of 8 bits"]
+    fn slice_past_the_end() {
+        lit(0, 8).slice(4, 5);
+    }
+}

@@ -1,0 +1,451 @@
+//! What a unit does: assignments, registers and memories, simulated and emitted from one description.
+
+use super::expr::Expr;
+use super::wire::{Net, Wire};
+use super::word::mask;
+use rust_hdl::prelude::{Direction, In, Local, Verilog};
+use std::cell::RefCell;
+
+/// `target` always has the value of `value`.
+#[derive(Clone, Debug)]
+pub(crate) struct Assign {
+    pub(crate) target: Net,
+    pub(crate) value: Expr,
+}
+
+/// Takes the value of the first branch whose condition holds (`None`: always) at each rising edge.
+#[derive(Clone, Debug)]
+pub(crate) struct RegisterSpec {
+    pub(crate) target: Net,
+    pub(crate) init: u64,
+    pub(crate) resets: bool,
+    pub(crate) branches: Vec<(Option<Expr>, Expr)>,
+}
+
+/// Where a memory's first content comes from.
+#[derive(Clone, Debug)]
+pub(crate) enum MemoryImage {
+    Zeros,
+    /// `$readmemh` of the file named by the plusarg, else of `path`.
+    File {
+        plusarg: String,
+        path: String,
+    },
+}
+
+/// Memory with one synchronous read port and at most one write port.
+#[derive(Clone, Debug)]
+pub(crate) struct Memory {
+    pub(crate) width: usize,
+    pub(crate) depth: usize,
+    pub(crate) image: MemoryImage,
+    pub(crate) write: Option<MemoryWrite>,
+    pub(crate) read_enable: Expr,
+    pub(crate) read_address: Expr,
+    pub(crate) read_data: Net,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct MemoryWrite {
+    pub(crate) enable: Expr,
+    pub(crate) address: Expr,
+    pub(crate) data: Expr,
+}
+
+/// How a unit appears in Verilog.
+#[derive(Clone, Debug)]
+pub(crate) enum Form {
+    Module,
+    /// Cell of the target's library: no module is emitted, ports are named in upper case.
+    Primitive {
+        parameters: Vec<(String, String)>,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Description {
+    pub(crate) kind: String,
+    pub(crate) doc: String,
+    pub(crate) form: Form,
+    pub(crate) clock: Option<Net>,
+    pub(crate) reset: Option<Expr>,
+    pub(crate) assigns: Vec<Assign>,
+    pub(crate) registers: Vec<RegisterSpec>,
+    pub(crate) memory: Option<Memory>,
+    pub(crate) discards: Vec<Expr>,
+}
+
+thread_local! {
+    /// RustHDL's visitors see blocks as `&dyn Block`; this is how `Logic::hdl` hands them more than text.
+    static VISITED: RefCell<Option<Description>> = const { RefCell::new(None) };
+}
+
+/// The description of a block whose `hdl` is [`Rtl::hdl`].
+pub(crate) fn description_of(block: &dyn rust_hdl::prelude::Block) -> Option<Description> {
+    VISITED.take();
+    block.hdl();
+    VISITED.take()
+}
+
+/// Behaviour of one unit, built in its `new()` and kept in its field `_rtl`.
+#[derive(Debug)]
+pub struct Rtl {
+    description: Description,
+    clock_was_high: bool,
+    /// Values the registers take at the next rising edge.
+    next: Vec<u64>,
+    content: Vec<u64>,
+    next_read: Option<u64>,
+    next_write: Option<(usize, u64)>,
+}
+
+impl Rtl {
+    /// Empty behaviour of a clocked unit; `kind` becomes the module's name.
+    pub fn new(kind: impl Into<String>, clock: &Wire<In>) -> Self {
+        Rtl { description: Description { clock: Some(clock.net().clone()), ..blank(kind.into()) }, ..empty() }
+    }
+
+    /// Empty behaviour of a unit without registers.
+    pub fn combinational(kind: impl Into<String>) -> Self {
+        Rtl { description: blank(kind.into()), ..empty() }
+    }
+
+    /// Combinational cell `name` of the target's library, with its Verilog parameters. Ports are called like
+    /// the block's fields in upper case; assignments are its simulation model and are not emitted.
+    pub fn primitive(name: &str, parameters: &[(&str, &str)]) -> Self {
+        let parameters = parameters.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        Rtl {
+            description: Description { form: Form::Primitive { parameters }, ..blank(name.into()) },
+            ..empty()
+        }
+    }
+
+    /// Comment above the emitted module.
+    pub fn doc(&mut self, text: impl Into<String>) {
+        self.description.doc = text.into();
+    }
+
+    /// Synchronous reset: while the 1-bit `condition` holds, registers take their initial value.
+    #[track_caller]
+    pub fn reset(&mut self, condition: impl Into<Expr>) {
+        let condition = condition.into();
+        check_condition(&condition);
+        assert!(self.description.reset.is_none(), "a unit has one reset");
+        self.description.reset = Some(condition);
+    }
+
+    /// Drives an own output or local signal, or an input of a child, with `value`.
+    #[track_caller]
+    pub fn assign<D: Direction>(&mut self, target: &Wire<D>, value: impl Into<Expr>) {
+        let value = value.into();
+        check_assignment(target.width(), &value);
+        target.net().claim();
+        self.description.assigns.push(Assign { target: target.net().clone(), value });
+    }
+
+    /// Drives the clock input of a child with the unit's clock.
+    #[track_caller]
+    pub fn clock(&mut self, child: &Wire<In>) {
+        let clock = self.description.clock.clone().expect("a combinational unit has no clocked children");
+        child.net().claim();
+        self.description.assigns.push(Assign { target: child.net().clone(), value: Expr::from(&clock) });
+    }
+
+    /// Makes an own output or local signal a register that holds `init` until its first assignment.
+    #[track_caller]
+    pub fn register<D: Direction>(&mut self, target: &Wire<D>, init: u64) -> Register<'_> {
+        assert!(self.description.clock.is_some(), "a combinational unit has no registers");
+        assert!(init <= mask(target.width()), "{init} does not fit {} bits", target.width());
+        target.net().claim();
+        self.next.push(init);
+        target.net().set(init);
+        let registers = &mut self.description.registers;
+        registers.push(RegisterSpec { target: target.net().clone(), init, resets: true, branches: vec![] });
+        Register { spec: registers.last_mut().expect("just pushed") }
+    }
+
+    /// `input` delayed by `cycles` clock cycles (0: `input` itself), in registers that start at 0.
+    #[track_caller]
+    pub fn delay(&mut self, input: impl Into<Expr>, stages: &[Wire<Local>]) -> Expr {
+        let mut value = input.into();
+        for stage in stages {
+            self.register(stage, 0).set(value);
+            value = stage.e();
+        }
+        value
+    }
+
+    /// States that bits of `value` are not needed, which silences the linter about them.
+    pub fn discard(&mut self, value: impl Into<Expr>) {
+        self.description.discards.push(value.into());
+    }
+
+    #[track_caller]
+    pub(crate) fn memory(&mut self, memory: Memory) {
+        assert!(self.description.memory.is_none(), "a unit has one memory");
+        memory.read_data.claim();
+        self.content = vec![0; memory.depth];
+        self.description.memory = Some(memory);
+    }
+
+    /// Words of the unit's memory in simulation.
+    pub(crate) fn content(&self) -> &[u64] {
+        &self.content
+    }
+
+    pub(crate) fn content_mut(&mut self) -> &mut [u64] {
+        &mut self.content
+    }
+
+    /// One pass of the simulation; what `Logic::update` calls.
+    ///
+    /// Registers take the values sampled in the last pass with the clock low, so an edge and new inputs
+    /// that arrive in one pass do not race.
+    pub fn update(&mut self) {
+        let clock_is_high = self.description.clock.as_ref().is_some_and(|clock| clock.get() == 1);
+        if clock_is_high && !self.clock_was_high {
+            self.commit();
+        }
+        self.clock_was_high = clock_is_high;
+        for assign in &self.description.assigns {
+            assign.target.set(assign.value.eval());
+        }
+        if !clock_is_high {
+            self.sample();
+        }
+    }
+
+    fn commit(&mut self) {
+        for (register, value) in self.description.registers.iter().zip(&self.next) {
+            register.target.set(*value);
+        }
+        if let (Some(memory), Some(value)) = (&self.description.memory, self.next_read) {
+            memory.read_data.set(value);
+        }
+        if let Some((address, data)) = self.next_write {
+            self.content[address] = data;
+        }
+    }
+
+    fn sample(&mut self) {
+        let reset = self.description.reset.as_ref().is_some_and(holds);
+        for (register, next) in self.description.registers.iter().zip(&mut self.next) {
+            *next = if reset && register.resets {
+                register.init
+            } else {
+                let taken =
+                    register.branches.iter().find(|(condition, _)| condition.as_ref().is_none_or(holds));
+                taken.map_or_else(|| register.target.get(), |(_, value)| value.eval())
+            };
+        }
+        if let Some(memory) = &self.description.memory {
+            let depth = self.content.len();
+            let word = |address: u64| self.content.get(address as usize).copied().unwrap_or(0);
+            self.next_read = holds(&memory.read_enable).then(|| word(memory.read_address.eval()));
+            self.next_write = memory.write.as_ref().filter(|w| holds(&w.enable)).and_then(|w| {
+                let address = w.address.eval() as usize;
+                (address < depth).then(|| (address, w.data.eval()))
+            });
+        }
+    }
+
+    /// What `Logic::hdl` returns. The text only says who renders the unit: names belong to the block tree.
+    pub fn hdl(&self) -> Verilog {
+        VISITED.set(Some(self.description.clone()));
+        Verilog::Custom(format!("// {}: rendered by empf_hw::emit", self.description.kind))
+    }
+}
+
+fn holds(condition: &Expr) -> bool {
+    condition.eval() == 1
+}
+
+fn blank(kind: String) -> Description {
+    Description {
+        kind,
+        doc: String::new(),
+        form: Form::Module,
+        clock: None,
+        reset: None,
+        assigns: vec![],
+        registers: vec![],
+        memory: None,
+        discards: vec![],
+    }
+}
+
+fn empty() -> Rtl {
+    Rtl {
+        description: blank(String::new()),
+        clock_was_high: false,
+        next: vec![],
+        content: vec![],
+        next_read: None,
+        next_write: None,
+    }
+}
+
+#[track_caller]
+fn check_condition(condition: &Expr) {
+    assert_eq!(condition.width(), 1, "a condition has 1 bit, not {}", condition.width());
+}
+
+#[track_caller]
+fn check_assignment(width: usize, value: &Expr) {
+    assert_eq!(width, value.width(), "a value of {} bits for {width} bits", value.width());
+}
+
+/// The next value of a register, as a priority chain: `when(..).when(..).set(..)` is if, else if, else;
+/// where no branch applies, the register holds its value.
+#[derive(Debug)]
+pub struct Register<'a> {
+    spec: &'a mut RegisterSpec,
+}
+
+impl Register<'_> {
+    /// Takes `value` if the 1-bit `condition` holds and no earlier condition did.
+    #[track_caller]
+    pub fn when(self, condition: impl Into<Expr>, value: impl Into<Expr>) -> Self {
+        let (condition, value) = (condition.into(), value.into());
+        check_condition(&condition);
+        self.branch(Some(condition), value)
+    }
+
+    /// Takes `value` if no earlier condition holds; ends the chain.
+    #[track_caller]
+    pub fn set(self, value: impl Into<Expr>) {
+        self.branch(None, value.into());
+    }
+
+    /// Leaves this register out of the unit's reset.
+    pub fn without_reset(self) -> Self {
+        self.spec.resets = false;
+        self
+    }
+
+    #[track_caller]
+    fn branch(self, condition: Option<Expr>, value: Expr) -> Self {
+        check_assignment(self.spec.target.width(), &value);
+        self.spec.branches.push((condition, value));
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rtl::prelude::*;
+    use crate::rtl::settle;
+
+    /// `depth` levels of hierarchy; each level has a register before and one after the level inside it, and
+    /// the input of all levels is also added on the way out.
+    #[derive(LogicBlock)]
+    struct Nested {
+        clock: Wire<In>,
+        data_i: Wire<In>,
+        data_o: Wire<Out>,
+        before: Wire<Local>,
+        inner: Vec<Nested>,
+        _rtl: Rtl,
+    }
+    rtl_logic!(Nested);
+
+    impl Nested {
+        fn new(depth: usize) -> Self {
+            let (clock, data_i, data_o, before) = (Wire::new(1), Wire::new(8), Wire::new(8), Wire::new(8));
+            let mut rtl = Rtl::new("nested", &clock);
+            rtl.register(&before, 0).set(&data_i);
+            let inner: Vec<Nested> = (1..depth).map(|_| Nested::new(depth - 1)).take(1).collect();
+            for child in &inner {
+                rtl.clock(&child.clock);
+                rtl.assign(&child.data_i, &before);
+            }
+            let last = inner.first().map_or(before.e(), |child| child.data_o.e());
+            rtl.register(&data_o, 0).set(last);
+            Nested { clock, data_i, data_o, before, inner, _rtl: rtl }
+        }
+    }
+
+    #[test]
+    fn shift_register_across_levels() {
+        let mut bench = Bench::new(Nested::new(4), |unit| &unit.clock);
+        for t in 0..30 {
+            bench.data_i.set(t + 1);
+            bench.tick();
+            assert_eq!(bench.data_o.get(), (t + 1).saturating_sub(7), "cycle {t}");
+        }
+    }
+
+    #[test]
+    fn inputs_that_change_with_the_edge_are_taken_at_the_next() {
+        let mut unit = Nested::new(4);
+        for t in 0..30 {
+            unit.clock.set(0);
+            settle(&mut unit);
+            unit.clock.set(1);
+            unit.data_i.set(t + 1);
+            settle(&mut unit);
+            assert_eq!(unit.data_o.get(), t.saturating_sub(7), "cycle {t}");
+        }
+    }
+
+    #[derive(LogicBlock)]
+    struct Machine {
+        clock: Wire<In>,
+        reset_i: Wire<In>,
+        load_i: Wire<In>,
+        step_i: Wire<In>,
+        count_o: Wire<Out>,
+        cycles_o: Wire<Out>,
+        _rtl: Rtl,
+    }
+    rtl_logic!(Machine);
+
+    impl Machine {
+        fn new() -> Self {
+            let (clock, reset_i, load_i, step_i) = (Wire::new(1), Wire::new(1), Wire::new(1), Wire::new(1));
+            let (count_o, cycles_o) = (Wire::new(4), Wire::new(8));
+            let mut rtl = Rtl::new("machine", &clock);
+            rtl.reset(&reset_i);
+            let count = rtl.register(&count_o, 3);
+            count.when(&load_i, lit(9, 4)).when(&step_i, &count_o + lit(1, 4));
+            rtl.register(&cycles_o, 0).without_reset().set(&cycles_o + lit(1, 8));
+            Machine { clock, reset_i, load_i, step_i, count_o, cycles_o, _rtl: rtl }
+        }
+    }
+
+    #[test]
+    fn branches_have_priority_and_registers_hold_or_reset() {
+        let mut bench = Bench::new(Machine::new(), |unit| &unit.clock);
+        let expected = [
+            (0, 0, 0, 3),
+            (0, 0, 1, 4),
+            (0, 1, 1, 9),
+            (0, 0, 1, 10),
+            (0, 0, 0, 10),
+            (1, 1, 1, 3),
+            (0, 1, 0, 9),
+        ];
+        for (n, (reset, load, step, count)) in expected.into_iter().enumerate() {
+            bench.reset_i.set(reset);
+            bench.load_i.set(load);
+            bench.step_i.set(step);
+            bench.tick();
+            assert_eq!(bench.count_o.get(), count, "step {n}");
+            assert_eq!(bench.cycles_o.get(), n as u64 + 1);
+        }
+    }
+
+    #[test]
+    #[should_panic = "a value of 8 bits for 4 bits"]
+    fn assignment_of_another_width() {
+        let mut rtl = Rtl::combinational("unit");
+        rtl.assign(&Wire::<Out>::new(4), lit(0, 8));
+    }
+
+    #[test]
+    #[should_panic = "a condition has 1 bit, not 2"]
+    fn wide_condition() {
+        let mut rtl = Rtl::new("unit", &Wire::new(1));
+        rtl.register(&Wire::<Out>::new(4), 0).when(lit(0, 2), lit(0, 4));
+    }
+}
