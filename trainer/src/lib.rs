@@ -1,1 +1,28 @@
-//! Online training of EM-PF networks
+//! Online training of EM-PF networks.
+//!
+//! Every gradient is derived by hand; at each time-step all layers go forward and then backward at once,
+//! and nothing but residual potentials crosses time. All layers are generic over [`Float`].
+//!
+//! Results do not depend on the number of cores: sums over a batch are cut into parts of fixed size, and
+//! the parts are added in order.
+
+pub mod batch_norm;
+pub mod conv;
+mod error;
+mod float;
+mod layer;
+pub mod linear;
+mod loss;
+mod matmul;
+mod model;
+pub mod neuron;
+mod parallel;
+mod param;
+pub mod pool;
+mod tensor;
+
+pub use error::{Error, Result};
+pub use float::Float;
+pub use model::{Frames, Learning, Model, Outcome};
+pub use param::Param;
+pub use tensor::{Extents, Tensor};

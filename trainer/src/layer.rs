@@ -1,0 +1,116 @@
+//! The operators of a model and their parameters.
+
+use crate::batch_norm::BatchNorm;
+use crate::conv::{Conv, Window};
+use crate::error::{Error, Result};
+use crate::linear::Linear;
+use crate::neuron::Neuron;
+use crate::param::Param;
+use crate::pool::{AvgPool, GlobalAvgPool};
+use crate::{Extents, Float};
+use empf_ir::{NeuronVersion, Node, Op, Shape};
+use rand::Rng;
+use rand_pcg::Pcg64;
+
+/// One operator of a model.
+#[derive(Debug)]
+pub(crate) enum Layer<F> {
+    Conv(Conv<F>),
+    BatchNorm(BatchNorm<F>),
+    Neuron(Neuron<F>),
+    AvgPool(AvgPool),
+    GlobalAvgPool(GlobalAvgPool),
+    Linear(Linear<F>),
+    Add,
+}
+
+impl<F: Float> Layer<F> {
+    /// The operator of `node` for maps of shape `input`, with freshly drawn weights.
+    pub(crate) fn new(
+        node: &Node<Op>,
+        input: Shape,
+        time_steps: usize,
+        layer_wide: bool,
+        rng: &mut Pcg64,
+    ) -> Result<Self> {
+        Ok(match node.op {
+            Op::Conv { out_channels, kernel, stride, padding, weights } => {
+                let window = Window { kernel, stride, padding };
+                let value = draw(rng, input.channels * kernel * kernel);
+                Layer::Conv(Conv::new(input.channels, out_channels, window, weights, value))
+            }
+            Op::BatchNorm { eps } => {
+                Layer::BatchNorm(BatchNorm::new(input.channels, time_steps, decimal(eps)))
+            }
+            Op::Neuron { version: NeuronVersion::II, .. } => {
+                return Err(Error::Unsupported {
+                    node: node.name.clone(),
+                    message: "version II neurons are not trained yet; use I or III".into(),
+                });
+            }
+            Op::Neuron { version, .. } => {
+                Layer::Neuron(Neuron::new(version, time_steps, input.channels, layer_wide))
+            }
+            Op::AvgPool { kernel, stride } => Layer::AvgPool(AvgPool { kernel, stride }),
+            Op::GlobalAvgPool => Layer::GlobalAvgPool(GlobalAvgPool),
+            Op::Linear { out_features } => {
+                let map =
+                    Extents { images: 1, height: input.height, width: input.width, channels: input.channels };
+                Layer::Linear(Linear::new(map, out_features, draw(rng, input.elements())))
+            }
+            Op::Add => Layer::Add,
+        })
+    }
+
+    /// Learnable tensors by name.
+    pub(crate) fn params(&self) -> Vec<(&'static str, &Param<F>)> {
+        match self {
+            Layer::Conv(l) => vec![("weight", &l.weight)],
+            Layer::BatchNorm(l) => vec![("gamma", &l.gamma), ("bias", &l.bias)],
+            Layer::Neuron(l) => l.lambda.iter().map(|p| ("lambda", p)).chain([("theta", &l.theta)]).collect(),
+            Layer::Linear(l) => vec![("weight", &l.weight), ("bias", &l.bias)],
+            Layer::AvgPool(_) | Layer::GlobalAvgPool(_) | Layer::Add => vec![],
+        }
+    }
+
+    /// As [`Layer::params`].
+    pub(crate) fn params_mut(&mut self) -> Vec<(&'static str, &mut Param<F>)> {
+        match self {
+            Layer::Conv(l) => vec![("weight", &mut l.weight)],
+            Layer::BatchNorm(l) => vec![("gamma", &mut l.gamma), ("bias", &mut l.bias)],
+            Layer::Neuron(l) => {
+                l.lambda.iter_mut().map(|p| ("lambda", p)).chain([("theta", &mut l.theta)]).collect()
+            }
+            Layer::Linear(l) => vec![("weight", &mut l.weight), ("bias", &mut l.bias)],
+            Layer::AvgPool(_) | Layer::GlobalAvgPool(_) | Layer::Add => vec![],
+        }
+    }
+
+    /// Tensors that follow the data instead of a gradient, `[T, C]` each.
+    pub(crate) fn statistics(&self) -> Vec<(&'static str, &[F])> {
+        match self {
+            Layer::BatchNorm(l) => vec![("mean", &l.mean), ("var", &l.var)],
+            _ => vec![],
+        }
+    }
+
+    /// As [`Layer::statistics`].
+    pub(crate) fn statistics_mut(&mut self) -> Vec<(&'static str, &mut [F])> {
+        match self {
+            Layer::BatchNorm(l) => vec![("mean", &mut l.mean), ("var", &mut l.var)],
+            _ => vec![],
+        }
+    }
+}
+
+/// Initial weights: uniform, with the variance that keeps a rectified signal's power (He). Of sign weights
+/// only the signs matter at first, and a small |w| lets training flip them.
+fn draw<F: Float>(rng: &mut Pcg64, fan_in: usize) -> impl FnMut(usize) -> F {
+    let bound = (6.0 / fan_in as f64).sqrt();
+    move |_| F::of(rng.random_range(-bound..bound))
+}
+
+/// The double that has `x`'s shortest decimal form: 1e-5 in `f32` means 1e-5.
+fn decimal(x: f32) -> f64 {
+    x.to_string().parse().unwrap_or(f64::from(x))
+}

@@ -1,0 +1,78 @@
+//! Work shared by the cores, with results that do not depend on their number.
+
+use crate::Float;
+use rayon::prelude::*;
+use std::sync::Mutex;
+
+/// `work(image, acc)` for each image, on `len` elements that are zero at first; the results in order.
+pub(crate) fn per_image<F: Float>(
+    images: usize,
+    len: usize,
+    work: impl Fn(usize, &mut [F]) + Sync,
+) -> Vec<Vec<F>> {
+    let run = |image| {
+        let mut acc = vec![F::zero(); len];
+        work(image, &mut acc);
+        acc
+    };
+    (0..images).into_par_iter().map(run).collect()
+}
+
+/// Sums per channel: `sum(image, acc)` adds image `image` to `acc` (`sums * channels` elements, zero at
+/// first); the images are then added in order, in double precision. Returns `sums` vectors.
+pub(crate) fn channel_sums<F: Float>(
+    images: usize,
+    channels: usize,
+    sums: usize,
+    sum: impl Fn(usize, &mut [F]) + Sync,
+) -> Vec<Vec<f64>> {
+    total(&per_image(images, sums * channels, sum), sums, channels)
+}
+
+/// As [`channel_sums`], for images that also write their part of an output.
+pub(crate) fn channel_sums_mut<F: Float>(
+    output: &mut [F],
+    image_size: usize,
+    channels: usize,
+    sums: usize,
+    sum: impl Fn(usize, &mut [F], &mut [F]) + Sync,
+) -> Vec<Vec<f64>> {
+    let partial: Vec<Vec<F>> = output
+        .par_chunks_mut(image_size)
+        .enumerate()
+        .map(|(image, out)| {
+            let mut acc = vec![F::zero(); sums * channels];
+            sum(image, out, &mut acc);
+            acc
+        })
+        .collect();
+    total(&partial, sums, channels)
+}
+
+fn total<F: Float>(partial: &[Vec<F>], sums: usize, channels: usize) -> Vec<Vec<f64>> {
+    let mut totals = vec![vec![0.0; channels]; sums];
+    for acc in partial {
+        for (total, acc) in totals.iter_mut().zip(acc.chunks_exact(channels)) {
+            total.iter_mut().zip(acc).for_each(|(t, a)| *t += a.f64());
+        }
+    }
+    totals
+}
+
+/// Buffers that tasks borrow and give back, so that none is allocated twice.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch<F>(Mutex<Vec<Vec<F>>>);
+
+impl<F: Float> Scratch<F> {
+    /// Runs `work` on `len` elements of unspecified value.
+    pub(crate) fn with<R>(&self, len: usize, work: impl FnOnce(&mut [F]) -> R) -> R {
+        let lock = || self.0.lock().unwrap_or_else(|e| e.into_inner());
+        let mut buffer = lock().pop().unwrap_or_default();
+        if buffer.len() < len {
+            buffer.resize(len, F::zero());
+        }
+        let result = work(&mut buffer[..len]);
+        lock().push(buffer);
+        result
+    }
+}
