@@ -16,6 +16,9 @@ const FORMAT: &str = "empf-program";
 /// Most passes (digit planes x activation planes) of a convolution.
 pub const MAX_PASSES: usize = 32;
 
+/// A pooling window has at most `2^POOL_WINDOW_BITS` positions.
+pub const POOL_WINDOW_BITS: u32 = 10;
+
 /// Declares a descriptor: a struct of `u32` fields that are written to the schedule in this order.
 macro_rules! descriptor {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident),+ $(,)? }) => {
