@@ -220,6 +220,8 @@ pub enum Descriptor {
     Pool(Pool),
 }
 
+/// Words of the schedule before the first step: build id and input length.
+pub const SCHEDULE_HEADER: usize = 2;
 /// Opcode of the end of the schedule.
 pub const OPCODE_END: u32 = 0;
 /// Opcode of [`Unfold`].
