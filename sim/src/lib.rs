@@ -1,1 +1,23 @@
-//! Executions of a compiled network and their comparison
+//! Executions of a compiled network and their comparison.
+//!
+//! | engine | what it executes | sees |
+//! |---|---|---|
+//! | [`Interpreter`] | schedule and ROM images | tensors in the activation memory, cycles |
+//! | [`verilator::Verilator`] | the emitted Verilog | tensors in the activation memory, cycles |
+//!
+//! All are an [`Engine`]; [`compare()`] holds one's [`empf_ir::Trace`] to another's, element by element.
+
+mod activation;
+pub mod compare;
+pub mod cycles;
+mod engine;
+mod error;
+mod interpreter;
+pub mod verilator;
+
+pub use activation::ActivationMemory;
+pub use compare::{Comparison, Mismatch, compare};
+pub use engine::Engine;
+pub(crate) use engine::check_input;
+pub use error::{Error, Result};
+pub use interpreter::Interpreter;

@@ -1,0 +1,184 @@
+//! A convolution on the array: streams, weight tiles and accumulators.
+
+use super::drain;
+use super::machine::Machine;
+use crate::Result;
+use empf_ir::program::Conv;
+use std::ops::Range;
+
+/// Sums of one column block over a tile of positions.
+pub(super) struct Accumulators {
+    /// `[frame * positions + position][column]`, wrapped to `acc_bits` bits.
+    sums: Vec<i32>,
+    cols: usize,
+    /// 32 less `acc_bits`.
+    unused_bits: u32,
+}
+
+/// What a sum does to the accumulator it meets.
+#[derive(Clone, Copy)]
+enum Mode {
+    Set,
+    Add,
+    DoubleAdd,
+}
+
+impl Accumulators {
+    /// Sums of all columns at `frame * positions + position`.
+    pub(super) fn at(&self, entry: usize) -> &[i32] {
+        &self.sums[entry * self.cols..(entry + 1) * self.cols]
+    }
+
+    fn take(&mut self, entry: usize, mode: Mode, sums: &[i32]) {
+        let unused = self.unused_bits;
+        let kept = &mut self.sums[entry * self.cols..(entry + 1) * self.cols];
+        for (kept, sum) in kept.iter_mut().zip(sums) {
+            let before = match mode {
+                Mode::Set => 0,
+                Mode::Add => *kept,
+                Mode::DoubleAdd => kept.wrapping_mul(2),
+            };
+            *kept = (before.wrapping_add(*sum) << unused) >> unused;
+        }
+    }
+}
+
+/// One tap of the window, of one channel block.
+#[derive(Clone, Copy)]
+struct Tap {
+    ky: u32,
+    kx: u32,
+    block: u32,
+}
+
+/// Runs one step.
+pub(super) fn run(machine: &mut Machine, d: &Conv) -> Result<()> {
+    for tile in 0..d.tiles {
+        let count = if tile + 1 == d.tiles { d.last_tile_positions } else { d.tile_positions };
+        let first = tile * d.tile_positions;
+        let positions = first..first + count;
+        let mut weight = d.weight_base as usize;
+        for column_block in 0..d.column_blocks {
+            let sums;
+            (sums, weight) = column_block_sums(machine, d, positions.clone(), weight)?;
+            drain::run(machine, d, positions.clone(), column_block as usize, &sums)?;
+        }
+    }
+    Ok(())
+}
+
+/// Sums of a column block whose weights start at word `weight`; also the word after them.
+fn column_block_sums(
+    machine: &Machine,
+    d: &Conv,
+    positions: Range<u32>,
+    mut weight: usize,
+) -> Result<(Accumulators, usize)> {
+    let arch = machine.arch();
+    let entries = d.frames as usize * positions.len();
+    machine.check_accumulator(entries)?;
+    let mut sums =
+        Accumulators { sums: vec![0; entries * arch.cols], cols: arch.cols, unused_bits: 32 - arch.acc_bits };
+    for pass in 0..d.passes {
+        let start_of_pass = weight;
+        for summed_frame in 0..d.summed_frames {
+            weight = start_of_pass;
+            for (index, tap) in taps(d).enumerate() {
+                let first_of_pass = summed_frame == 0 && index == 0;
+                let mode = match (first_of_pass, pass) {
+                    (true, 0) => Mode::Set,
+                    (true, _) if d.double_mask >> pass & 1 == 1 => Mode::DoubleAdd,
+                    _ => Mode::Add,
+                };
+                let tile = signs(machine.weights(weight, arch.rows)?, arch.cols);
+                weight += arch.rows;
+                let base = plane(d, pass)
+                    .wrapping_mul(d.plane_step)
+                    .wrapping_add(summed_frame.wrapping_mul(d.frame_step));
+                stream(machine, d, base, tap, positions.clone(), &tile, |entry, column_sums| {
+                    sums.take(entry, mode, column_sums);
+                })?;
+            }
+        }
+    }
+    Ok((sums, weight))
+}
+
+/// Taps in the order of the weight ROM.
+fn taps(d: &Conv) -> impl Iterator<Item = Tap> {
+    let (kernel, blocks) = (d.kernel, d.blocks);
+    (0..kernel).flat_map(move |ky| {
+        (0..kernel).flat_map(move |kx| (0..blocks).map(move |block| Tap { ky, kx, block }))
+    })
+}
+
+/// Activation plane of a pass.
+fn plane(d: &Conv, pass: u32) -> u32 {
+    if pass < 16 { d.planes_low >> (2 * pass) & 3 } else { d.planes_high >> (2 * (pass - 16)) & 3 }
+}
+
+/// A weight tile as +-1, `[row][column]`.
+fn signs(words: &[u64], cols: usize) -> Vec<i32> {
+    words.iter().flat_map(|word| (0..cols).map(move |c| if word >> c & 1 == 1 { 1 } else { -1 })).collect()
+}
+
+/// Streams the vectors of one weight tile; `take` gets the accumulator entry and the columns' sums.
+fn stream(
+    machine: &Machine,
+    d: &Conv,
+    base: u32,
+    tap: Tap,
+    positions: Range<u32>,
+    tile: &[i32],
+    mut take: impl FnMut(usize, &[i32]),
+) -> Result<()> {
+    let arch = machine.arch();
+    let mut sums = vec![0; arch.cols];
+    let mut vector = vec![0; arch.rows];
+    let mut entry = 0;
+    for frame in 0..d.frames {
+        for position in positions.clone() {
+            fetch(
+                machine,
+                d,
+                base.wrapping_add(frame.wrapping_mul(d.frame_step)),
+                tap,
+                position,
+                &mut vector,
+            )?;
+            sums.fill(0);
+            for (code, row) in vector.iter().zip(tile.chunks_exact(arch.cols)).filter(|(code, _)| **code != 0)
+            {
+                for (sum, sign) in sums.iter_mut().zip(row) {
+                    *sum += i32::from(*code) * sign;
+                }
+            }
+            take(entry, &sums);
+            entry += 1;
+        }
+    }
+    Ok(())
+}
+
+/// The vector that a tap of a position puts on the array's rows; `base` is the offset of plane and frame.
+fn fetch(machine: &Machine, d: &Conv, base: u32, tap: Tap, position: u32, vector: &mut [u8]) -> Result<()> {
+    let (y, x) = (position / d.out_width, position % d.out_width);
+    let inside = |out: u32, k: u32, size: u32| {
+        (out * d.stride + k).checked_sub(d.padding).is_some_and(|position| position < size)
+    };
+    if inside(y, tap.ky, d.in_height) && inside(x, tap.kx, d.in_width) {
+        let row = (d.out_width - 1).wrapping_mul(d.x_step).wrapping_add(d.row_step);
+        let window_row = (d.kernel * d.blocks - 1).wrapping_add(d.ky_step);
+        let address = [y.wrapping_mul(row), x.wrapping_mul(d.x_step), tap.ky.wrapping_mul(window_row)]
+            .into_iter()
+            .fold(d.in_origin.wrapping_add(base), u32::wrapping_add);
+        vector.copy_from_slice(machine.word(address.wrapping_add(tap.kx * d.blocks + tap.block))?);
+    } else {
+        vector.fill(d.zero_point as u8);
+    }
+    if tap.block + 1 == d.blocks {
+        let used = d.last_banks as usize * machine.arch().lanes;
+        vector[used.min(machine.arch().rows)..].fill(0);
+    }
+    Ok(())
+}

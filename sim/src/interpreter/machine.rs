@@ -1,0 +1,87 @@
+//! The memories of the accelerator and the checks of their addresses.
+
+use crate::activation::ActivationMemory;
+use crate::{Error, Result};
+use empf_ir::{ArchConfig, Program};
+
+/// State of an accelerator that runs `program`.
+pub(super) struct Machine<'p> {
+    pub(super) program: &'p Program,
+    pub(super) input: Vec<u8>,
+    pub(super) activations: ActivationMemory,
+    pub(super) logits: Vec<i32>,
+    /// Index of the step that runs.
+    pub(super) step: usize,
+}
+
+impl<'p> Machine<'p> {
+    pub(super) fn new(program: &'p Program) -> Self {
+        Machine {
+            program,
+            input: Vec::new(),
+            activations: ActivationMemory::new(&program.arch),
+            logits: Vec::new(),
+            step: 0,
+        }
+    }
+
+    pub(super) fn arch(&self) -> &'p ArchConfig {
+        &self.program.arch
+    }
+
+    fn beyond(&self, action: &'static str, memory: &'static str, address: usize, depth: usize) -> Error {
+        let node = self.program.steps.get(self.step).map_or("", |s| &s.node).to_owned();
+        Error::Address { step: self.step, node, action, memory, address, depth }
+    }
+
+    /// The input byte at `address`, modulo the buffer's size.
+    pub(super) fn input_byte(&self, address: u32) -> Result<u8> {
+        let depth = self.arch().input_depth;
+        let address = wrap(address, depth);
+        let byte = self.input.get(address).copied();
+        byte.ok_or_else(|| self.beyond("reads", "input", address, self.input.len()))
+    }
+
+    /// The activation word at `address`, modulo the memory's size.
+    pub(super) fn word(&self, address: u32) -> Result<&[u8]> {
+        let depth = self.activations.depth();
+        let address = wrap(address, depth);
+        self.activations.word(address).ok_or_else(|| self.beyond("reads", "activation", address, depth))
+    }
+
+    /// Writes the `lanes` codes of a bank of an activation word.
+    pub(super) fn write_bank(&mut self, address: u32, bank: usize, codes: &[u8]) -> Result<()> {
+        let depth = self.activations.depth();
+        let address = wrap(address, depth);
+        match self.activations.bank_mut(address, bank) {
+            Some(place) => place.copy_from_slice(codes),
+            None => return Err(self.beyond("writes", "activation", address, depth)),
+        }
+        Ok(())
+    }
+
+    /// Words `first..first + count` of the weight ROM.
+    pub(super) fn weights(&self, first: usize, count: usize) -> Result<&'p [u64]> {
+        let rom = &self.program.weights;
+        rom.get(first..first + count)
+            .ok_or_else(|| self.beyond("reads", "weight", first + count - 1, rom.len()))
+    }
+
+    /// Words `first..first + count` of the parameter ROM.
+    pub(super) fn parameters(&self, first: usize, count: usize) -> Result<&'p [u64]> {
+        let rom = &self.program.parameters;
+        let last = first + count - 1;
+        rom.get(first..first + count).ok_or_else(|| self.beyond("reads", "parameter", last, rom.len()))
+    }
+
+    /// Checks an entry of an accumulator bank.
+    pub(super) fn check_accumulator(&self, entries: usize) -> Result<()> {
+        let depth = self.arch().accumulator_depth;
+        if entries > depth { Err(self.beyond("writes", "accumulator", entries - 1, depth)) } else { Ok(()) }
+    }
+}
+
+/// An address register of a memory of `depth` words has no more bits than it needs.
+fn wrap(address: u32, depth: usize) -> usize {
+    address as usize & (depth.next_power_of_two() - 1)
+}

@@ -1,0 +1,173 @@
+// Whole inferences through the AXI ports of the accelerator, driven in C for speed.
+
+#include "Vdut___024root.h"
+#include <vector>
+
+namespace {
+
+// One bank written to the activation memory.
+struct Write {
+    uint64_t data;
+    uint32_t step;
+    uint32_t bank;
+    uint32_t address;
+    uint32_t unused;
+};
+
+enum Status : int { DONE = 0, INPUT_REFUSED = 1, NO_RESULT = 2, CONTROL_REFUSED = 3, LAST_MISPLACED = 4 };
+
+enum Register : uint8_t { CONTROL = 0x00, STATUS = 0x04, CYCLES = 0x08, BUILD_ID = 0x0c };
+
+// Cycles within which the control port must answer.
+constexpr int CONTROL_PATIENCE = 64;
+
+struct Run {
+    Dut& dut;
+    Vdut& top;
+    std::vector<Write>* writes;
+    uint64_t stall_seed;
+    uint64_t cycles = 0;
+
+    // Records what the coming edge writes, then ticks.
+    void tick() {
+        const auto& root = *top.rootp;
+        if (uint64_t banks = writes ? root.empf_top__DOT__act_write_en : 0) {
+            for (uint32_t bank = 0; banks >> bank; bank++) {
+                if (!(banks >> bank & 1)) continue;
+                writes->push_back({root.empf_top__DOT__act_write_data, root.empf_top__DOT__step, bank,
+                                   root.empf_top__DOT__act_write_addr, 0});
+            }
+        }
+        dut.edge();
+        cycles++;
+    }
+
+    // True in one of two cycles at random where stalls are asked for.
+    bool stalled() {
+        if (!stall_seed) return false;
+        stall_seed ^= stall_seed << 13;
+        stall_seed ^= stall_seed >> 7;
+        stall_seed ^= stall_seed << 17;
+        return stall_seed >> 32 & 1;
+    }
+
+    void reset() {
+        top.s_axis_tvalid = top.m_axis_tready = 0;
+        top.s_axil_awvalid = top.s_axil_wvalid = top.s_axil_bready = 0;
+        top.s_axil_arvalid = top.s_axil_rready = 0;
+        top.aresetn = 0;
+        for (int i = 0; i < 4; i++) {
+            dut.settle();
+            dut.edge();
+        }
+        top.aresetn = 1;
+    }
+
+    bool write(Register address, uint32_t value) {
+        top.s_axil_awaddr = address;
+        top.s_axil_wdata = value;
+        top.s_axil_wstrb = 0xf;
+        top.s_axil_awvalid = top.s_axil_wvalid = top.s_axil_bready = 1;
+        for (int i = 0; i < CONTROL_PATIENCE; i++) {
+            dut.settle();
+            bool address_taken = top.s_axil_awready, data_taken = top.s_axil_wready;
+            bool answered = top.s_axil_bvalid;
+            tick();
+            if (address_taken) top.s_axil_awvalid = 0;
+            if (data_taken) top.s_axil_wvalid = 0;
+            if (answered) {
+                top.s_axil_bready = 0;
+                return true;
+            }
+        }
+        return false;
+    }
+
+    bool read(Register address, uint32_t& value) {
+        top.s_axil_araddr = address;
+        top.s_axil_arvalid = top.s_axil_rready = 1;
+        for (int i = 0; i < CONTROL_PATIENCE; i++) {
+            dut.settle();
+            bool taken = top.s_axil_arready, answered = top.s_axil_rvalid;
+            value = top.s_axil_rdata;
+            tick();
+            if (taken) top.s_axil_arvalid = 0;
+            if (answered) {
+                top.s_axil_rready = 0;
+                return true;
+            }
+        }
+        return false;
+    }
+
+    bool send(const uint8_t* input, size_t bytes, uint64_t limit) {
+        for (size_t sent = 0; sent < bytes;) {
+            if (cycles > limit) return false;
+            top.s_axis_tvalid = !stalled();
+            top.s_axis_tdata = input[sent];
+            top.s_axis_tlast = sent + 1 == bytes;
+            dut.settle();
+            if (top.s_axis_tvalid && top.s_axis_tready) sent++;
+            tick();
+        }
+        top.s_axis_tvalid = 0;
+        return true;
+    }
+
+    Status receive(int32_t* logits, size_t count, uint64_t limit) {
+        for (size_t received = 0; received < count;) {
+            if (cycles > limit) return NO_RESULT;
+            top.m_axis_tready = !stalled();
+            dut.settle();
+            if (top.m_axis_tvalid && top.m_axis_tready) {
+                logits[received++] = static_cast<int32_t>(top.m_axis_tdata);
+                if (top.m_axis_tlast != (received == count)) return LAST_MISPLACED;
+            }
+            tick();
+        }
+        top.m_axis_tready = 0;
+        return DONE;
+    }
+};
+
+}  // namespace
+
+extern "C" {
+
+void empf_reset(void* handle) {
+    auto& dut = *static_cast<Dut*>(handle);
+    Run{dut, *dut.top, nullptr, 0}.reset();
+}
+
+// One inference. `counted` becomes the accelerator's cycle counter, `simulated` the cycles simulated.
+// The writes are kept until the next call where `capture` is set.
+int empf_run(void* handle, const uint8_t* input, size_t bytes, int32_t* logits, size_t count, uint64_t limit,
+             uint64_t stall_seed, int capture, uint32_t* counted, uint64_t* simulated, std::vector<Write>* writes) {
+    auto& dut = *static_cast<Dut*>(handle);
+    writes->clear();
+    Run run{dut, *dut.top, capture ? writes : nullptr, stall_seed};
+    auto ended = [&](Status status) {
+        *simulated = run.cycles;
+        return status;
+    };
+    if (!run.send(input, bytes, limit)) return ended(INPUT_REFUSED);
+    if (!run.write(CONTROL, 1)) return ended(CONTROL_REFUSED);
+    if (Status status = run.receive(logits, count, limit)) return ended(status);
+    if (!run.read(CYCLES, *counted)) return ended(CONTROL_REFUSED);
+    return ended(DONE);
+}
+
+int empf_read(void* handle, uint8_t address, uint32_t* value) {
+    auto& dut = *static_cast<Dut*>(handle);
+    return Run{dut, *dut.top, nullptr, 0}.read(static_cast<Register>(address), *value) ? DONE : CONTROL_REFUSED;
+}
+
+std::vector<Write>* empf_writes_new() { return new std::vector<Write>; }
+
+void empf_writes_free(std::vector<Write>* writes) { delete writes; }
+
+const Write* empf_writes(const std::vector<Write>* writes, size_t* count) {
+    *count = writes->size();
+    return writes->data();
+}
+}

@@ -1,0 +1,283 @@
+//! The accelerator's top module as an engine.
+
+use super::model::{Instance, Object, Port};
+use crate::activation::ActivationMemory;
+use crate::{Engine, Error, Interpreter, Result, check_input};
+use empf_ir::program::{PARAMETERS_MEM, SCHEDULE_MEM, WEIGHTS_MEM, write_mem};
+use empf_ir::{ArchConfig, Program, Trace};
+use std::ffi::{c_int, c_void};
+use std::path::PathBuf;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// Name of the accelerator's module.
+const TOP: &str = "empf_top";
+
+/// Signals of the top that the shim reads: the activation memory's write port and the running step.
+const CONTROL: &str = r#"
+public_flat_rd -module "empf_top" -var "act_write_en"
+public_flat_rd -module "empf_top" -var "act_write_addr"
+public_flat_rd -module "empf_top" -var "act_write_data"
+public_flat_rd -module "empf_top" -var "step"
+"#;
+
+/// As `Write` in the shim.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Write {
+    data: u64,
+    step: u32,
+    bank: u32,
+    address: u32,
+    unused: u32,
+}
+
+type Run = unsafe extern "C" fn(
+    *mut c_void,
+    *const u8,
+    usize,
+    *mut i32,
+    usize,
+    u64,
+    u64,
+    c_int,
+    *mut u32,
+    *mut u64,
+    *mut c_void,
+) -> c_int;
+
+/// Cycles of patience beyond twice what is expected.
+const PATIENCE: u64 = 10_000;
+
+/// A built accelerator, from which engines for different programs are made.
+#[derive(Clone)]
+pub struct Accelerator {
+    object: Arc<Object>,
+    arch: ArchConfig,
+    waves: bool,
+}
+
+/// How an engine runs.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// FST file of the whole run; needs an accelerator built with waves.
+    pub waves: Option<PathBuf>,
+    /// Only logits and cycles: the traces have no tensors.
+    pub logits_only: bool,
+    /// Not 0: sender and receiver pause at random, and the cycles are not those of the prediction.
+    pub stall_seed: u64,
+}
+
+impl Accelerator {
+    /// The accelerator of `arch` as `verilog` describes it. With `waves`, its engines can write waves.
+    pub fn build(verilog: &str, arch: &ArchConfig, waves: bool) -> Result<Self> {
+        let ports = [Port::new("aclk", 1)];
+        let extension = include_str!("accelerator.cpp");
+        let object = Object::new(verilog, TOP, ("aclk", &ports), (extension, CONTROL), waves)?;
+        Ok(Accelerator { object, arch: arch.clone(), waves })
+    }
+
+    /// An accelerator of its own, after reset, with `program` in its ROMs.
+    pub fn engine<'p>(&self, program: &'p Program, options: Options) -> Result<Verilator<'p>> {
+        if program.arch != self.arch {
+            return Err(failure("the program was compiled for another architecture than the Verilog"));
+        }
+        if options.waves.is_some() && !self.waves {
+            return Err(failure("this accelerator was built without waves"));
+        }
+        let roms = roms(program)?;
+        let image = |plusarg: &str, file| format!("+{plusarg}={}", roms.path().join(file).display());
+        let plusargs = [
+            image("weights", WEIGHTS_MEM),
+            image("parameters", PARAMETERS_MEM),
+            image("schedule", SCHEDULE_MEM),
+        ];
+        let instance = self.object.instance(&plusargs, options.waves.as_deref())?;
+        let expected = Interpreter::new(program)?.predicted_cycles();
+        let mut engine = Verilator {
+            writes: Writes::new(&self.object)?,
+            memory: ActivationMemory::new(&self.arch),
+            limit: PATIENCE
+                + (expected + program.input_bytes() as u64) * if options.stall_seed == 0 { 2 } else { 8 },
+            simulated: 0,
+            program,
+            options,
+            instance,
+            _roms: roms,
+        };
+        engine.reset()?;
+        Ok(engine)
+    }
+}
+
+fn failure(message: impl Into<String>) -> Error {
+    Error::Engine { engine: "verilator".into(), message: message.into() }
+}
+
+/// ROM images in a folder of their own.
+fn roms(program: &Program) -> Result<TempDir> {
+    let folder = tempfile::Builder::new().prefix("empf-roms-").tempdir();
+    let folder = folder.map_err(|e| empf_ir::Error::io("create", std::env::temp_dir(), e))?;
+    let arch = &program.arch;
+    write_mem(&folder.path().join(WEIGHTS_MEM), &program.weights, arch.cols as u32)?;
+    write_mem(&folder.path().join(PARAMETERS_MEM), &program.parameters, arch.parameter_bits())?;
+    write_mem(&folder.path().join(SCHEDULE_MEM), &program.schedule(), 32)?;
+    Ok(folder)
+}
+
+/// The shim's list of writes.
+struct Writes {
+    list: *mut c_void,
+    free: unsafe extern "C" fn(*mut c_void),
+    get: unsafe extern "C" fn(*const c_void, *mut usize) -> *const Write,
+    _object: Arc<Object>,
+}
+
+impl Writes {
+    fn new(object: &Arc<Object>) -> Result<Self> {
+        // SAFETY: the types are those of the shim; `_object` outlives the functions.
+        unsafe {
+            let new: unsafe extern "C" fn() -> *mut c_void = object.function("empf_writes_new")?;
+            Ok(Writes {
+                list: new(),
+                free: object.function("empf_writes_free")?,
+                get: object.function("empf_writes")?,
+                _object: object.clone(),
+            })
+        }
+    }
+
+    fn as_slice(&self) -> &[Write] {
+        let mut count = 0;
+        // SAFETY: the shim's list stays unchanged while `self` is borrowed.
+        unsafe {
+            let first = (self.get)(self.list, &mut count);
+            if count == 0 { &[] } else { std::slice::from_raw_parts(first, count) }
+        }
+    }
+}
+
+impl Drop for Writes {
+    fn drop(&mut self) {
+        // SAFETY: the list came from `empf_writes_new` and is freed once.
+        unsafe { (self.free)(self.list) }
+    }
+}
+
+/// The verilated accelerator with a program.
+pub struct Verilator<'p> {
+    program: &'p Program,
+    options: Options,
+    memory: ActivationMemory,
+    limit: u64,
+    simulated: u64,
+    writes: Writes,
+    instance: Instance,
+    _roms: TempDir,
+}
+
+// SAFETY: the list of writes is touched by this engine's calls alone.
+unsafe impl Send for Verilator<'_> {}
+
+impl Verilator<'_> {
+    /// Holds `aresetn` low for some cycles.
+    pub fn reset(&mut self) -> Result<()> {
+        // SAFETY: the type is that of the shim, and the handle is valid.
+        unsafe {
+            let reset: unsafe extern "C" fn(*mut c_void) = self.instance.object.function("empf_reset")?;
+            reset(self.instance.handle);
+        }
+        Ok(())
+    }
+
+    /// A register of the control port.
+    pub fn register(&mut self, address: u8) -> Result<u32> {
+        let mut value = 0;
+        // SAFETY: as in `reset`.
+        let status = unsafe {
+            let read: unsafe extern "C" fn(*mut c_void, u8, *mut u32) -> c_int =
+                self.instance.object.function("empf_read")?;
+            read(self.instance.handle, address, &mut value)
+        };
+        self.check(status)?;
+        Ok(value)
+    }
+
+    /// Clock cycles simulated by the last inference, input and control included.
+    pub fn simulated_cycles(&self) -> u64 {
+        self.simulated
+    }
+
+    fn check(&self, status: c_int) -> Result<()> {
+        let message = match status {
+            0 => return Ok(()),
+            1 => "the input was not taken",
+            2 => "not all logits came",
+            3 => "the control port did not answer",
+            _ => "m_axis_tlast was not with the last logit",
+        };
+        Err(Error::Stuck { engine: "verilator".into(), message: message.into(), cycles: self.simulated })
+    }
+
+    /// Replays the writes, step by step, and reads each tensor when its step has ended.
+    fn tensors(&mut self, trace: &mut Trace) -> Result<()> {
+        let mask = (1u64 << self.program.arch.act_bits) - 1;
+        let mut writes = self.writes.as_slice().iter().peekable();
+        for step in 0..self.program.steps.len() {
+            while let Some(write) = writes.next_if(|write| write.step as usize == step) {
+                let bank = self.memory.bank_mut(write.address as usize, write.bank as usize);
+                let bank =
+                    bank.ok_or_else(|| failure(format!("step {step} writes beyond the activation memory")))?;
+                for (lane, code) in bank.iter_mut().enumerate() {
+                    *code = (write.data >> (lane as u32 * self.program.arch.act_bits) & mask) as u8;
+                }
+            }
+            for place in self.program.placements.iter().filter(|p| p.written_by == step) {
+                let tensor = self.memory.tensor(place);
+                let tensor =
+                    tensor.ok_or_else(|| failure(format!("tensor `{}` leaves the memory", place.node)))?;
+                trace.tensors.insert(place.node.clone(), tensor);
+            }
+        }
+        match writes.next() {
+            Some(write) => Err(failure(format!("a write of step {} came out of order", write.step))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Engine for Verilator<'_> {
+    fn name(&self) -> &str {
+        "verilator"
+    }
+
+    fn run(&mut self, input: &[u8]) -> Result<Trace> {
+        check_input(self.program, input)?;
+        let mut logits = vec![0; self.program.classes];
+        let mut counted = 0;
+        // SAFETY: the type is that of the shim; the buffers live as long as the call.
+        let status = unsafe {
+            let run: Run = self.instance.object.function("empf_run")?;
+            run(
+                self.instance.handle,
+                input.as_ptr(),
+                input.len(),
+                logits.as_mut_ptr(),
+                logits.len(),
+                self.limit,
+                self.options.stall_seed,
+                c_int::from(!self.options.logits_only),
+                &mut counted,
+                &mut self.simulated,
+                self.writes.list,
+            )
+        };
+        self.check(status)?;
+        let cycles = (self.options.stall_seed == 0).then_some(u64::from(counted));
+        let mut trace = Trace { logits, cycles, ..Trace::default() };
+        if !self.options.logits_only {
+            self.tensors(&mut trace)?;
+        }
+        Ok(trace)
+    }
+}
