@@ -7,8 +7,11 @@
 //! the parts are added in order.
 
 pub mod batch_norm;
+mod checkpoint;
 pub mod conv;
+pub mod data;
 mod error;
+pub mod evaluate;
 mod float;
 mod layer;
 pub mod linear;
@@ -16,13 +19,21 @@ mod loss;
 mod matmul;
 mod model;
 pub mod neuron;
+mod optimizer;
 mod parallel;
 mod param;
 pub mod pool;
+pub mod presets;
+mod progress;
+mod schedule;
 mod tensor;
+pub mod train;
 
 pub use error::{Error, Result};
 pub use float::Float;
 pub use model::{Frames, Learning, Model, Outcome};
+pub use optimizer::{Sgd, SgdConfig};
 pub use param::Param;
+pub use progress::Bar;
+pub use schedule::Schedule;
 pub use tensor::{Extents, Tensor};

@@ -1,0 +1,127 @@
+//! The state of a run in one file, from which it goes on exactly.
+
+use crate::Model;
+use crate::error::{Error, Result};
+use crate::optimizer::Sgd;
+use crate::train::TrainConfig;
+use empf_ir::store;
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::path::Path;
+
+const VERSION: u32 = 1;
+/// Key of the header in the file's metadata.
+const HEADER: &str = "empf-checkpoint";
+
+/// What a run is: a checkpoint goes on only with all of this unchanged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Identity {
+    pub(crate) config: TrainConfig,
+    /// Name, T, classes, input and nodes.
+    pub(crate) graph: serde_json::Value,
+    /// SHA-256 of the training data.
+    pub(crate) data: String,
+}
+
+/// Where a run is, and what the current epoch has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Position {
+    pub(crate) epoch: usize,
+    /// Batches of the epoch that are done.
+    pub(crate) batch: usize,
+    /// Sum of the losses of the epoch's images.
+    pub(crate) loss: f64,
+    pub(crate) correct: usize,
+    pub(crate) seen: usize,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    version: u32,
+    identity: Identity,
+    position: Position,
+}
+
+/// Writes the state to `path`, whole or not at all.
+pub(crate) fn save(
+    path: &Path,
+    identity: &Identity,
+    position: Position,
+    model: &Model<f32>,
+    sgd: &Sgd<f32>,
+) -> Result<()> {
+    let broken = |e: &dyn std::fmt::Display| Error::Checkpoint { path: path.into(), message: e.to_string() };
+    let bytes = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+    let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> =
+        model.tensors().into_iter().map(|(name, shape, values)| (name, shape, bytes(&values))).collect();
+    for ((name, _), velocity) in model.params().iter().zip(&sgd.velocity) {
+        tensors.push((format!("{name}.velocity"), vec![velocity.len()], bytes(velocity)));
+    }
+    let mut views = Vec::with_capacity(tensors.len());
+    for (name, shape, bytes) in &tensors {
+        let view = TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(|e| broken(&e))?;
+        views.push((name, view));
+    }
+    let header = Header { version: VERSION, identity: identity.clone(), position };
+    let header = serde_json::to_string(&header).map_err(|e| broken(&e))?;
+    let metadata = HashMap::from([(HEADER.to_string(), header)]);
+    let file = safetensors::serialize(views, Some(metadata)).map_err(|e| broken(&e))?;
+    Ok(store::write(path, &file)?)
+}
+
+/// Puts `model` and `sgd` where the checkpoint at `path` left off.
+pub(crate) fn load(
+    path: &Path,
+    identity: &Identity,
+    model: &mut Model<f32>,
+    sgd: &mut Sgd<f32>,
+) -> Result<Position> {
+    let wrong = |message: String| Error::Checkpoint { path: path.into(), message };
+    let damaged = |e: &dyn std::fmt::Display| wrong(format!("is damaged ({e}); delete it to start over"));
+    let bytes = store::read(path)?;
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(&e))?;
+    let header = metadata.metadata().as_ref().and_then(|m| m.get(HEADER));
+    let header = header.ok_or_else(|| damaged(&"no header"))?;
+    let version: serde_json::Value = serde_json::from_str(header).map_err(|e| damaged(&e))?;
+    if version["version"] != VERSION {
+        return Err(wrong(format!(
+            "is of version {}, expected {VERSION}; delete it to start over",
+            version["version"]
+        )));
+    }
+    let header: Header = serde_json::from_str(header).map_err(|e| damaged(&e))?;
+    let differs = [
+        ("settings", header.identity.config != identity.config),
+        ("network", header.identity.graph != identity.graph),
+        ("training data", header.identity.data != identity.data),
+    ];
+    if let Some((what, _)) = differs.iter().find(|(_, differs)| *differs) {
+        return Err(wrong(format!(
+            "belongs to a run with other {what}; use those, or delete it to start over"
+        )));
+    }
+
+    let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(&e))?;
+    let read = |name: &str| -> Result<(Vec<usize>, Vec<f32>)> {
+        let view = file.tensor(name).map_err(|e| damaged(&e))?;
+        if view.dtype() != Dtype::F32 {
+            return Err(damaged(&format!("tensor `{name}` is {:?}", view.dtype())));
+        }
+        let values = view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
+        Ok((view.shape().to_vec(), values))
+    };
+    for (name, _, _) in model.tensors() {
+        let (shape, values) = read(&name)?;
+        model.set(&name, &shape, &values.iter().map(|x| f64::from(*x)).collect::<Vec<f64>>())?;
+    }
+    for ((name, _), velocity) in model.params().iter().zip(&mut sgd.velocity) {
+        let (_, values) = read(&format!("{name}.velocity"))?;
+        if values.len() != velocity.len() {
+            return Err(damaged(&format!("tensor `{name}.velocity` has {} elements", values.len())));
+        }
+        velocity.copy_from_slice(&values);
+    }
+    Ok(header.position)
+}

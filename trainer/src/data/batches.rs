@@ -1,0 +1,121 @@
+//! Batches in the order that seed and epoch decide.
+
+use super::augment::Change;
+use super::{Augment, Dataset};
+use crate::{Extents, Float, Tensor};
+use empf_ir::Input;
+use rand::seq::SliceRandom;
+use rand_pcg::Pcg64;
+use std::ops::Range;
+
+/// What a random stream is for; streams of one seed are independent of each other.
+#[derive(Clone, Copy)]
+pub(crate) enum Purpose {
+    Order,
+    Augment,
+    Step,
+}
+
+/// The random stream of one purpose at a place of a run. It depends on nothing else, so a run that was
+/// interrupted goes on exactly where it was.
+pub(crate) fn stream(seed: u64, purpose: Purpose, epoch: usize, batch: usize) -> Pcg64 {
+    let place = (epoch as u128) << 64 | (batch as u128) << 8 | purpose as u128;
+    Pcg64::new(u128::from(seed) << 64 | 0x5eed, place)
+}
+
+/// Fills network inputs from a data set.
+#[derive(Debug)]
+pub struct Batches<'a> {
+    data: &'a Dataset,
+    size: usize,
+    order: Vec<usize>,
+    /// Seed, epoch and what to change, in training.
+    augment: Option<(u64, usize, Augment)>,
+}
+
+impl<'a> Batches<'a> {
+    /// All images in their own order, `size` at a time; the last batch may be smaller.
+    pub fn in_order(data: &'a Dataset, size: usize) -> Self {
+        Batches { data, size, order: (0..data.len()).collect(), augment: None }
+    }
+
+    /// All images in the random order of `epoch`.
+    pub fn shuffled(data: &'a Dataset, size: usize, seed: u64, epoch: usize, augment: Augment) -> Self {
+        let mut order: Vec<usize> = (0..data.len()).collect();
+        order.shuffle(&mut stream(seed, Purpose::Order, epoch, 0));
+        Batches { data, size, order, augment: Some((seed, epoch, augment)) }
+    }
+
+    /// Number of batches.
+    pub fn count(&self) -> usize {
+        self.order.len().div_ceil(self.size)
+    }
+
+    fn range(&self, batch: usize) -> Range<usize> {
+        batch * self.size..((batch + 1) * self.size).min(self.order.len())
+    }
+
+    /// Writes batch number `batch` to `x` as the values `(code - zero_point) * scale`; its labels.
+    pub fn fill<F: Float>(&self, batch: usize, input: &Input, x: &mut Tensor<F>) -> Vec<usize> {
+        let images = &self.order[self.range(batch)];
+        let Dataset { channels, height, width, .. } = *self.data;
+        x.resize(Extents { images: images.len(), height, width, channels });
+        let code_value = |code: u8| {
+            F::of(f64::from(i32::from(code) - i32::from(input.zero_point)) * f64::from(input.scale))
+        };
+        let values: Vec<F> = (0..=255).map(code_value).collect();
+        let mut rng = self.augment.map(|(seed, epoch, a)| (stream(seed, Purpose::Augment, epoch, batch), a));
+        for (out, image) in x.data.chunks_exact_mut(x.extents.image()).zip(images) {
+            let pixels = self.data.image(*image);
+            let change = rng.as_mut().map_or(Change::NONE, |(rng, augment)| augment.draw(rng));
+            for (position, out) in out.chunks_exact_mut(channels).enumerate() {
+                let source = change.source(position / width, position % width, height, width);
+                for (channel, out) in out.iter_mut().enumerate() {
+                    let code = source.map_or(input.zero_point, |at| pixels[channel * height * width + at]);
+                    *out = values[usize::from(code)];
+                }
+            }
+        }
+        images.iter().map(|i| usize::from(self.data.labels[*i])).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data() -> Dataset {
+        let pixels = (0..5 * 2 * 2 * 3).map(|i| i as u8).collect();
+        Dataset { channels: 2, height: 2, width: 3, classes: 5, pixels, labels: (0..5).collect() }
+    }
+
+    fn input() -> Input {
+        Input { channels: 2, height: 2, width: 3, frames: 1, zero_point: 10, scale: 0.5 }
+    }
+
+    #[test]
+    fn values_are_codes_less_zero_point_channels_last() {
+        let data = data();
+        let mut x: Tensor<f64> = Tensor::default();
+        let labels = Batches::in_order(&data, 2).fill(1, &input(), &mut x);
+        assert_eq!(labels, [2, 3]);
+        assert_eq!(x.data[..4], [7.0, 10.0, 7.5, 10.5]);
+    }
+
+    #[test]
+    fn an_epoch_sees_every_image_once_in_its_own_order() {
+        let data = data();
+        let labels = |epoch| {
+            let batches = Batches::shuffled(&data, 2, 3, epoch, Augment { shift: 1, flip: true });
+            let mut x: Tensor<f32> = Tensor::default();
+            (0..batches.count()).flat_map(|b| batches.fill(b, &input(), &mut x)).collect::<Vec<_>>()
+        };
+        let sorted = |mut v: Vec<usize>| {
+            v.sort();
+            v
+        };
+        assert_eq!(sorted(labels(0)), [0, 1, 2, 3, 4]);
+        assert!((1..6).any(|epoch| labels(epoch) != labels(0)));
+        assert_eq!(labels(1), labels(1));
+    }
+}

@@ -1,0 +1,95 @@
+//! Labelled images.
+
+mod augment;
+mod batches;
+mod glyphs;
+mod idx;
+
+pub use augment::Augment;
+pub use batches::Batches;
+pub(crate) use batches::{Purpose, stream};
+pub use glyphs::glyphs;
+pub use idx::load as load_idx;
+
+use crate::error::{Error, Result};
+use sha2::{Digest, Sha256};
+use std::path::Path;
+
+/// The name of the generated data set.
+pub const GLYPHS: &str = "glyphs";
+
+/// Images of one size with their classes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dataset {
+    /// Channels of an image.
+    pub channels: usize,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Number of classes.
+    pub classes: usize,
+    /// Codes 0..=255, `[image, channel, y, x]`.
+    pub pixels: Vec<u8>,
+    /// Class of each image, below `classes`.
+    pub labels: Vec<u8>,
+}
+
+impl Dataset {
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are no images.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Codes of image `i`, `[channel, y, x]`.
+    pub fn image(&self, i: usize) -> &[u8] {
+        let size = self.channels * self.height * self.width;
+        &self.pixels[i * size..][..size]
+    }
+
+    /// Keeps the first `count` images.
+    pub fn truncate(&mut self, count: usize) {
+        self.labels.truncate(count);
+        self.pixels.truncate(self.labels.len() * self.channels * self.height * self.width);
+    }
+
+    /// SHA-256 of sizes, pixels and labels.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        for size in [self.channels, self.height, self.width, self.classes] {
+            hash.update(size.to_le_bytes());
+        }
+        hash.update(&self.pixels);
+        hash.update(&self.labels);
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// Images to learn from and images to be judged by.
+#[derive(Clone, Debug)]
+pub struct Split {
+    /// For learning.
+    pub train: Dataset,
+    /// For judging.
+    pub test: Dataset,
+}
+
+impl Split {
+    /// The generated set where `source` is [`GLYPHS`], else the idx files of the folder `source`.
+    /// `seed` is that of the generated set.
+    pub fn load(source: &str, seed: u64) -> Result<Self> {
+        match source {
+            GLYPHS => Ok(glyphs(seed)),
+            folder if Path::new(folder).is_dir() => load_idx(Path::new(folder)),
+            other => Err(Error::Data {
+                path: other.into(),
+                message: format!("is no folder; give a folder of idx files, or `{GLYPHS}`"),
+            }),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Judging a model by labelled images.
+
+use crate::data::{Batches, Dataset};
+use crate::error::Result;
+use crate::{Float, Frames, Model, Tensor};
+
+/// Answers on a data set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evaluation {
+    /// `confusion[true class][answer]` images.
+    pub confusion: Vec<Vec<usize>>,
+}
+
+impl Evaluation {
+    /// Counts of the given answers.
+    pub fn new(classes: usize, labels: &[u8], answers: &[usize]) -> Self {
+        let mut confusion = vec![vec![0; classes]; classes];
+        for (label, answer) in labels.iter().zip(answers) {
+            confusion[usize::from(*label)][*answer] += 1;
+        }
+        Evaluation { confusion }
+    }
+
+    /// Images.
+    pub fn total(&self) -> usize {
+        self.confusion.iter().flatten().sum()
+    }
+
+    /// Images whose answer is their class.
+    pub fn correct(&self) -> usize {
+        self.confusion.iter().enumerate().map(|(class, row)| row[class]).sum()
+    }
+
+    /// Share of correct answers, 0..=1.
+    pub fn accuracy(&self) -> f64 {
+        self.correct() as f64 / self.total().max(1) as f64
+    }
+}
+
+/// Index of the largest of `logits`, the first of equals.
+pub fn answer<F: PartialOrd>(logits: &[F]) -> usize {
+    (1..logits.len()).fold(0, |best, i| if logits[i] > logits[best] { i } else { best })
+}
+
+/// Answers with the running statistics, `batch_size` images at a time.
+pub fn evaluate<F: Float>(model: &mut Model<F>, data: &Dataset, batch_size: usize) -> Result<Evaluation> {
+    let batches = Batches::in_order(data, batch_size);
+    let input = model.graph().input.clone();
+    let (mut x, mut answers) = (Tensor::default(), Vec::with_capacity(data.len()));
+    for batch in 0..batches.count() {
+        batches.fill(batch, &input, &mut x);
+        let logits = model.evaluate(Frames::Static(&x))?;
+        answers.extend(logits.data.chunks_exact(logits.extents.channels).map(answer));
+    }
+    Ok(Evaluation::new(model.graph().classes, &data.labels, &answers))
+}
