@@ -2,6 +2,7 @@
 //!
 //! | engine | what it executes | sees |
 //! |---|---|---|
+//! | [`GoldenEngine`] | the integer network, as `docs/numerics.md` defines it | every node |
 //! | [`Interpreter`] | schedule and ROM images | tensors in the activation memory, cycles |
 //! | [`verilator::Verilator`] | the emitted Verilog | tensors in the activation memory, cycles |
 //!
@@ -12,6 +13,7 @@ pub mod compare;
 pub mod cycles;
 mod engine;
 mod error;
+mod golden;
 mod interpreter;
 pub mod verilator;
 
@@ -20,4 +22,5 @@ pub use compare::{Comparison, Mismatch, compare};
 pub use engine::Engine;
 pub(crate) use engine::check_input;
 pub use error::{Error, Result};
+pub use golden::{GoldenEngine, interleaved, planar};
 pub use interpreter::Interpreter;

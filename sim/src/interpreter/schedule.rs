@@ -1,16 +1,15 @@
 //! The sequencer: reads descriptors back from the words of the schedule ROM.
 
 use crate::{Error, Result};
-use empf_ir::program::{Conv, Descriptor, OPCODE_CONV, OPCODE_END, OPCODE_POOL, OPCODE_UNFOLD, Pool, Unfold};
+use empf_ir::program::{
+    Conv, Descriptor, OPCODE_CONV, OPCODE_END, OPCODE_POOL, OPCODE_UNFOLD, Pool, SCHEDULE_HEADER, Unfold,
+};
 use serde::de::DeserializeOwned;
-
-/// Words before the first step: build id and bytes of an input.
-const HEADER_WORDS: usize = 2;
 
 /// Steps of a schedule ROM; opcode 0 ends it.
 pub(super) fn decode(rom: &[u64]) -> Result<Vec<Descriptor>> {
     let mut steps = Vec::new();
-    let mut at = HEADER_WORDS;
+    let mut at = SCHEDULE_HEADER;
     loop {
         let bad = |message: String| Error::Schedule { at, message };
         let opcode = *rom.get(at).ok_or_else(|| bad("the schedule has no end".into()))? as u32;

@@ -7,8 +7,8 @@ use std::env;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{LazyLock, Mutex};
 use std::thread;
 
 /// What a shared object is made of.
@@ -25,7 +25,7 @@ pub(super) struct Source<'a> {
     pub(super) waves: bool,
 }
 
-const VERILATOR_FLAGS: [&str; 10] = [
+const VERILATOR_FLAGS: [&str; 13] = [
     "--cc",
     "--prefix",
     "Vdut",
@@ -36,8 +36,10 @@ const VERILATOR_FLAGS: [&str; 10] = [
     "fast",
     "--noassert",
     "-Wno-fatal",
+    "-Wno-lint",
+    "--output-split",
+    "20000",
 ];
-const SPLIT_FLAGS: [&str; 2] = ["--output-split", "20000"];
 const CXX_FLAGS: [&str; 5] = ["-std=c++17", "-O2", "-fPIC", "-fno-gnu-unique", "-w"];
 
 /// Folder of the built models: the variable EMPF_CACHE, else `empf` in the user's cache folder.
@@ -54,30 +56,45 @@ pub fn cache_folder() -> PathBuf {
 /// under its name only when it is complete.
 pub(super) fn shared_object(source: &Source) -> Result<PathBuf> {
     let tools = TOOLS.as_ref().map_err(|tool| tool.error())?;
-    let cache = cache_folder();
-    store::create_dir(&cache)?;
-    let key = source.key(&tools.versions);
-    let object = cache.join(format!("{key}.so"));
-    let lock_path = cache.join(format!("{key}.lock"));
-    let lock = File::create(&lock_path).map_err(|e| empf_ir::Error::io("create", &lock_path, e))?;
-    lock.lock().map_err(|e| empf_ir::Error::io("lock", &lock_path, e))?;
-    if !object.exists() {
-        build(source, tools, &cache, &object)?;
-    }
-    Ok(object)
+    let waves = if source.waves { "waves" } else { "" };
+    let flags = [&VERILATOR_FLAGS[..], &CXX_FLAGS].concat().join(" ");
+    let Source { verilog, top, control, shim, .. } = source;
+    let content = [verilog, top, control, shim, waves, &flags, &tools.versions];
+    cached(&content, "so", |folder| build(source, tools, folder))
 }
 
-impl Source<'_> {
-    fn key(&self, versions: &str) -> String {
-        let waves = if self.waves { "waves" } else { "" };
-        let flags = [&VERILATOR_FLAGS[..], &SPLIT_FLAGS, &CXX_FLAGS].concat().join(" ");
-        let mut hash = Sha256::new();
-        for part in [self.verilog, self.top, self.control, self.shim, waves, &flags, versions] {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
-        }
-        hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+/// The file of the cache that is made of `content`. `build` makes it, in a folder of its own, where there is
+/// none.
+fn cached(
+    content: &[&str],
+    extension: &str,
+    build: impl FnOnce(&Path) -> Result<PathBuf>,
+) -> Result<PathBuf> {
+    let io = |action, path: &Path, error| Error::Data(empf_ir::Error::io(action, path, error));
+    let cache = cache_folder();
+    store::create_dir(&cache)?;
+    let key = key(content);
+    let file = cache.join(format!("{key}.{extension}"));
+    let lock_path = cache.join(format!("{key}.lock"));
+    let lock = File::create(&lock_path).map_err(|e| io("create", &lock_path, e))?;
+    lock.lock().map_err(|e| io("lock", &lock_path, e))?;
+    if !file.exists() {
+        let folder = tempfile::Builder::new().prefix(".build-").tempdir_in(&cache);
+        let folder = folder.map_err(|e| io("create", &cache, e))?;
+        let complete = build(folder.path())?;
+        std::fs::rename(complete, &file).map_err(|e| io("write", &file, e))?;
     }
+    Ok(file)
+}
+
+/// Hexadecimal digits that identify `content`.
+fn key(content: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in content {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The tools' versions and Verilator's own sources.
@@ -107,84 +124,98 @@ static TOOLS: LazyLock<std::result::Result<Tools, Absent>> = LazyLock::new(|| {
     Ok(Tools { versions: format!("{version}, g++ {compiler}"), include: Path::new(&root).join("include") })
 });
 
-fn build(source: &Source, tools: &Tools, cache: &Path, object: &Path) -> Result<()> {
-    let folder = tempfile::Builder::new().prefix(".build-").tempdir_in(cache);
-    let folder = folder.map_err(|e| empf_ir::Error::io("create", cache, e))?;
-    let folder = folder.path();
+/// Builds the shared object of `source` in `folder`.
+fn build(source: &Source, tools: &Tools, folder: &Path) -> Result<PathBuf> {
     store::write(&folder.join("dut.v"), source.verilog.as_bytes())?;
     store::write(&folder.join("dut.vlt"), format!("`verilator_config\n{}", source.control).as_bytes())?;
     store::write(&folder.join("shim.cpp"), source.shim.as_bytes())?;
     let mut verilator = Command::new("verilator");
-    verilator.current_dir(folder).args(VERILATOR_FLAGS).args(SPLIT_FLAGS);
-    verilator.args(["-Wno-lint", "-Mdir", ".", "--top-module", source.top, "dut.vlt", "dut.v"]);
+    verilator.current_dir(folder).args(VERILATOR_FLAGS);
+    verilator.args(["-Mdir", ".", "--top-module", source.top, "dut.vlt", "dut.v"]);
     if source.waves {
         verilator.arg("--trace-fst");
     }
     execute(&mut verilator)?;
-    let objects = compile_all(source, tools, folder)?;
+    let compiler = Compiler { folder, tools, waves: source.waves };
+    let objects = compiler.compile_all(generated(folder)?)?;
     let complete = folder.join("dut.so");
     let mut link = Command::new("g++");
     link.current_dir(folder).args(["-shared", "-pthread", "-o"]).arg(&complete).args(objects);
+    link.arg(runtime(tools, source.waves)?);
     if source.waves {
         link.arg("-lz");
     }
     execute(&mut link)?;
-    std::fs::rename(&complete, object).map_err(|e| empf_ir::Error::io("write", object, e))?;
-    Ok(())
+    Ok(complete)
 }
 
-/// Compiles the generated files and Verilator's runtime, as many at a time as there are cores.
-fn compile_all(source: &Source, tools: &Tools, folder: &Path) -> Result<Vec<PathBuf>> {
-    let files = sources(source, tools, folder)?;
-    let next = AtomicUsize::new(0);
-    let failure = Mutex::new(None);
-    let worker = || {
-        while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Err(error) = compile(file, source, tools, folder) {
-                next.store(files.len(), Ordering::Relaxed);
-                *failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(error);
-            }
-        }
-    };
-    let cores = thread::available_parallelism().map_or(1, |n| n.get());
-    thread::scope(|scope| {
-        for _ in 0..cores.min(files.len()) {
-            scope.spawn(worker);
-        }
-    });
-    match failure.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()) {
-        Some(error) => Err(error),
-        None => Ok(files.iter().map(|file| object_of(file)).collect()),
+/// Verilator's runtime as one object, which all models share.
+fn runtime(tools: &Tools, waves: bool) -> Result<PathBuf> {
+    let mut names = vec!["verilated.cpp", "verilated_threads.cpp"];
+    if waves {
+        names.push("verilated_fst_c.cpp");
     }
+    let (files, flags) = (names.join(" "), CXX_FLAGS.join(" "));
+    cached(&[&files, &flags, &tools.versions], "o", |folder| {
+        let files = names.iter().map(|name| tools.include.join(name)).collect();
+        let objects = Compiler { folder, tools, waves }.compile_all(files)?;
+        let complete = folder.join("runtime.o");
+        let mut link = Command::new("g++");
+        link.current_dir(folder).args(["-r", "-nostdlib", "-o"]).arg(&complete).args(objects);
+        execute(&mut link)?;
+        Ok(complete)
+    })
 }
 
-/// C++ files of a model, the largest first.
-fn sources(source: &Source, tools: &Tools, folder: &Path) -> Result<Vec<PathBuf>> {
+/// C++ files that Verilator generated and the shim.
+fn generated(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = folder.read_dir().map_err(|e| empf_ir::Error::io("read", folder, e))?;
-    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "cpp"));
-    let runtime: &[&str] = if source.waves {
-        &["verilated.cpp", "verilated_threads.cpp", "verilated_fst_c.cpp"]
-    } else {
-        &["verilated.cpp", "verilated_threads.cpp"]
-    };
-    files.extend(runtime.iter().map(|name| tools.include.join(name)));
-    files.sort_by_key(|path| std::cmp::Reverse(path.metadata().map_or(0, |m| m.len())));
-    Ok(files)
+    let files = entries.flatten().map(|entry| entry.path());
+    Ok(files.filter(|path| path.extension().is_some_and(|extension| extension == "cpp")).collect())
+}
+
+/// Compiles C++ files into a folder.
+struct Compiler<'a> {
+    folder: &'a Path,
+    tools: &'a Tools,
+    waves: bool,
+}
+
+impl Compiler<'_> {
+    /// Object names of `files`, which are compiled the largest first, as many at a time as there are cores.
+    fn compile_all(&self, mut files: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
+        files.sort_by_key(|path| std::cmp::Reverse(path.metadata().map_or(0, |m| m.len())));
+        let next = AtomicUsize::new(0);
+        let worker = || -> Result<()> {
+            while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                self.compile(file)?;
+            }
+            Ok(())
+        };
+        let cores = thread::available_parallelism().map_or(1, |n| n.get());
+        thread::scope(|scope| {
+            let workers: Vec<_> = (0..cores.min(files.len())).map(|_| scope.spawn(worker)).collect();
+            workers.into_iter().try_for_each(|worker| match worker.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+        })?;
+        Ok(files.iter().map(|file| object_of(file)).collect())
+    }
+
+    fn compile(&self, file: &Path) -> Result<()> {
+        let trace = u8::from(self.waves);
+        let mut compiler = Command::new("g++");
+        compiler.current_dir(self.folder).args(CXX_FLAGS).arg("-c").arg(file).arg("-o").arg(object_of(file));
+        compiler.args(["-I.", "-DVM_COVERAGE=0", "-DVM_SC=0"]);
+        compiler.args([format!("-DVM_TRACE={trace}"), format!("-DVM_TRACE_FST={trace}")]);
+        compiler.arg("-I").arg(&self.tools.include).arg("-I").arg(self.tools.include.join("vltstd"));
+        execute(&mut compiler)
+    }
 }
 
 fn object_of(file: &Path) -> PathBuf {
     Path::new(file.file_name().unwrap_or_default()).with_extension("o")
-}
-
-fn compile(file: &Path, source: &Source, tools: &Tools, folder: &Path) -> Result<()> {
-    let trace = u8::from(source.waves);
-    let mut compiler = Command::new("g++");
-    compiler.current_dir(folder).args(CXX_FLAGS).arg("-c").arg(file).arg("-o").arg(object_of(file));
-    compiler.args(["-I.", "-DVM_COVERAGE=0", "-DVM_SC=0"]);
-    compiler.args([format!("-DVM_TRACE={trace}"), format!("-DVM_TRACE_FST={trace}")]);
-    compiler.arg("-I").arg(&tools.include).arg("-I").arg(tools.include.join("vltstd"));
-    execute(&mut compiler)
 }
 
 /// Runs a tool; the end of what it printed goes into the error.
