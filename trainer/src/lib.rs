@@ -13,6 +13,7 @@ pub mod data;
 mod error;
 pub mod evaluate;
 mod float;
+pub mod integer;
 mod layer;
 pub mod linear;
 mod loss;

@@ -76,6 +76,6 @@ mod tests {
         matmul(&mut out, Matrix::new(&a, 2, 3).transposed(), Matrix::new(&b, 2, 3), true);
         assert_eq!(out, [15.0, 10.0, 24.0, 17.0, 10.0, 29.0, 19.0, 10.0, 34.0]);
         matmul(&mut out[..4], Matrix::new(&a, 2, 3), Matrix::new(&b, 2, 3).transposed(), false);
-        assert_eq!(out[..4], [7.0, 10.0 + 1.0, 16.0, 23.0]);
+        assert_eq!(out[..4], [7.0, 10.0, 16.0, 22.0]);
     }
 }

@@ -1,0 +1,314 @@
+//! The trainer's integer forward: what `docs/numerics.md` says, fast enough for whole test sets.
+//!
+//! This is a code path of its own, independent of the golden model's: channels last, windows unfolded to
+//! 16-bit rows, dot products of integers, one image a core.
+
+mod affine;
+mod dot;
+mod neuron;
+
+use crate::error::{Error, Result};
+use affine::Requantizer;
+use dot::DotLayer;
+use empf_ir::{INPUT, QuantNetwork, QuantOp, Shape, Trace};
+use ndarray::{Array4, ArrayView4, ArrayView5, Axis};
+use neuron::Neurons;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+
+/// Integer maps of one image, `[frame, y, x, channel]`.
+#[derive(Clone, Debug)]
+struct Maps {
+    frames: usize,
+    shape: Shape,
+    data: Vec<i32>,
+}
+
+impl Maps {
+    fn frame(&self, t: usize) -> &[i32] {
+        let size = self.shape.elements();
+        &self.data[t.min(self.frames - 1) * size..][..size]
+    }
+
+    /// As `[frame, channel, y, x]`.
+    fn to_array(&self) -> Array4<i32> {
+        let Shape { channels, height, width } = self.shape;
+        let at = |(t, c, y, x)| self.data[((t * height + y) * width + x) * channels + c];
+        Array4::from_shape_fn((self.frames, channels, height, width), at)
+    }
+}
+
+/// Smallest and largest signed number of `bits` bits.
+fn signed_range(bits: u32) -> (i64, i64) {
+    (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+}
+
+/// `(x + 2^(shift-1)) >> shift`, or `x` where `shift` is 0.
+fn round_shift(x: i64, shift: u32) -> i64 {
+    if shift == 0 { x } else { (x + (1 << (shift - 1))) >> shift }
+}
+
+#[derive(Debug)]
+enum Layer {
+    Conv(DotLayer, Requantizer),
+    Neuron(Neurons),
+    AvgPool { kernel: [usize; 2], stride: [usize; 2], shift: u32 },
+    Linear(DotLayer, Vec<i64>),
+    Add,
+}
+
+#[derive(Debug)]
+struct IntegerNode {
+    name: String,
+    /// Index of each node read; `None` for the input.
+    inputs: Vec<Option<usize>>,
+    shape: Shape,
+    layer: Layer,
+}
+
+/// An integer network, ready to run.
+#[derive(Debug)]
+pub struct IntegerModel {
+    nodes: Vec<IntegerNode>,
+    input: Shape,
+    frames: usize,
+    steps: usize,
+    max_code: i64,
+    membrane: (i64, i64),
+}
+
+impl IntegerModel {
+    /// Takes over the tensors of `network`. A layer whose sums might leave 32 bits is refused.
+    pub fn new(network: &QuantNetwork) -> Result<Self> {
+        network.validate()?;
+        let shapes = network.shapes()?;
+        let build = |(i, node): (usize, &empf_ir::Node<QuantOp>)| {
+            Ok(IntegerNode {
+                name: node.name.clone(),
+                inputs: node.inputs.iter().map(|name| network.position(name)).collect(),
+                shape: shapes[i],
+                layer: layer(network, node, network.shape_of(&node.inputs[0], &shapes))?,
+            })
+        };
+        Ok(IntegerModel {
+            nodes: network.nodes.iter().enumerate().map(build).collect::<Result<_>>()?,
+            input: network.input.shape(),
+            frames: network.input.frames,
+            steps: network.time_steps,
+            max_code: network.max_code().into(),
+            membrane: signed_range(network.membrane_bits),
+        })
+    }
+
+    /// Every node's tensor, and the logits, for one input of codes `[frame, channel, y, x]`. The linear
+    /// node's tensor is `[1, class, 1, 1]`.
+    pub fn run(&self, input: ArrayView4<u8>) -> Result<Trace> {
+        let maps = self.forward(input)?;
+        let logits = maps.last().map_or(vec![], |last| last.data.clone());
+        let tensors: BTreeMap<String, Array4<i32>> =
+            self.nodes.iter().zip(&maps).map(|(node, maps)| (node.name.clone(), maps.to_array())).collect();
+        Ok(Trace { tensors, logits, cycles: None })
+    }
+
+    /// Class of each input of a batch `[image, frame, channel, y, x]`, on all cores.
+    pub fn classify(&self, images: ArrayView5<u8>) -> Result<Vec<usize>> {
+        let class = |i| {
+            let logits = self.forward(images.index_axis(Axis(0), i))?.pop().map_or(vec![], |last| last.data);
+            Ok(crate::evaluate::answer(&logits))
+        };
+        (0..images.len_of(Axis(0))).into_par_iter().map(class).collect()
+    }
+
+    fn forward(&self, input: ArrayView4<u8>) -> Result<Vec<Maps>> {
+        let Shape { channels, height, width } = self.input;
+        if input.shape() != [self.frames, channels, height, width] {
+            let expected = [self.frames, channels, height, width];
+            return Err(Error::Batch(format!("an image is {:?}, expected {expected:?}", input.shape())));
+        }
+        let codes = input.permuted_axes([0, 2, 3, 1]).iter().map(|code| i32::from(*code)).collect();
+        let input = Maps { frames: self.frames, shape: self.input, data: codes };
+        let mut maps: Vec<Maps> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let read = |n: usize| node.inputs[n].map_or(&input, |i| &maps[i]);
+            let result = self.apply(node, read(0), node.inputs.get(1).map(|_| read(1)));
+            maps.push(result);
+        }
+        Ok(maps)
+    }
+
+    fn apply(&self, node: &IntegerNode, x: &Maps, other: Option<&Maps>) -> Maps {
+        let maps = |frames, data| Maps { frames, shape: node.shape, data };
+        match &node.layer {
+            Layer::Conv(dot, requantizer) => {
+                let acc: Vec<Vec<i32>> = (0..x.frames).map(|t| dot.apply(x.frame(t), x.shape)).collect();
+                maps(self.steps, requantizer.apply(&acc, self.steps, self.membrane))
+            }
+            Layer::Neuron(neurons) => {
+                maps(self.steps, neurons.apply(&x.data, self.steps, self.membrane, self.max_code))
+            }
+            Layer::AvgPool { kernel, stride, shift } => {
+                let frame =
+                    |t| pool(x.frame(t), x.shape, node.shape, *kernel, *stride, *shift, self.max_code);
+                maps(x.frames, (0..x.frames).flat_map(frame).collect())
+            }
+            Layer::Linear(dot, bias) => {
+                let mut sums = bias.clone();
+                for t in 0..self.steps {
+                    let logits = dot.apply(x.frame(t), x.shape);
+                    sums.iter_mut().zip(logits).for_each(|(s, l)| *s += i64::from(l));
+                }
+                maps(1, sums.into_iter().map(|s| s as i32).collect())
+            }
+            Layer::Add => {
+                let (low, high) = self.membrane;
+                let sum = |(a, b): (&i32, &i32)| (i64::from(*a) + i64::from(*b)).clamp(low, high) as i32;
+                let others = other.map_or(&[][..], |o| &o.data);
+                maps(x.frames, x.data.iter().zip(others).map(sum).collect())
+            }
+        }
+    }
+}
+
+fn layer(network: &QuantNetwork, node: &empf_ir::Node<QuantOp>, input: Shape) -> Result<Layer> {
+    let tensor = |name: &str| network.tensor(&node.name, name);
+    let max_code = i64::from(network.max_code_of(&node.inputs[0]));
+    Ok(match node.op {
+        QuantOp::Conv { out_channels, kernel, stride, padding, zero_point, shift, .. } => {
+            let window = crate::conv::Window { kernel, stride, padding };
+            let dot = DotLayer::conv(tensor("weight")?, out_channels, input.channels, window, zero_point);
+            dot.check(&node.name, max_code.max(zero_point.into()))?;
+            let requantizer = Requantizer {
+                mantissa: tensor("mantissa")?.to_vec(),
+                bias: tensor("bias")?.to_vec(),
+                channels: out_channels,
+                shift: shift.into(),
+            };
+            Layer::Conv(dot, requantizer)
+        }
+        QuantOp::Neuron { parallel, shift } => Layer::Neuron(Neurons {
+            lambda: tensor("lambda")?.to_vec(),
+            theta: tensor("theta")?.to_vec(),
+            offset: tensor("offset")?.to_vec(),
+            channels: input.channels,
+            parallel,
+            shift: shift.into(),
+        }),
+        QuantOp::AvgPool { kernel, stride, shift } => Layer::AvgPool { kernel, stride, shift: shift.into() },
+        QuantOp::Linear { out_features } => {
+            let dot = DotLayer::linear(tensor("weight")?, out_features, input);
+            let bias: Vec<i64> = tensor("bias")?.iter().map(|b| i64::from(*b)).collect();
+            let largest = bias.iter().map(|b| b.abs()).max().unwrap_or(0);
+            dot.check_sum(&node.name, max_code * network.time_steps as i64, largest)?;
+            Layer::Linear(dot, bias)
+        }
+        QuantOp::Add => Layer::Add,
+    })
+}
+
+/// `clamp_A(round_shift(sum of the window, shift))` of one frame.
+fn pool(
+    x: &[i32],
+    from: Shape,
+    to: Shape,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    shift: u32,
+    max_code: i64,
+) -> Vec<i32> {
+    let c = from.channels;
+    let mut out = vec![0i32; to.elements()];
+    for (at, out) in out.chunks_exact_mut(c).enumerate() {
+        let (oy, ox) = (at / to.width * stride[0], at % to.width * stride[1]);
+        for k in 0..kernel[0] * kernel[1] {
+            let position = (oy + k / kernel[1]) * from.width + ox + k % kernel[1];
+            out.iter_mut().zip(&x[position * c..][..c]).for_each(|(sum, code)| *sum += code);
+        }
+        for sum in out {
+            *sum = round_shift(i64::from(*sum), shift).clamp(0, max_code) as i32;
+        }
+    }
+    out
+}
+
+/// Images of a data set as a batch `[image, 1, channel, y, x]`.
+pub fn static_batch(data: &crate::data::Dataset) -> Result<ArrayView5<'_, u8>> {
+    let shape = (data.len(), 1, data.channels, data.height, data.width);
+    ArrayView5::from_shape(shape, &data.pixels).map_err(|e| Error::Batch(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use empf_ir::{Node, QuantInput, WeightKind};
+    use ndarray::{Array4, array};
+
+    fn node(name: &str, input: &str, op: QuantOp) -> Node<QuantOp> {
+        Node { name: name.into(), inputs: vec![input.into()], op }
+    }
+
+    /// conv (1 -> 2, 2x2 windows, border code 7), neuron, pool, linear; T = 2, A = 4, V = 12.
+    fn network() -> QuantNetwork {
+        let conv = QuantOp::Conv {
+            out_channels: 2,
+            kernel: 2,
+            stride: 2,
+            padding: 1,
+            weights: WeightKind::Float,
+            zero_point: 7,
+            shift: 3,
+        };
+        let pool = QuantOp::AvgPool { kernel: [2, 2], stride: [2, 2], shift: 1 };
+        let mut network = QuantNetwork {
+            name: "by-hand".into(),
+            time_steps: 2,
+            classes: 2,
+            act_bits: 4,
+            membrane_bits: 12,
+            input: QuantInput { channels: 1, height: 2, width: 2, frames: 1 },
+            nodes: vec![
+                node("conv", INPUT, conv),
+                node("neuron", "conv", QuantOp::Neuron { parallel: false, shift: 2 }),
+                node("pool", "neuron", pool),
+                node("fc", "pool", QuantOp::Linear { out_features: 2 }),
+            ],
+            scales: BTreeMap::new(),
+            tensors: Default::default(),
+        };
+        network.set_tensor("conv", "weight", vec![2, 1, 2, 2], vec![1, -1, 3, 1, -1, -1, -1, 5]);
+        network.set_tensor("conv", "mantissa", vec![2, 2], vec![2, 4, -8, 100]);
+        network.set_tensor("conv", "bias", vec![2, 2], vec![1, 0, -5, 2000]);
+        network.set_tensor("neuron", "lambda", vec![2, 2], vec![0, 0, 2048, -4096]);
+        network.set_tensor("neuron", "theta", vec![2, 2], vec![3, -4, 1, 2]);
+        network.set_tensor("neuron", "offset", vec![2, 2], vec![0, 1, 0, 0]);
+        network.set_tensor("fc", "weight", vec![2, 2], vec![1, -3, 255, 5]);
+        network.set_tensor("fc", "bias", vec![2], vec![-10, 7]);
+        network
+    }
+
+    #[test]
+    fn a_network_worked_out_by_hand() {
+        let input: Array4<u8> = array![[[[1, 2], [30, 4]]]];
+        let trace = IntegerModel::new(&network()).unwrap().run(input.view()).unwrap();
+        // Windows, border 7: (7 7 7 1), (7 7 2 7), (7 30 7 7), (4 7 7 7).
+        // acc: 22, 13, 5, 25 and -16, 19, -9, 17.
+        let current = array![
+            [[[7, 4], [2, 7]], [[-8, 10], [-4, 9]]],
+            [[[-27, -18], [-10, -30]], [[1800, 2047], [1888, 2047]]],
+        ];
+        assert_eq!(trace.tensors["conv"], current);
+        // v after step 0: min(m, theta) - c = 3, 3, 2, 3 and -9, -5, -5, -5.
+        let spikes = array![[[[1, 0], [0, 1]], [[0, 4], [0, 3]]], [[[0, 0], [0, 0]], [[15, 15], [15, 15]]],];
+        assert_eq!(trace.tensors["neuron"], spikes);
+        assert_eq!(trace.tensors["pool"], array![[[[1]], [[4]]], [[[0]], [[15]]]]);
+        assert_eq!(trace.logits, [1 - 12 - 45 - 10, 255 + 20 + 75 + 7]);
+        assert_eq!(trace.class(), 1);
+    }
+
+    #[test]
+    fn a_sum_beyond_32_bits_is_refused() {
+        let mut network = network();
+        network.set_tensor("fc", "bias", vec![2], vec![i32::MAX, 0]);
+        let error = IntegerModel::new(&network).unwrap_err().to_string();
+        assert!(error.contains("node `fc`") && error.contains("32 bits"), "{error}");
+    }
+}
