@@ -8,8 +8,8 @@
 //! An address may be used again 3 cycles later.
 
 use crate::arithmetic::counter_bits;
-use crate::rtl::prelude::*;
 use crate::rtl::address_width;
+use crate::rtl::prelude::*;
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
 
@@ -172,7 +172,8 @@ impl Accumulators {
         let columns = (0..arch.cols).map(|_| Accumulator::new(arch)).collect();
         let (sum, acc) = (arch.sum_bits() as usize, arch.acc_bits as usize);
         let mut u = Self::declare(arch.cols, sum, acc, arch.accumulator_depth, arch.lanes, columns);
-        u._rtl.doc("Accumulators of all columns; control follows the sums, every second column a cycle later.");
+        u._rtl
+            .doc("Accumulators of all columns; control follows the sums, every second column a cycle later.");
         u.distribute();
         u.drain(arch.lanes);
         u
@@ -199,9 +200,56 @@ impl Accumulators {
 
     fn drain(&mut self, lanes: usize) {
         for (lane, output) in self.drained_o.iter().enumerate() {
-            let choices: Vec<Expr> = self.columns.iter().skip(lane).step_by(lanes).map(|c| c.drained_o.e()).collect();
-            let chosen = if let [single] = &choices[..] { single.clone() } else { select(&choices, &self.drain_group_i) };
+            let choices: Vec<Expr> =
+                self.columns.iter().skip(lane).step_by(lanes).map(|c| c.drained_o.e()).collect();
+            let chosen = if let [single] = &choices[..] {
+                single.clone()
+            } else {
+                select(&choices, &self.drain_group_i)
+            };
             self._rtl.assign(output, chosen);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tick(unit: &mut Bench<Accumulator>, control: Option<(bool, bool, u64)>, sum: i64, invert: bool) {
+        let a = unit.drain_address_i.width();
+        let word = control.map_or(0, |(set, double, address)| {
+            1 << (a + 3) | u64::from(set) << (a + 2) | u64::from(double) << (a + 1) | address
+        });
+        unit.control_i.set(word);
+        unit.sum_i.set_signed(sum);
+        unit.invert_i.set(u64::from(invert));
+        unit.tick();
+    }
+
+    fn drained(unit: &mut Bench<Accumulator>, address: u64) -> i64 {
+        unit.control_i.set(0);
+        unit.drain_i.set(1);
+        unit.drain_bank_i.set(0);
+        unit.drain_address_i.set(address);
+        unit.tick();
+        unit.drain_i.set(0);
+        unit.drained_o.get_signed()
+    }
+
+    #[test]
+    fn sets_adds_and_doubles() {
+        let mut unit = Bench::new(Accumulator::new(&ArchConfig::default()), |unit| &unit.clock);
+        // Control comes one cycle before its sum; an address returns after three cycles.
+        tick(&mut unit, Some((true, false, 5)), 0, false);
+        tick(&mut unit, Some((true, false, 6)), 100, false);
+        tick(&mut unit, None, -7, false);
+        tick(&mut unit, Some((false, false, 5)), 0, false);
+        tick(&mut unit, Some((false, true, 6)), 11, true);
+        for sum in [1, 0, 0, 0] {
+            tick(&mut unit, None, sum, false);
+        }
+        // 100 + ~11 = 100 - 12; 2 * -7 + 1.
+        assert_eq!([drained(&mut unit, 5), drained(&mut unit, 6)], [88, -13]);
     }
 }

@@ -24,7 +24,14 @@ pub(crate) struct Bus<'a> {
 impl Bus<'_> {
     /// Makes `register` keep the low bits of the field called like one of `fields` of opcode `opcode`.
     #[track_caller]
-    pub(crate) fn keep(&self, rtl: &mut Rtl, opcode: u32, fields: &[&str], name: &str, register: &Wire<Local>) {
+    pub(crate) fn keep(
+        &self,
+        rtl: &mut Rtl,
+        opcode: u32,
+        fields: &[&str],
+        name: &str,
+        register: &Wire<Local>,
+    ) {
         let position = fields.iter().position(|field| *field == name);
         let position = position.unwrap_or_else(|| panic!("no descriptor field is called {name}"));
         let here = self.valid

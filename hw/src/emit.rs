@@ -116,7 +116,8 @@ impl Probe for Emitter {
         let name = identifier(name);
         let signal = Signal { name, bus, id: atom.id(), kind: atom.kind(), width: atom.bits() };
         let path = format!("{}.{}", self.path(), signal.name);
-        if !atom.connected() && !(is_top && signal.is_input()) {
+        let driven_from_outside = is_top && signal.is_input();
+        if !atom.connected() && !driven_from_outside {
             self.error.get_or_insert(EmitError::Undriven { path: path.clone() });
         }
         self.paths.insert(signal.id, path);

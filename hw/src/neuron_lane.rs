@@ -78,7 +78,8 @@ impl NeuronLane {
         rtl.register(&self.acc, 0).set(&self.sum_i);
         rtl.register(&self.product, 0).set(self.acc.e().mul_signed(&self.mantissa_i));
         rtl.register(&self.product_retimed, 0).set(&self.product);
-        rtl.register(&self.scaled, 0).set(round_shift_by(&self.product_retimed.e(), &self.requant_shift_i.e()));
+        rtl.register(&self.scaled, 0)
+            .set(round_shift_by(&self.product_retimed.e(), &self.requant_shift_i.e()));
         let width = self.scaled.width() + 1;
         let shifted = self.scaled.e().sext(width) + self.bias_i.e().sext(width);
         rtl.register(&self.current, 0).set(saturate(&shifted, v));
@@ -105,5 +106,94 @@ impl NeuronLane {
         rtl.register(&self.spike_o, 0).set(clamp(&rounded.slice(0, v + 1), act_bits));
         let reset = self.bounded.e().sext(v + 1) - self.offset_i.e().sext(v + 1);
         rtl.register(&self.potential_o, 0).set(saturate(&reset, v));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// `docs/numerics.md` in plain integers.
+    struct Model {
+        mantissa: i64,
+        bias: i64,
+        lambda: i64,
+        theta: i64,
+        offset: i64,
+        requant_shift: u32,
+        spike_shift: u32,
+    }
+
+    fn rounded(x: i64, shift: u32) -> i64 {
+        if shift == 0 { x } else { (x + (1 << (shift - 1))) >> shift }
+    }
+
+    impl Model {
+        fn step(&self, sum: i64, v: i64, membrane_bits: u32, act_bits: u32) -> (i64, i64) {
+            let limit = 1i64 << (membrane_bits - 1);
+            let saturated = |x: i64| x.clamp(-limit, limit - 1);
+            let current = saturated(rounded(sum * self.mantissa, self.requant_shift) + self.bias);
+            let m = saturated(rounded(self.lambda * v, LEAK_FRACTION_BITS) + current);
+            let spike = rounded((m - self.theta).max(0), self.spike_shift).min((1 << act_bits) - 1);
+            (spike, saturated(m.min(self.theta) - self.offset))
+        }
+    }
+
+    fn signed(bits: u32) -> impl Strategy<Value = i64> {
+        let limit = 1i64 << (bits - 1);
+        prop_oneof![4 => -limit..limit, 1 => Just(-limit), 1 => Just(limit - 1), 2 => -40i64..40]
+    }
+
+    fn check(membrane_bits: u32, act_bits: u32, model: &Model, sums: &[(i64, i64)]) {
+        let arch = ArchConfig { membrane_bits, act_bits, ..ArchConfig::default() };
+        let mut lane = Bench::new(NeuronLane::new(&arch), |lane| &lane.clock);
+        lane.mantissa_i.set_signed(model.mantissa);
+        lane.bias_i.set_signed(model.bias);
+        lane.lambda_i.set_signed(model.lambda);
+        lane.theta_i.set_signed(model.theta);
+        lane.offset_i.set_signed(model.offset);
+        lane.requant_shift_i.set(u64::from(model.requant_shift));
+        lane.spike_shift_i.set(u64::from(model.spike_shift));
+        for cycle in 0..sums.len() + LANE_LATENCY {
+            if let Some((sum, _)) = sums.get(cycle) {
+                lane.sum_i.set_signed(*sum);
+            }
+            if let Some((_, potential)) = cycle.checked_sub(POTENTIAL_DELAY).and_then(|i| sums.get(i)) {
+                lane.potential_i.set_signed(*potential);
+            }
+            lane.tick();
+            if let Some((sum, potential)) = (cycle + 1).checked_sub(LANE_LATENCY).and_then(|i| sums.get(i)) {
+                let expected = model.step(*sum, *potential, membrane_bits, act_bits);
+                assert_eq!((lane.spike_o.get() as i64, lane.potential_o.get_signed()), expected);
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn one_result_a_cycle(
+            (membrane_bits, mantissa, requant_shift) in (12u32..=24, signed(16), 0u32..32),
+            (act_bits, lambda, spike_shift) in (2u32..=8, signed(16), 0u32..16),
+            (bias, theta, offset) in (signed(12), signed(12), signed(12)),
+            sums in prop::collection::vec((signed(28), signed(12)), 1..12),
+        ) {
+            let model = Model { mantissa, bias, lambda, theta, offset, requant_shift, spike_shift };
+            check(membrane_bits, act_bits, &model, &sums);
+        }
+    }
+
+    #[test]
+    fn extremes_saturate() {
+        let limit = 1 << 15;
+        for (mantissa, bias, lambda, theta, offset) in [
+            (-limit, -limit, -limit, -limit, -limit),
+            (limit - 1, limit - 1, limit - 1, limit - 1, limit - 1),
+            (limit - 1, -limit, limit - 1, -limit, limit - 1),
+        ] {
+            let model = Model { mantissa, bias, lambda, theta, offset, requant_shift: 0, spike_shift: 0 };
+            check(16, 8, &model, &[(-(1 << 27), -limit), ((1 << 27) - 1, limit - 1), (0, 0)]);
+        }
     }
 }

@@ -30,9 +30,8 @@ macro_rules! unit {
             #[allow(unused_variables)]
             fn declare($($arg: $arg_type),*) -> Self {
                 let clock = Wire::new(1);
-                $(let $field: $type = $init;)*
                 let _rtl = Rtl::new($kind, &clock);
-                $name { clock, $($field,)* _rtl }
+                $name { clock, $($field: $init,)* _rtl }
             }
         }
     };

@@ -252,7 +252,7 @@ impl Expr {
     /// Sign-extended to `width` bits.
     #[track_caller]
     pub fn sext(&self, width: usize) -> Expr {
-        self.extend(Node::Sext, width)
+        if self.width == 1 { self.repeat(width) } else { self.extend(Node::Sext, width) }
     }
 
     #[track_caller]

@@ -1,0 +1,203 @@
+//! Average pooling: sums windows of whole words, then shifts and writes them bank by bank.
+//!
+//! ```text
+//! for frame, y, x, block:  for ky, kx:  one word a cycle, then idle up to rows / lanes cycles
+//! ```
+//!
+//! A window is written while the next one is summed.
+
+use crate::arithmetic::{clamp, counter_bits, round_shift_by};
+use crate::descriptor::{FIELD_BITS, INDEX_BITS, OPCODE_BITS, keep_fields};
+use crate::neuron_lane::SPIKE_SHIFT_BITS;
+use crate::rtl::address_width;
+use crate::rtl::prelude::*;
+use crate::stream::{BLOCK_BITS, DIMENSION_BITS, FRAME_BITS, WINDOW_BITS};
+use crate::unit_macro::unit;
+use empf_ir::ArchConfig;
+use empf_ir::program::{OPCODE_POOL, POOL_WINDOW_BITS, Pool as Fields};
+
+/// Cycles from the address of the last window's last word to the end, besides one for each bank.
+pub const POOL_TAIL_CYCLES: usize = 2;
+
+unit! {
+    /// The pooling unit.
+    pub(crate) struct Pool(arch: &ArchConfig, act: usize, sum: usize, bank_bits: usize) "pool" {
+        reset_i: Wire<In> = Wire::new(1),
+        field_valid_i: Wire<In> = Wire::new(1),
+        field_opcode_i: Wire<In> = Wire::new(OPCODE_BITS),
+        field_index_i: Wire<In> = Wire::new(INDEX_BITS),
+        field_data_i: Wire<In> = Wire::new(FIELD_BITS),
+        start_i: Wire<In> = Wire::new(1),
+        done_o: Wire<Out> = Wire::new(1),
+        read_o: Wire<Out> = Wire::new(1),
+        read_address_o: Wire<Out> = Wire::new(act),
+        /// One cycle after `read_o`.
+        code_i: Vec<Wire<In>> = Wire::array(arch.rows, arch.act_bits as usize),
+        write_o: Wire<Out> = Wire::new(arch.banks()),
+        write_address_o: Wire<Out> = Wire::new(act),
+        write_data_o: Wire<Out> = Wire::new(arch.lanes * arch.act_bits as usize),
+
+        in_base: Wire<Local> = Wire::new(act),
+        kernel_height: Wire<Local> = Wire::new(WINDOW_BITS),
+        kernel_width: Wire<Local> = Wire::new(WINDOW_BITS),
+        kx_step: Wire<Local> = Wire::new(act),
+        ky_step: Wire<Local> = Wire::new(act),
+        x_step: Wire<Local> = Wire::new(act),
+        row_step: Wire<Local> = Wire::new(act),
+        frame_step: Wire<Local> = Wire::new(act),
+        blocks: Wire<Local> = Wire::new(BLOCK_BITS),
+        out_height: Wire<Local> = Wire::new(DIMENSION_BITS),
+        out_width: Wire<Local> = Wire::new(DIMENSION_BITS),
+        frames: Wire<Local> = Wire::new(FRAME_BITS),
+        shift: Wire<Local> = Wire::new(SPIKE_SHIFT_BITS),
+        out_base: Wire<Local> = Wire::new(act),
+
+        reading: Wire<Local> = Wire::new(1),
+        waiting: Wire<Local> = Wire::new(1),
+        kx_left: Wire<Local> = Wire::new(WINDOW_BITS),
+        ky_left: Wire<Local> = Wire::new(WINDOW_BITS),
+        blocks_left: Wire<Local> = Wire::new(BLOCK_BITS),
+        x_left: Wire<Local> = Wire::new(DIMENSION_BITS),
+        y_left: Wire<Local> = Wire::new(DIMENSION_BITS),
+        frames_left: Wire<Local> = Wire::new(FRAME_BITS),
+        window: Wire<Local> = Wire::new(act),
+        tap: Wire<Local> = Wire::new(act),
+        first_tap: Wire<Local> = Wire::new(1),
+        /// Banks that still have to be written before the next window may start to be.
+        wait_left: Wire<Local> = Wire::new(bank_bits),
+
+        word_valid: Wire<Local> = Wire::new(1),
+        word_first: Wire<Local> = Wire::new(1),
+        word_last: Wire<Local> = Wire::new(1),
+        sum_valid: Wire<Local> = Wire::new(1),
+        last_window: Vec<Wire<Local>> = Wire::array(2, 1),
+        sum: Vec<Wire<Local>> = Wire::array(arch.rows, sum),
+        held: Vec<Wire<Local>> = Wire::array(arch.rows, sum),
+        banks_left: Wire<Local> = Wire::new(bank_bits),
+        bank: Wire<Local> = Wire::new(counter_bits(arch.banks() - 1)),
+        finishing: Wire<Local> = Wire::new(1),
+        write_address: Wire<Local> = Wire::new(act),
+    }
+}
+
+impl Pool {
+    /// The pooling unit of `arch`.
+    pub(crate) fn new(arch: &ArchConfig) -> Self {
+        let sum = arch.act_bits as usize + POOL_WINDOW_BITS as usize;
+        let mut u =
+            Self::declare(arch, address_width(arch.activation_depth), sum, counter_bits(arch.banks()));
+        u._rtl.doc("Average pooling: sums windows of whole words, then shifts and writes them bank by bank.");
+        u._rtl.reset(&u.reset_i);
+        keep_fields!(u, OPCODE_POOL, Fields: in_base, kernel_height, kernel_width, kx_step, ky_step, x_step, row_step,
+            frame_step, blocks, out_height, out_width, frames, shift, out_base);
+        let last = u.walk(arch.banks());
+        u.accumulate(&last.0, &last.1);
+        u.write(arch, sum);
+        u
+    }
+
+    /// Reads the words of all windows; returns whether the present word is its window's last, and whether
+    /// the window is the last of all.
+    fn walk(&mut self, banks: usize) -> (Expr, Expr) {
+        let one = |wire: &Wire<Local>| wire.e().eq(lit(1, wire.width()));
+        let row_end = &self.reading & one(&self.kx_left);
+        let last_word = &row_end & one(&self.ky_left);
+        let enough = self.wait_left.e().le(lit(1, self.wait_left.width()));
+        let window_end = (&last_word | &self.waiting) & enough;
+        let blocks_end = &window_end & one(&self.blocks_left);
+        let x_end = &blocks_end & one(&self.x_left);
+        let y_end = &x_end & one(&self.y_left);
+        let last_window =
+            one(&self.blocks_left) & one(&self.x_left) & one(&self.y_left) & one(&self.frames_left);
+        let all_end = &y_end & one(&self.frames_left);
+
+        let rtl = &mut self._rtl;
+        rtl.register(&self.reading, 0)
+            .when(&self.start_i, lit(1, 1))
+            .when(&all_end, lit(0, 1))
+            .when(&window_end, lit(1, 1))
+            .when(&last_word, lit(0, 1));
+        rtl.register(&self.waiting, 0).when(&window_end, lit(0, 1)).when(&last_word, lit(1, 1));
+        let loops = [
+            (&self.kx_left, &self.kernel_width, self.reading.e(), row_end.clone()),
+            (&self.ky_left, &self.kernel_height, row_end.clone(), last_word.clone()),
+            (&self.blocks_left, &self.blocks, window_end.clone(), blocks_end.clone()),
+            (&self.x_left, &self.out_width, blocks_end.clone(), x_end.clone()),
+            (&self.y_left, &self.out_height, x_end.clone(), y_end.clone()),
+            (&self.frames_left, &self.frames, y_end.clone(), all_end.clone()),
+        ];
+        for (left, count, step, wrap) in loops {
+            rtl.register(left, 0).when(&self.start_i | wrap, count).when(step, left - lit(1, left.width()));
+        }
+        let bits = self.wait_left.width();
+        rtl.register(&self.wait_left, 0)
+            .when(&self.start_i | &window_end, lit(banks as u64, bits))
+            .when(self.wait_left.e().any(), &self.wait_left - lit(1, bits));
+        rtl.register(&self.first_tap, 1)
+            .when(&self.start_i | &window_end, lit(1, 1))
+            .when(&self.reading, lit(0, 1));
+
+        let act = self.window.width();
+        let step = mux(
+            &y_end,
+            &self.frame_step,
+            mux(&x_end, &self.row_step, mux(&blocks_end, &self.x_step, lit(1, act))),
+        );
+        rtl.register(&self.window, 0)
+            .when(&self.start_i, &self.in_base)
+            .when(&window_end, &self.window + step);
+        rtl.register(&self.tap, 0)
+            .when(&self.start_i | &last_word | &window_end, lit(0, act))
+            .when(&self.reading, &self.tap + mux(row_end, &self.ky_step, &self.kx_step));
+        rtl.assign(&self.read_o, &self.reading);
+        rtl.assign(&self.read_address_o, &self.window + &self.tap);
+        (last_word.clone(), last_word & last_window)
+    }
+
+    fn accumulate(&mut self, last_word: &Expr, last_of_all: &Expr) {
+        let rtl = &mut self._rtl;
+        rtl.register(&self.word_valid, 0).set(&self.reading);
+        rtl.register(&self.word_first, 0).set(&self.first_tap);
+        rtl.register(&self.word_last, 0).set(last_word);
+        rtl.register(&self.sum_valid, 0).set(&self.word_last);
+        let last_of_all = rtl.delay(last_of_all, &self.last_window);
+        for (r, sum) in self.sum.iter().enumerate() {
+            let width = sum.width();
+            let old = mux(&self.word_first, lit(0, width), sum);
+            rtl.register(sum, 0).when(&self.word_valid, old + self.code_i[r].e().zext(width)).without_reset();
+            rtl.register(&self.held[r], 0).when(&self.sum_valid, sum).without_reset();
+        }
+        rtl.register(&self.finishing, 0).when(&self.start_i, lit(0, 1)).when(&self.sum_valid, last_of_all);
+    }
+
+    fn write(&mut self, arch: &ArchConfig, sum: usize) {
+        let rtl = &mut self._rtl;
+        let (bank_bits, left_bits) = (self.bank.width(), self.banks_left.width());
+        let writing = self.banks_left.e().any();
+        let last = self.banks_left.e().eq(lit(1, left_bits));
+        rtl.register(&self.banks_left, 0)
+            .when(&self.sum_valid, lit(arch.banks() as u64, left_bits))
+            .when(&writing, &self.banks_left - lit(1, left_bits));
+        rtl.register(&self.bank, 0)
+            .when(&self.sum_valid, lit(0, bank_bits))
+            .when(&writing, &self.bank + lit(1, bank_bits));
+        rtl.register(&self.write_address, 0)
+            .when(&self.start_i, &self.out_base)
+            .when(&last, &self.write_address + lit(1, self.write_address.width()));
+        let shift = self.shift.e();
+        let code = |lane: usize| {
+            let choices: Vec<Expr> =
+                (0..arch.banks()).map(|b| self.held[b * arch.lanes + lane].e()).collect();
+            let held =
+                if let [single] = &choices[..] { single.clone() } else { select(&choices, &self.bank) };
+            let rounded = round_shift_by(&held.zext(sum + 1), &shift);
+            clamp(&rounded.slice(0, sum + 1), arch.act_bits as usize)
+        };
+        let codes: Vec<Expr> = (0..arch.lanes).rev().map(code).collect();
+        let banks = (0..arch.banks() as u64).rev().map(|b| self.bank.e().eq(lit(b, bank_bits)) & &writing);
+        rtl.assign(&self.write_o, concat(banks));
+        rtl.assign(&self.write_address_o, &self.write_address);
+        rtl.assign(&self.write_data_o, concat(codes));
+        rtl.assign(&self.done_o, last & &self.finishing);
+    }
+}

@@ -1,0 +1,437 @@
+//! The stream: one activation address, one accumulator address and, at the start of a weight tile, one
+//! weight address a cycle.
+//!
+//! ```text
+//! for tile of positions:  for column block:
+//!     wait for a free accumulator bank
+//!     for pass:  for summed frame:  for ky, kx, channel block:      one weight tile
+//!         for frame:  for position of the tile:                     one vector a cycle
+//!         pad to `min_tile_cycles`
+//! ```
+//!
+//! Loop counters count down to 1. A vector's address is `position + tap + frame + summed frame + plane`
+//! offset, added in two stages; whether it lies outside the map is decided beside it.
+
+use crate::accumulator::Control;
+use crate::arithmetic::counter_bits;
+use crate::descriptor::{FIELD_BITS, INDEX_BITS, OPCODE_BITS, keep_fields};
+use crate::rtl::address_width;
+use crate::rtl::prelude::*;
+use crate::unit_macro::unit;
+use empf_ir::ArchConfig;
+use empf_ir::program::{Conv, OPCODE_CONV};
+
+/// Bits of a row or column number, border included, two's complement.
+pub(crate) const DIMENSION_BITS: usize = 13;
+/// Bits of a kernel's side, a stride or a padding.
+pub(crate) const WINDOW_BITS: usize = 8;
+/// Bits of a number of channel blocks.
+pub(crate) const BLOCK_BITS: usize = 12;
+/// Bits of a number of frames.
+pub(crate) const FRAME_BITS: usize = 6;
+/// Bits of a number of tiles or column blocks.
+pub(crate) const TILE_BITS: usize = 16;
+/// Bits of a number of passes.
+const PASS_BITS: usize = 6;
+
+/// Cycles from the choice of a vector to its address at the activation memory.
+pub(crate) const ADDRESS_DELAY: usize = 2;
+
+const IDLE: u64 = 0;
+const WAIT: u64 = 1;
+const RUN: u64 = 2;
+const PAD: u64 = 3;
+
+unit! {
+    /// Address generator of the array.
+    pub(crate) struct Stream(arch: &ArchConfig, act: usize, depth: usize, weight: usize, min_cycles: usize) "stream" {
+        reset_i: Wire<In> = Wire::new(1),
+        field_valid_i: Wire<In> = Wire::new(1),
+        field_opcode_i: Wire<In> = Wire::new(OPCODE_BITS),
+        field_index_i: Wire<In> = Wire::new(INDEX_BITS),
+        field_data_i: Wire<In> = Wire::new(FIELD_BITS),
+        start_i: Wire<In> = Wire::new(1),
+        /// A bank has been drained.
+        bank_free_i: Wire<In> = Wire::new(1),
+        /// Read the activation memory.
+        read_o: Wire<Out> = Wire::new(1),
+        read_address_o: Wire<Out> = Wire::new(act),
+        /// The address lies inside the map.
+        inside_o: Wire<Out> = Wire::new(1),
+        /// Banks of the word read that hold channels.
+        bank_mask_o: Wire<Out> = Wire::new(arch.banks()),
+        /// Code outside the map.
+        border_o: Wire<Out> = Wire::new(arch.act_bits as usize),
+        /// Read a word of the weight memory.
+        weight_read_o: Wire<Out> = Wire::new(1),
+        weight_address_o: Wire<Out> = Wire::new(weight),
+        /// With the first weight word of a tile.
+        weight_first_o: Wire<Out> = Wire::new(1),
+        /// Control of the vector's sums, in the cycle in which the vector is chosen.
+        control_o: Wire<Out> = Wire::new(Control::width(depth)),
+        /// With the control of a column block's last vector.
+        last_o: Wire<Out> = Wire::new(1),
+
+        in_origin: Wire<Local> = Wire::new(act),
+        in_height: Wire<Local> = Wire::new(DIMENSION_BITS),
+        in_width: Wire<Local> = Wire::new(DIMENSION_BITS),
+        kernel: Wire<Local> = Wire::new(WINDOW_BITS),
+        stride: Wire<Local> = Wire::new(WINDOW_BITS),
+        padding: Wire<Local> = Wire::new(WINDOW_BITS),
+        zero_point: Wire<Local> = Wire::new(arch.act_bits as usize),
+        blocks: Wire<Local> = Wire::new(BLOCK_BITS),
+        last_banks: Wire<Local> = Wire::new(counter_bits(arch.banks())),
+        ky_step: Wire<Local> = Wire::new(act),
+        x_step: Wire<Local> = Wire::new(act),
+        row_step: Wire<Local> = Wire::new(act),
+        frame_step: Wire<Local> = Wire::new(act),
+        frames: Wire<Local> = Wire::new(FRAME_BITS),
+        summed_frames: Wire<Local> = Wire::new(FRAME_BITS),
+        out_width: Wire<Local> = Wire::new(DIMENSION_BITS),
+        tiles: Wire<Local> = Wire::new(TILE_BITS),
+        tile_positions: Wire<Local> = Wire::new(counter_bits(depth)),
+        last_tile_positions: Wire<Local> = Wire::new(counter_bits(depth)),
+        column_blocks: Wire<Local> = Wire::new(TILE_BITS),
+        passes: Wire<Local> = Wire::new(PASS_BITS),
+        double_mask: Wire<Local> = Wire::new(FIELD_BITS),
+        planes_low: Wire<Local> = Wire::new(FIELD_BITS),
+        planes_high: Wire<Local> = Wire::new(FIELD_BITS),
+        plane_step: Wire<Local> = Wire::new(act),
+        weight_base: Wire<Local> = Wire::new(weight),
+
+        state: Wire<Local> = Wire::new(2),
+        free_banks: Wire<Local> = Wire::new(2),
+        bank: Wire<Local> = Wire::new(1),
+        tiles_left: Wire<Local> = Wire::new(TILE_BITS),
+        column_blocks_left: Wire<Local> = Wire::new(TILE_BITS),
+        passes_left: Wire<Local> = Wire::new(PASS_BITS),
+        summed_left: Wire<Local> = Wire::new(FRAME_BITS),
+        ky_left: Wire<Local> = Wire::new(WINDOW_BITS),
+        kx_left: Wire<Local> = Wire::new(WINDOW_BITS),
+        blocks_left: Wire<Local> = Wire::new(BLOCK_BITS),
+        frames_left: Wire<Local> = Wire::new(FRAME_BITS),
+        positions_left: Wire<Local> = Wire::new(counter_bits(depth)),
+        cycles_left: Wire<Local> = Wire::new(counter_bits(min_cycles)),
+
+        /// Positions of the present tile.
+        positions: Wire<Local> = Wire::new(counter_bits(depth)),
+        position: Wire<Local> = Wire::new(act),
+        position_y: Wire<Local> = Wire::new(DIMENSION_BITS),
+        position_x: Wire<Local> = Wire::new(DIMENSION_BITS),
+        row_left: Wire<Local> = Wire::new(DIMENSION_BITS),
+        /// The first position of the tile.
+        tile_position: Wire<Local> = Wire::new(act),
+        tile_position_y: Wire<Local> = Wire::new(DIMENSION_BITS),
+        tile_position_x: Wire<Local> = Wire::new(DIMENSION_BITS),
+        tile_row_left: Wire<Local> = Wire::new(DIMENSION_BITS),
+
+        tap: Wire<Local> = Wire::new(act),
+        tap_y: Wire<Local> = Wire::new(DIMENSION_BITS),
+        tap_x: Wire<Local> = Wire::new(DIMENSION_BITS),
+        frame: Wire<Local> = Wire::new(act),
+        summed_frame: Wire<Local> = Wire::new(act),
+        planes: Wire<Local> = Wire::new(2 * FIELD_BITS),
+        doubles: Wire<Local> = Wire::new(FIELD_BITS),
+        first_tile: Wire<Local> = Wire::new(1),
+        first_of_pass: Wire<Local> = Wire::new(1),
+        entry: Wire<Local> = Wire::new(address_width(depth)),
+        weight: Wire<Local> = Wire::new(weight),
+        pass_weight: Wire<Local> = Wire::new(weight),
+
+        vector: Wire<Local> = Wire::new(1),
+        vector_position: Wire<Local> = Wire::new(act),
+        vector_offset: Wire<Local> = Wire::new(act),
+        vector_y: Wire<Local> = Wire::new(DIMENSION_BITS),
+        vector_x: Wire<Local> = Wire::new(DIMENSION_BITS),
+        vector_last_block: Wire<Local> = Wire::new(1),
+        weight_reads: Vec<Wire<Local>> = Wire::array(ADDRESS_DELAY, 1),
+        weight_firsts: Vec<Wire<Local>> = Wire::array(ADDRESS_DELAY, 1),
+        weight_addresses: Vec<Wire<Local>> = Wire::array(ADDRESS_DELAY, weight),
+    }
+}
+
+/// Conditions of the present cycle.
+struct Events {
+    running: Expr,
+    last_position: Expr,
+    last_vector: Expr,
+    last_block: Expr,
+    last_kx: Expr,
+    /// All taps of the window are done.
+    taps_done: Expr,
+    /// So are all summed frames.
+    pass_done: Expr,
+    /// The present weight tile ends.
+    tile_end: Expr,
+    /// So does the column block.
+    block_end: Expr,
+    /// So does the tile of positions.
+    positions_end: Expr,
+    /// So does the layer.
+    all_end: Expr,
+    /// A weight word is read.
+    reading: Expr,
+}
+
+impl Stream {
+    /// The stream for the memories of `arch`.
+    pub(crate) fn new(arch: &ArchConfig) -> Self {
+        let min_cycles = arch.min_tile_cycles();
+        let (act, weight) = (address_width(arch.activation_depth), address_width(arch.weight_depth));
+        let mut u = Self::declare(arch, act, arch.accumulator_depth, weight, min_cycles);
+        u._rtl.doc("Address generator of the array: loops over tiles, passes, taps and positions.");
+        u._rtl.reset(&u.reset_i);
+        keep_fields!(u, OPCODE_CONV, Conv: in_origin, in_height, in_width, kernel, stride, padding, zero_point,
+            blocks, last_banks, ky_step, x_step, row_step, frame_step, frames, summed_frames, out_width, tiles, tile_positions,
+            last_tile_positions, column_blocks, passes, double_mask, planes_low, planes_high, plane_step,
+            weight_base);
+        let events = u.events(min_cycles, arch.rows);
+        u.control(&events, min_cycles);
+        u.count_taps(&events);
+        u.walk_positions(&events);
+        u.offset(&events);
+        u.weights(&events, min_cycles);
+        u.emit_vectors(&events);
+        u
+    }
+
+    fn events(&self, min_cycles: usize, rows: usize) -> Events {
+        let one = |wire: &Wire<Local>| wire.e().eq(lit(1, wire.width()));
+        let in_state = |state| self.state.e().eq(lit(state, 2));
+        let running = in_state(RUN);
+        let (last_position, last_block, last_kx) =
+            (one(&self.positions_left), one(&self.blocks_left), one(&self.kx_left));
+        let last_vector = &running & &last_position & one(&self.frames_left);
+        let cycles = self.cycles_left.width();
+        let long_enough = self.cycles_left.e().le(lit(1, cycles));
+        let tile_end = (&last_vector | in_state(PAD)) & long_enough;
+        let taps_done = &last_block & &last_kx & one(&self.ky_left);
+        let pass_done = &taps_done & one(&self.summed_left);
+        let block_end = &tile_end & &pass_done & one(&self.passes_left);
+        let positions_end = &block_end & one(&self.column_blocks_left);
+        let all_end = &positions_end & one(&self.tiles_left);
+        let reading =
+            (&running | in_state(PAD)) & self.cycles_left.e().gt(lit((min_cycles - rows) as u64, cycles));
+        Events {
+            running,
+            last_position,
+            last_vector,
+            last_block,
+            last_kx,
+            taps_done,
+            pass_done,
+            tile_end,
+            block_end,
+            positions_end,
+            all_end,
+            reading,
+        }
+    }
+
+    /// State, banks and the length of a weight tile.
+    fn control(&mut self, e: &Events, min_cycles: usize) {
+        let rtl = &mut self._rtl;
+        let state = |value| lit(value, 2);
+        let waiting = self.state.e().eq(state(WAIT));
+        let free = self.free_banks.e().any();
+        let next_block = &e.block_end & !&e.all_end;
+        rtl.register(&self.state, IDLE)
+            .when(&self.start_i, state(WAIT))
+            .when(&waiting & &free, state(RUN))
+            .when(&e.all_end, state(IDLE))
+            .when(&e.block_end, mux(&free, state(RUN), state(WAIT)))
+            .when(&e.tile_end, state(RUN))
+            .when(&e.last_vector, state(PAD));
+        let taken = (waiting | next_block) & &free;
+        let count = &self.free_banks;
+        rtl.register(count, 2)
+            .when(&self.start_i, lit(2, 2))
+            .when(&taken & !&self.bank_free_i, count - lit(1, 2))
+            .when(&self.bank_free_i & !&taken, count + lit(1, 2));
+        rtl.register(&self.bank, 0).when(&self.start_i, lit(0, 1)).when(&e.block_end, !&self.bank);
+        let bits = self.cycles_left.width();
+        let working = self.state.e().bit(1) & self.cycles_left.e().any();
+        rtl.register(&self.cycles_left, 0)
+            .when(&self.start_i | &e.tile_end, lit(min_cycles as u64, bits))
+            .when(working, &self.cycles_left - lit(1, bits));
+    }
+
+    /// Loop counters of weight tiles, innermost first.
+    fn count_taps(&mut self, e: &Events) {
+        let one = |wire: &Wire<Local>| wire.e().eq(lit(1, wire.width()));
+        let rows_done = &e.last_block & &e.last_kx;
+        let loops = [
+            (&self.blocks_left, &self.blocks, lit(1, 1), e.last_block.clone()),
+            (&self.kx_left, &self.kernel, e.last_block.clone(), rows_done.clone()),
+            (&self.ky_left, &self.kernel, rows_done, e.taps_done.clone()),
+            (&self.summed_left, &self.summed_frames, e.taps_done.clone(), e.pass_done.clone()),
+            (&self.passes_left, &self.passes, e.pass_done.clone(), &e.pass_done & one(&self.passes_left)),
+        ];
+        for (left, count, step, wrap) in loops {
+            self._rtl
+                .register(left, 0)
+                .when(&self.start_i | (&e.tile_end & wrap), count)
+                .when(&e.tile_end & step, left - lit(1, left.width()));
+        }
+        let rtl = &mut self._rtl;
+        let (blocks, tiles) = (&self.column_blocks_left, &self.tiles_left);
+        rtl.register(blocks, 0)
+            .when(&self.start_i | &e.positions_end, &self.column_blocks)
+            .when(&e.block_end, blocks - lit(1, TILE_BITS));
+        rtl.register(tiles, 0)
+            .when(&self.start_i, &self.tiles)
+            .when(&e.positions_end, tiles - lit(1, TILE_BITS));
+        rtl.register(&self.first_tile, 1)
+            .when(&self.start_i | &e.block_end, lit(1, 1))
+            .when(&e.tile_end, lit(0, 1));
+        rtl.register(&self.first_of_pass, 1)
+            .when(&self.start_i | (&e.tile_end & &e.pass_done), lit(1, 1))
+            .when(&e.tile_end, lit(0, 1));
+    }
+
+    /// The position in the map, in raster order; a weight tile starts again at the tile's first position.
+    fn walk_positions(&mut self, e: &Events) {
+        let rtl = &mut self._rtl;
+        let zero = lit(0, DIMENSION_BITS);
+        let row_end = self.row_left.e().eq(lit(1, DIMENSION_BITS));
+        let stride = self.stride.e().zext(DIMENSION_BITS);
+        let step = mux(&row_end, &self.row_step, &self.x_step);
+        let walks = [
+            (&self.position, &self.tile_position, self.in_origin.e(), &self.position + step),
+            (
+                &self.position_y,
+                &self.tile_position_y,
+                zero.clone(),
+                mux(&row_end, &self.position_y + &stride, &self.position_y),
+            ),
+            (
+                &self.position_x,
+                &self.tile_position_x,
+                zero.clone(),
+                mux(&row_end, &zero, &self.position_x + &stride),
+            ),
+            (
+                &self.row_left,
+                &self.tile_row_left,
+                self.out_width.e(),
+                mux(&row_end, &self.out_width, &self.row_left - lit(1, DIMENSION_BITS)),
+            ),
+        ];
+        for (present, first, origin, next) in walks {
+            let moved = mux(&e.running, &next, present);
+            rtl.register(first, 0).when(&self.start_i, &origin).when(&e.positions_end, &moved);
+            rtl.register(present, 0)
+                .when(&self.start_i, &origin)
+                .when(&e.positions_end, &moved)
+                .when(&e.tile_end | (&e.running & &e.last_position & !&e.last_vector), first)
+                .when(&e.running, next);
+        }
+
+        let only_tile = self.tiles.e().eq(lit(1, TILE_BITS));
+        let next_is_last = self.tiles_left.e().eq(lit(2, TILE_BITS));
+        let last_of = |last: &Expr| mux(last, &self.last_tile_positions, &self.tile_positions);
+        let first_positions = last_of(&only_tile);
+        let next_positions = mux(&e.positions_end, last_of(&next_is_last), &self.positions);
+        rtl.register(&self.positions, 0)
+            .when(&self.start_i, &first_positions)
+            .when(&e.positions_end, &next_positions);
+        rtl.register(&self.positions_left, 0)
+            .when(&self.start_i, first_positions)
+            .when(&e.tile_end | (&e.running & &e.last_position), next_positions)
+            .when(&e.running, &self.positions_left - lit(1, self.positions_left.width()));
+        rtl.register(&self.frames_left, 0)
+            .when(&self.start_i | &e.tile_end, &self.frames)
+            .when(&e.running & &e.last_position, &self.frames_left - lit(1, FRAME_BITS));
+        rtl.register(&self.entry, 0)
+            .when(&self.start_i | &e.tile_end, lit(0, self.entry.width()))
+            .when(&e.running, &self.entry + lit(1, self.entry.width()));
+    }
+
+    /// Offsets of tap, frame, summed frame and plane.
+    fn offset(&mut self, e: &Events) {
+        let rtl = &mut self._rtl;
+        let act = self.tap.width();
+        let (zero, one) = (lit(0, act), lit(1, act));
+        rtl.register(&self.tap, 0)
+            .when(&self.start_i | (&e.tile_end & &e.taps_done), &zero)
+            .when(&e.tile_end, &self.tap + mux(&e.last_block & &e.last_kx, &self.ky_step, one));
+        let border = lit(0, DIMENSION_BITS) - self.padding.e().zext(DIMENSION_BITS);
+        let next = |wire: &Wire<Local>| wire + lit(1, DIMENSION_BITS);
+        rtl.register(&self.tap_y, 0)
+            .when(&self.start_i | (&e.tile_end & &e.taps_done), &border)
+            .when(&e.tile_end & &e.last_block & &e.last_kx, next(&self.tap_y));
+        rtl.register(&self.tap_x, 0)
+            .when(&self.start_i | (&e.tile_end & &e.last_block & &e.last_kx), border)
+            .when(&e.tile_end & &e.last_block, next(&self.tap_x));
+        rtl.register(&self.frame, 0)
+            .when(&self.start_i | &e.tile_end, &zero)
+            .when(&e.running & &e.last_position, &self.frame + &self.frame_step);
+        rtl.register(&self.summed_frame, 0)
+            .when(&self.start_i | (&e.tile_end & &e.pass_done), zero)
+            .when(&e.tile_end & &e.taps_done, &self.summed_frame + &self.frame_step);
+        let next_pass = &e.tile_end & &e.pass_done;
+        rtl.register(&self.planes, 0)
+            .when(&self.start_i | &e.block_end, concat([&self.planes_high, &self.planes_low]))
+            .when(&next_pass, self.planes.e().shr(2));
+        rtl.register(&self.doubles, 0)
+            .when(&self.start_i | &e.block_end, &self.double_mask)
+            .when(next_pass, self.doubles.e().shr(1));
+    }
+
+    /// A tile's weights follow each other in the memory; summed frames read them again.
+    fn weights(&mut self, e: &Events, min_cycles: usize) {
+        let rtl = &mut self._rtl;
+        let next = &self.weight + e.reading.zext(self.weight.width());
+        let rewind = &self.start_i | &e.positions_end;
+        rtl.register(&self.weight, 0)
+            .when(&rewind, &self.weight_base)
+            .when(&e.tile_end & &e.taps_done & !&e.pass_done, &self.pass_weight)
+            .set(&next);
+        rtl.register(&self.pass_weight, 0)
+            .when(rewind, &self.weight_base)
+            .when(&e.tile_end & &e.pass_done, next);
+        let first = &e.reading & self.cycles_left.e().eq(lit(min_cycles as u64, self.cycles_left.width()));
+        let read = rtl.delay(&e.reading, &self.weight_reads);
+        let first = rtl.delay(first, &self.weight_firsts);
+        let address = rtl.delay(&self.weight, &self.weight_addresses);
+        rtl.assign(&self.weight_read_o, read);
+        rtl.assign(&self.weight_first_o, first);
+        rtl.assign(&self.weight_address_o, address);
+    }
+
+    fn emit_vectors(&mut self, e: &Events) {
+        let rtl = &mut self._rtl;
+        let control = Control {
+            valid: e.running.clone(),
+            set: self.first_tile.e(),
+            double: &self.first_of_pass & self.doubles.e().bit(0),
+            bank: self.bank.e(),
+            address: self.entry.e(),
+        };
+        rtl.assign(&self.control_o, control.pack());
+        rtl.assign(&self.last_o, &e.last_vector & &e.pass_done & self.passes_left.e().eq(lit(1, PASS_BITS)));
+
+        let step = self.plane_step.e();
+        let plane = select(
+            &[lit(0, step.width()), step.clone(), step.shl(1), &step + step.shl(1)],
+            self.planes.e().slice(0, 2),
+        );
+        rtl.register(&self.vector, 0).set(&e.running);
+        rtl.register(&self.vector_position, 0).set(&self.position);
+        rtl.register(&self.vector_offset, 0).set((&self.tap + &self.frame) + (&self.summed_frame + plane));
+        rtl.register(&self.vector_y, 0).set(&self.position_y + &self.tap_y);
+        rtl.register(&self.vector_x, 0).set(&self.position_x + &self.tap_x);
+        rtl.register(&self.vector_last_block, 0).set(&e.last_block);
+
+        let inside = self.vector_y.e().lt(&self.in_height) & self.vector_x.e().lt(&self.in_width);
+        rtl.register(&self.read_o, 0).set(&self.vector);
+        rtl.register(&self.read_address_o, 0).set(&self.vector_position + &self.vector_offset);
+        rtl.register(&self.inside_o, 0).set(inside);
+        let banks = self.bank_mask_o.width() as u64;
+        let present = |b| self.last_banks.e().gt(lit(b, self.last_banks.width()));
+        let mask = concat((0..banks).rev().map(present));
+        let all = lit(crate::rtl::word::mask(banks as usize), banks as usize);
+        rtl.register(&self.bank_mask_o, 0).set(mux(&self.vector_last_block, mask, all));
+        rtl.assign(&self.border_o, &self.zero_point);
+    }
+}

@@ -1,0 +1,14 @@
+//! Latencies that decide how many cycles a step takes; the cycle model of an inference is made of these.
+
+pub use crate::accelerator::control_delay;
+pub use crate::accumulator::block_delay;
+pub use crate::drain::{FLUSH_CYCLES, load_cycles};
+pub use crate::pool::POOL_TAIL_CYCLES;
+pub use crate::sequencer::{END_CYCLES, STEP_CYCLES};
+
+/// Cycles from a convolution's start to its first vector: one to see the start, one to see a free bank.
+pub const STREAM_START_CYCLES: usize = 2;
+/// Cycles from the end of a drain to the first vector of a stream that waited for its bank.
+pub const BANK_FREE_CYCLES: usize = 2;
+/// Cycles besides the planes that the unfolding unit takes to write a group of lanes.
+pub const UNFOLD_TAKE_CYCLES: usize = 1;

@@ -1,0 +1,251 @@
+//! Unfolding: packs the windows of the input into activation words, one code a cycle.
+//!
+//! ```text
+//! for frame, y, x:
+//!     for ky, kx, channel:  one code a cycle; after `lanes` codes, and after the last, one cycle to take
+//!                           the last code and one to write each plane
+//! ```
+//!
+//! A code wider than A bits is cut into planes of A bits, which are written `plane_words` apart.
+
+use crate::arithmetic::counter_bits;
+use crate::descriptor::{FIELD_BITS, INDEX_BITS, OPCODE_BITS, keep_fields};
+use crate::rtl::address_width;
+use crate::rtl::prelude::*;
+use crate::stream::{BLOCK_BITS, DIMENSION_BITS, FRAME_BITS, WINDOW_BITS};
+use crate::unit_macro::unit;
+use empf_ir::ArchConfig;
+use empf_ir::program::{OPCODE_UNFOLD, Unfold as Fields};
+use empf_ir::quant::INPUT_BITS;
+
+const IDLE: u64 = 0;
+const READ: u64 = 1;
+const TAKE: u64 = 2;
+const WRITE: u64 = 3;
+
+unit! {
+    /// The unfolding unit.
+    pub(crate) struct Unfold(arch: &ArchConfig, act: usize, input: usize) "unfold" {
+        reset_i: Wire<In> = Wire::new(1),
+        field_valid_i: Wire<In> = Wire::new(1),
+        field_opcode_i: Wire<In> = Wire::new(OPCODE_BITS),
+        field_index_i: Wire<In> = Wire::new(INDEX_BITS),
+        field_data_i: Wire<In> = Wire::new(FIELD_BITS),
+        start_i: Wire<In> = Wire::new(1),
+        done_o: Wire<Out> = Wire::new(1),
+        read_o: Wire<Out> = Wire::new(1),
+        read_address_o: Wire<Out> = Wire::new(input),
+        /// One cycle after `read_o`.
+        code_i: Wire<In> = Wire::new(INPUT_BITS as usize),
+        write_o: Wire<Out> = Wire::new(arch.banks()),
+        write_address_o: Wire<Out> = Wire::new(act),
+        write_data_o: Wire<Out> = Wire::new(arch.lanes * arch.act_bits as usize),
+
+        in_origin: Wire<Local> = Wire::new(input),
+        in_height: Wire<Local> = Wire::new(DIMENSION_BITS),
+        in_width: Wire<Local> = Wire::new(DIMENSION_BITS),
+        channels: Wire<Local> = Wire::new(BLOCK_BITS),
+        kernel: Wire<Local> = Wire::new(WINDOW_BITS),
+        stride: Wire<Local> = Wire::new(WINDOW_BITS),
+        padding: Wire<Local> = Wire::new(WINDOW_BITS),
+        zero_point: Wire<Local> = Wire::new(INPUT_BITS as usize),
+        ky_step: Wire<Local> = Wire::new(input),
+        x_step: Wire<Local> = Wire::new(input),
+        row_step: Wire<Local> = Wire::new(input),
+        frame_step: Wire<Local> = Wire::new(input),
+        out_height: Wire<Local> = Wire::new(DIMENSION_BITS),
+        out_width: Wire<Local> = Wire::new(DIMENSION_BITS),
+        frames: Wire<Local> = Wire::new(FRAME_BITS),
+        out_base: Wire<Local> = Wire::new(act),
+        plane_words: Wire<Local> = Wire::new(act),
+
+        state: Wire<Local> = Wire::new(2),
+        channels_left: Wire<Local> = Wire::new(BLOCK_BITS),
+        kx_left: Wire<Local> = Wire::new(WINDOW_BITS),
+        ky_left: Wire<Local> = Wire::new(WINDOW_BITS),
+        x_left: Wire<Local> = Wire::new(DIMENSION_BITS),
+        y_left: Wire<Local> = Wire::new(DIMENSION_BITS),
+        frames_left: Wire<Local> = Wire::new(FRAME_BITS),
+        window: Wire<Local> = Wire::new(input),
+        window_y: Wire<Local> = Wire::new(DIMENSION_BITS),
+        window_x: Wire<Local> = Wire::new(DIMENSION_BITS),
+        tap: Wire<Local> = Wire::new(input),
+        tap_y: Wire<Local> = Wire::new(DIMENSION_BITS),
+        tap_x: Wire<Local> = Wire::new(DIMENSION_BITS),
+        lane: Wire<Local> = Wire::new(counter_bits(arch.lanes - 1)),
+        /// The group being read is its window's last.
+        window_done: Wire<Local> = Wire::new(1),
+
+        taken: Wire<Local> = Wire::new(1),
+        taken_inside: Wire<Local> = Wire::new(1),
+        taken_lane: Wire<Local> = Wire::new(counter_bits(arch.lanes - 1)),
+        code: Wire<Local> = Wire::new(INPUT_BITS as usize),
+        codes: Vec<Wire<Local>> = Wire::array(arch.lanes, INPUT_BITS as usize),
+        plane: Wire<Local> = Wire::new(counter_bits(arch.input_planes() - 1)),
+        plane_address: Wire<Local> = Wire::new(act),
+        word: Wire<Local> = Wire::new(act),
+        bank: Wire<Local> = Wire::new(counter_bits(arch.banks() - 1)),
+    }
+}
+
+/// Conditions of the present cycle.
+struct Events {
+    reading: Expr,
+    /// The last code of a window is read.
+    window_read: Expr,
+    /// The last code of a group is read.
+    group_read: Expr,
+    /// The last plane of a group is written.
+    group_end: Expr,
+    /// So is the window.
+    window_end: Expr,
+    x_end: Expr,
+    y_end: Expr,
+    all_end: Expr,
+}
+
+impl Unfold {
+    /// The unfolding unit of `arch`.
+    pub(crate) fn new(arch: &ArchConfig) -> Self {
+        let mut u =
+            Self::declare(arch, address_width(arch.activation_depth), address_width(arch.input_depth));
+        u._rtl.doc("Unfolding: packs the windows of the input into activation words.");
+        u._rtl.reset(&u.reset_i);
+        keep_fields!(u, OPCODE_UNFOLD, Fields: in_origin, in_height, in_width, channels, kernel, stride, padding,
+            zero_point, ky_step, x_step, row_step, frame_step, out_height, out_width, frames, out_base, plane_words);
+        let events = u.events(arch);
+        u.count(&events);
+        u.walk(&events);
+        u.take(&events);
+        u.write(&events, arch);
+        u
+    }
+
+    fn events(&self, arch: &ArchConfig) -> Events {
+        let one = |wire: &Wire<Local>| wire.e().eq(lit(1, wire.width()));
+        let top = |wire: &Wire<Local>, count: usize| wire.e().eq(lit(count as u64 - 1, wire.width()));
+        let reading = self.state.e().eq(lit(READ, 2));
+        let window_read = &reading & one(&self.channels_left) & one(&self.kx_left) & one(&self.ky_left);
+        let group_read = (&reading & top(&self.lane, arch.lanes)) | &window_read;
+        let group_end = self.state.e().eq(lit(WRITE, 2)) & top(&self.plane, arch.input_planes());
+        let window_end = &group_end & &self.window_done;
+        let x_end = &window_end & one(&self.x_left);
+        let y_end = &x_end & one(&self.y_left);
+        let all_end = &y_end & one(&self.frames_left);
+        Events { reading, window_read, group_read, group_end, window_end, x_end, y_end, all_end }
+    }
+
+    fn count(&mut self, e: &Events) {
+        let rtl = &mut self._rtl;
+        let state = |value| lit(value, 2);
+        rtl.register(&self.state, IDLE)
+            .when(&self.start_i, state(READ))
+            .when(&e.all_end, state(IDLE))
+            .when(&e.group_end, state(READ))
+            .when(&e.group_read, state(TAKE))
+            .when(self.state.e().eq(state(TAKE)), state(WRITE));
+        let channel_end = &e.reading & self.channels_left.e().eq(lit(1, BLOCK_BITS));
+        let row_end = &channel_end & self.kx_left.e().eq(lit(1, WINDOW_BITS));
+        let loops = [
+            (&self.channels_left, self.channels.e(), e.reading.clone(), channel_end.clone()),
+            (&self.kx_left, self.kernel.e(), channel_end, row_end.clone()),
+            (&self.ky_left, self.kernel.e(), row_end, e.window_read.clone()),
+            (&self.x_left, self.out_width.e(), e.window_end.clone(), e.x_end.clone()),
+            (&self.y_left, self.out_height.e(), e.x_end.clone(), e.y_end.clone()),
+            (&self.frames_left, self.frames.e(), e.y_end.clone(), e.all_end.clone()),
+        ];
+        for (left, count, step, wrap) in loops {
+            rtl.register(left, 0).when(&self.start_i | wrap, count).when(step, left - lit(1, left.width()));
+        }
+        let bits = self.lane.width();
+        rtl.register(&self.lane, 0)
+            .when(&self.start_i | &e.group_read, lit(0, bits))
+            .when(&e.reading, &self.lane + lit(1, bits));
+        rtl.register(&self.window_done, 0).when(&e.reading, &e.window_read);
+        rtl.assign(&self.done_o, &e.all_end);
+    }
+
+    fn walk(&mut self, e: &Events) {
+        let rtl = &mut self._rtl;
+        let zero = lit(0, DIMENSION_BITS);
+        let stride = self.stride.e().zext(DIMENSION_BITS);
+        let step = mux(&e.y_end, &self.frame_step, mux(&e.x_end, &self.row_step, &self.x_step));
+        rtl.register(&self.window, 0)
+            .when(&self.start_i, &self.in_origin)
+            .when(&e.window_end, &self.window + step);
+        rtl.register(&self.window_y, 0)
+            .when(&self.start_i | &e.y_end, &zero)
+            .when(&e.x_end, &self.window_y + &stride);
+        rtl.register(&self.window_x, 0)
+            .when(&self.start_i | &e.x_end, zero)
+            .when(&e.window_end, &self.window_x + stride);
+
+        let input = self.tap.width();
+        let channel_end = &e.reading & self.channels_left.e().eq(lit(1, BLOCK_BITS));
+        let row_end = &channel_end & self.kx_left.e().eq(lit(1, WINDOW_BITS));
+        let border = lit(0, DIMENSION_BITS) - self.padding.e().zext(DIMENSION_BITS);
+        let restart = &self.start_i | &e.window_read;
+        rtl.register(&self.tap, 0)
+            .when(&restart, lit(0, input))
+            .when(&e.reading, &self.tap + mux(&row_end, &self.ky_step, lit(1, input)));
+        rtl.register(&self.tap_y, 0)
+            .when(&restart, &border)
+            .when(&row_end, &self.tap_y + lit(1, DIMENSION_BITS));
+        rtl.register(&self.tap_x, 0)
+            .when(restart | row_end, border)
+            .when(channel_end, &self.tap_x + lit(1, DIMENSION_BITS));
+        rtl.assign(&self.read_o, &e.reading);
+        rtl.assign(&self.read_address_o, &self.window + &self.tap);
+    }
+
+    /// Puts the code read in the last cycle into its lane; the first of a group clears the others.
+    fn take(&mut self, e: &Events) {
+        let rtl = &mut self._rtl;
+        let y = &self.window_y + &self.tap_y;
+        let x = &self.window_x + &self.tap_x;
+        let inside = y.lt(&self.in_height) & x.lt(&self.in_width);
+        rtl.register(&self.taken, 0).set(&e.reading);
+        rtl.register(&self.taken_inside, 0).set(inside);
+        rtl.register(&self.taken_lane, 0).set(&self.lane);
+        rtl.assign(&self.code, mux(&self.taken_inside, &self.code_i, &self.zero_point));
+        for (l, code) in self.codes.iter().enumerate() {
+            let here = self.taken_lane.e().eq(lit(l as u64, self.taken_lane.width()));
+            let first = &self.taken & self.taken_lane.e().eq(lit(0, self.taken_lane.width()));
+            rtl.register(code, 0).when(&self.taken & here, &self.code).when(first, lit(0, code.width()));
+        }
+    }
+
+    fn write(&mut self, e: &Events, arch: &ArchConfig) {
+        let rtl = &mut self._rtl;
+        let (planes, act_bits) = (arch.input_planes(), arch.act_bits as usize);
+        let writing = self.state.e().eq(lit(WRITE, 2));
+        let bits = self.plane.width();
+        rtl.register(&self.plane, 0)
+            .when(&self.start_i | &e.group_end, lit(0, bits))
+            .when(&writing, &self.plane + lit(1, bits));
+        rtl.register(&self.plane_address, 0)
+            .when(self.state.e().eq(lit(TAKE, 2)), &self.word)
+            .when(&writing, &self.plane_address + &self.plane_words);
+
+        let bits = self.bank.width();
+        let last_bank = self.bank.e().eq(lit(arch.banks() as u64 - 1, bits));
+        let next_word = &e.window_end | (&e.group_end & last_bank);
+        rtl.register(&self.bank, 0)
+            .when(&self.start_i | &next_word, lit(0, bits))
+            .when(&e.group_end, &self.bank + lit(1, bits));
+        rtl.register(&self.word, 0)
+            .when(&self.start_i, &self.out_base)
+            .when(next_word, &self.word + lit(1, self.word.width()));
+
+        let part = |code: &Wire<Local>| {
+            let padded = code.e().zext(planes * act_bits);
+            let parts: Vec<Expr> = (0..planes).map(|j| padded.slice(j * act_bits, act_bits)).collect();
+            if let [single] = &parts[..] { single.clone() } else { select(&parts, &self.plane) }
+        };
+        let codes: Vec<Expr> = self.codes.iter().rev().map(part).collect();
+        let banks = (0..arch.banks() as u64).rev().map(|b| self.bank.e().eq(lit(b, bits)) & &writing);
+        rtl.assign(&self.write_o, concat(banks));
+        rtl.assign(&self.write_address_o, &self.plane_address);
+        rtl.assign(&self.write_data_o, concat(codes));
+    }
+}
