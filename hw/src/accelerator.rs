@@ -1,7 +1,7 @@
 //! The accelerator: AXI4-Stream in and out, AXI4-Lite control, memories, array and units.
 
 use crate::accumulator::{Accumulators, Control};
-use crate::activation_memory::{ActivationMemory, MASKED_READ_DELAY};
+use crate::activation_memory::ActivationMemory;
 use crate::array::Array;
 use crate::axi_lite::{ADDRESS_BITS, AxiLite};
 use crate::drain::Drain;
@@ -10,7 +10,7 @@ use crate::pool::Pool;
 use crate::rtl::address_width;
 use crate::rtl::prelude::*;
 use crate::sequencer::Sequencer;
-use crate::stream::{ADDRESS_DELAY, Stream};
+use crate::stream::{Stream, control_delay};
 use crate::unfold::Unfold;
 use empf_ir::ArchConfig;
 use empf_ir::program::{OPCODE_POOL, PARAMETERS_MEM, SCHEDULE_MEM, WEIGHTS_MEM};
@@ -349,10 +349,4 @@ impl Accelerator {
         rtl.assign(&self.m_axis_tlast, &drain.logit_last_o);
         rtl.assign(&drain.logit_ready_i, &self.m_axis_tready);
     }
-}
-
-/// Cycles from the choice of a vector to the control of its sums in column 0, which is due one cycle
-/// before the sum itself.
-pub const fn control_delay(rows: usize) -> usize {
-    ADDRESS_DELAY + MASKED_READ_DELAY + rows - 1
 }

@@ -4,6 +4,8 @@ mod accumulator;
 mod activation_memory;
 mod arithmetic;
 mod axi_lite;
+#[cfg(test)]
+mod bench_support;
 mod descriptor;
 mod drain;
 pub mod emit;

@@ -201,3 +201,95 @@ impl Pool {
         rtl.assign(&self.done_o, last & &self.finishing);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench_support::{described, launch};
+
+    described!(Pool);
+
+    /// Words written, `(address, bank, data)`, and the cycles from the start to `done_o`.
+    fn run(arch: &ArchConfig, d: &Fields, memory: impl Fn(u64, usize) -> u64) -> (Vec<(u64, usize, u64)>, usize) {
+        let mut unit = Bench::new(Pool::new(arch), |unit| &unit.clock);
+        launch(&mut unit, OPCODE_POOL, &d.words());
+        let mut written = vec![];
+        for cycle in 1..10_000 {
+            for bank in (0..arch.banks()).filter(|b| unit.write_o.get() >> b & 1 == 1) {
+                written.push((unit.write_address_o.get(), bank, unit.write_data_o.get()));
+            }
+            if unit.done_o.get() == 1 {
+                return (written, cycle);
+            }
+            let read = (unit.read_o.get() == 1).then(|| unit.read_address_o.get());
+            unit.tick();
+            if let Some(address) = read {
+                for (row, code) in unit.code_i.iter().enumerate() {
+                    code.set(memory(address, row));
+                }
+            }
+        }
+        panic!("the unit does not end");
+    }
+
+    /// Windows of `side` over two frames of 7x6 maps of two blocks at address 50.
+    fn check(rows: usize, lanes: usize, side: u32, stride: u32, shift: u32) {
+        let arch = ArchConfig { rows, lanes, cols: lanes, activation_depth: 4096, ..ArchConfig::default() };
+        let (height, width, blocks, frames) = (7u32, 6u32, 2u32, 2u32);
+        let (out_height, out_width) = ((height - side) / stride + 1, (width - side) / stride + 1);
+        let window = |y: u32, x: u32| (y * stride * width + x * stride) * blocks;
+        let last = window(out_height - 1, out_width - 1) + blocks - 1;
+        let d = Fields {
+            in_base: 50,
+            kernel_height: side,
+            kernel_width: side,
+            kx_step: blocks,
+            ky_step: width * blocks - (side - 1) * blocks,
+            x_step: stride * blocks - (blocks - 1),
+            row_step: window(1, 0).wrapping_sub(window(0, out_width - 1) + blocks - 1),
+            frame_step: (height * width * blocks).wrapping_sub(last),
+            blocks,
+            out_height,
+            out_width,
+            frames,
+            shift,
+            out_base: 1000,
+        };
+        let memory = |address: u64, row: usize| (address * 37 + row as u64 * 91 + address * address) % 256;
+        let mut expected = vec![];
+        let mut address = 1000;
+        for (frame, y, x, block) in frames_rows_columns_blocks(frames, out_height, out_width, blocks) {
+            for bank in 0..arch.banks() {
+                let code = |lane: usize| {
+                    let taps = (0..side * side).map(|tap| {
+                        let at = frame * height * width * blocks + window(y, x) + block;
+                        let tap = (tap / side * width + tap % side) * blocks;
+                        memory(u64::from(50 + at + tap), bank * lanes + lane)
+                    });
+                    let sum: u64 = taps.sum();
+                    ((sum + (1 << shift >> 1)) >> shift).min(255)
+                };
+                let data = (0..lanes).rev().fold(0, |word, lane| word << 8 | code(lane));
+                expected.push((address, bank, data));
+            }
+            address += 1;
+        }
+        let (written, cycles) = run(&arch, &d, memory);
+        assert_eq!(written, expected);
+        let (windows, taps, banks) = (expected.len() / arch.banks(), (side * side) as usize, arch.banks());
+        assert_eq!(cycles, (windows - 1) * taps.max(banks) + taps + POOL_TAIL_CYCLES + banks);
+    }
+
+    fn frames_rows_columns_blocks(a: u32, b: u32, c: u32, d: u32) -> impl Iterator<Item = (u32, u32, u32, u32)> {
+        (0..a * b * c * d).map(move |i| (i / d / c / b, i / d / c % b, i / d % c, i % d))
+    }
+
+    #[test]
+    fn windows_longer_and_shorter_than_the_banks() {
+        check(8, 4, 2, 2, 2);
+        check(16, 2, 2, 2, 1);
+        check(4, 4, 3, 1, 3);
+        check(8, 1, 1, 1, 0);
+        check(8, 8, 6, 1, 6);
+    }
+}

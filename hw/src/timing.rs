@@ -1,10 +1,10 @@
 //! Latencies that decide how many cycles a step takes; the cycle model of an inference is made of these.
 
-pub use crate::accelerator::control_delay;
 pub use crate::accumulator::block_delay;
 pub use crate::drain::{FLUSH_CYCLES, load_cycles};
 pub use crate::pool::POOL_TAIL_CYCLES;
 pub use crate::sequencer::{END_CYCLES, STEP_CYCLES};
+pub use crate::stream::control_delay;
 
 /// Cycles from a convolution's start to its first vector: one to see the start, one to see a free bank.
 pub const STREAM_START_CYCLES: usize = 2;

@@ -249,3 +249,100 @@ impl Unfold {
         rtl.assign(&self.write_data_o, concat(codes));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench_support::{described, launch};
+    use crate::timing::UNFOLD_TAKE_CYCLES;
+
+    described!(Unfold);
+
+    fn image(address: u64) -> u64 {
+        (address * 29 + 7) % 256
+    }
+
+    /// 3x3 windows of stride 2 with a border of 1 over two frames of 5x4 maps of two channels.
+    fn check(act_bits: u32, rows: usize, lanes: usize) {
+        let arch = ArchConfig { rows, lanes, cols: lanes, act_bits, activation_depth: 4096, ..ArchConfig::default() };
+        let (height, width, channels, kernel, stride, padding) = (5u32, 4u32, 2u32, 3u32, 2u32, 1u32);
+        let (out_height, out_width, frames) = (3u32, 2u32, 2u32);
+        let codes = kernel * kernel * channels;
+        let words = u64::from(codes).div_ceil(rows as u64);
+        let plane_words = (u64::from(frames * out_height * out_width) * words) as u32;
+        let d = Fields {
+            in_origin: 0u32.wrapping_sub((width + 1) * channels),
+            in_height: height,
+            in_width: width,
+            channels,
+            kernel,
+            stride,
+            padding,
+            zero_point: 77,
+            ky_step: (width - kernel) * channels + 1,
+            x_step: stride * channels,
+            row_step: stride * width * channels - (out_width - 1) * stride * channels,
+            frame_step: (height - (out_height - 1) * stride) * width * channels - (out_width - 1) * stride * channels,
+            out_height,
+            out_width,
+            frames,
+            out_base: 300,
+            plane_words,
+        };
+        let mut unit = Bench::new(Unfold::new(&arch), |unit| &unit.clock);
+        launch(&mut unit, OPCODE_UNFOLD, &d.words());
+        let mut memory = vec![None; 4096 * rows];
+        let mut cycles = 1;
+        loop {
+            for bank in (0..arch.banks()).filter(|b| unit.write_o.get() >> b & 1 == 1) {
+                for lane in 0..lanes {
+                    let code = unit.write_data_o.get() >> (lane as u32 * act_bits) & ((1 << act_bits) - 1);
+                    memory[unit.write_address_o.get() as usize * rows + bank * lanes + lane] = Some(code);
+                }
+            }
+            if unit.done_o.get() == 1 {
+                break;
+            }
+            let read = (unit.read_o.get() == 1).then(|| unit.read_address_o.get());
+            unit.tick();
+            cycles += 1;
+            assert!(cycles < 10_000, "the unit does not end");
+            if let Some(address) = read {
+                unit.code_i.set(image(address));
+            }
+        }
+        let groups = u64::from(codes).div_ceil(lanes as u64) as usize;
+        let of_window = codes as usize + groups * (UNFOLD_TAKE_CYCLES + arch.input_planes());
+        assert_eq!(cycles, (frames * out_height * out_width) as usize * of_window);
+        for window in 0..frames * out_height * out_width {
+            let (frame, y, x) = (window / out_width / out_height, window / out_width % out_height, window % out_width);
+            for code in 0..(groups * lanes) as u32 {
+                let (ky, kx, c) = (code / channels / kernel, code / channels % kernel, code % channels);
+                let (iy, ix) = (y * stride + ky, x * stride + kx);
+                let inside = (padding..height + padding).contains(&iy) && (padding..width + padding).contains(&ix);
+                let value = match code < codes {
+                    true if inside => {
+                        image(u64::from(((frame * height + iy - padding) * width + ix - padding) * channels + c))
+                    }
+                    true => 77,
+                    false => 0,
+                };
+                for plane in 0..arch.input_planes() as u32 {
+                    let word = 300 + plane * plane_words + window * words as u32 + code / rows as u32;
+                    let stored = memory[word as usize * rows + code as usize % rows];
+                    let expected = value >> (plane * act_bits) & ((1 << act_bits) - 1);
+                    assert_eq!(stored, Some(expected), "window {window} code {code} plane {plane}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn packs_windows_in_planes() {
+        check(8, 16, 8);
+        check(4, 8, 4);
+        check(3, 6, 2);
+        check(6, 24, 8);
+        check(2, 4, 1);
+    }
+}

@@ -1,0 +1,36 @@
+//! Outside tools for the integration tests; a missing tool fails the test with the way to install it.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::process::Command;
+
+/// Runs `program` in `folder` and returns what it printed; panics with its output if it fails.
+#[track_caller]
+pub(crate) fn run(folder: &Path, program: impl AsRef<Path>, args: &[&str]) -> String {
+    let program = program.as_ref();
+    let output = Command::new(program).args(args).current_dir(folder).output().unwrap_or_else(|error| {
+        match error.kind() {
+            ErrorKind::NotFound => {
+                panic!("{} is missing: apt-get install verilator iverilog yosys g++", program.display())
+            }
+            _ => panic!("{}: {error}", program.display()),
+        }
+    });
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{} {args:?} failed:\n{text}\n{errors}", program.display());
+    text
+}
+
+/// Lints with every warning on; any warning is a failure. `arguments` are files and further options.
+#[track_caller]
+pub(crate) fn lint(folder: &Path, top: &str, arguments: &[&str]) {
+    run(folder, "verilator", &[&["--lint-only", "-Wall", "--top-module", top], arguments].concat());
+}
+
+/// Compiles `files` with Icarus Verilog and runs module `top`; returns what it printed.
+#[track_caller]
+pub(crate) fn icarus(folder: &Path, top: &str, files: &[&str], plusargs: &[&str]) -> String {
+    run(folder, "iverilog", &[&["-g2005", "-o", "icarus.vvp", "-s", top], files].concat());
+    run(folder, "vvp", &[&["-n", "icarus.vvp"], plusargs].concat())
+}
