@@ -1,0 +1,24 @@
+# The two commands of the README. Both install what is missing first; see tools/setup.
+
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+# Results computed elsewhere that the trainer is held to; they are not part of this repository.
+VECTORS := $(or $(EMPF_VECTORS),$(wildcard ../shared/vectors))
+
+.PHONY: demo test
+
+# Trains on generated data, compiles for a 16x16 array, emits Verilog and co-simulates it.
+demo:
+	tools/setup
+	cargo run --release -p empf-cli -- demo
+
+test:
+	tools/setup --test
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+ifeq ($(VECTORS),)
+	@echo 'NOTE: no test vectors: set EMPF_VECTORS to their folder to check the trainer against them'
+	cargo test --workspace -- --exact --skip vectors
+else
+	cargo test --workspace
+endif
