@@ -1,1 +1,13 @@
-//! Whole-toolkit regression: cases as files, run on every engine
+//! Whole-toolkit regression: cases as files, run on every engine.
+//!
+//! A [`Case`] describes a network, an array and a seed; `cases/*.json` holds those that every test run takes.
+//! [`Case::random`] draws others, and [`minimise`] makes a failing one small enough to be kept as a file.
+
+mod case;
+mod minimise;
+mod random;
+mod values;
+
+pub use case::{Case, CaseInput, Layer};
+pub use minimise::minimise;
+pub use random::{ACT_BITS, ARRAYS, TIME_STEPS};

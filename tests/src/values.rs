@@ -1,0 +1,230 @@
+//! Values of a case's tensors: spread over the range of each number, ends included.
+
+use crate::case::{Case, Layer};
+use empf_ir::quant::{
+    INPUT_BITS, LEAK_FRACTION_BITS, MAX_REQUANT_SHIFT, MAX_SPIKE_SHIFT, MAX_WEIGHT, MULTIPLIER_BITS,
+};
+use empf_ir::{INPUT, Node, QuantInput, QuantNetwork, QuantOp, Shape, WeightKind};
+use rand::prelude::*;
+use rand_pcg::Pcg64Mcg;
+use std::collections::BTreeMap;
+
+/// Of all mantissas, biases, leaks, thresholds and offsets, how many lie at an end of their range.
+const EXTREME: f64 = 0.01;
+
+impl Case {
+    /// The integer network; equal cases give equal networks.
+    ///
+    /// # Panics
+    /// Where a window of the case does not fit its map.
+    pub fn network(&self) -> QuantNetwork {
+        let shapes = self.shapes().expect("the windows of a case fit");
+        let input = &self.input;
+        let network = QuantNetwork {
+            name: format!("case-{}", self.seed),
+            time_steps: self.time_steps,
+            classes: self.classes,
+            act_bits: self.act_bits,
+            membrane_bits: self.arch().membrane_bits,
+            input: QuantInput {
+                channels: input.channels,
+                height: input.height,
+                width: input.width,
+                frames: if input.is_static { 1 } else { self.time_steps },
+            },
+            nodes: Vec::new(),
+            scales: BTreeMap::new(),
+            tensors: Default::default(),
+        };
+        let rng = Pcg64Mcg::seed_from_u64(self.seed ^ 0x5eed);
+        let mut builder = Builder { network, rng, last: INPUT.into(), acc_bits: self.arch().acc_bits };
+        for (index, (layer, pair)) in self.layers.iter().zip(shapes.windows(2)).enumerate() {
+            builder.layer(index + 1, layer, pair[0], pair[1], input.zero_point);
+        }
+        builder.linear(shapes[shapes.len() - 1]);
+        builder.network
+    }
+
+    /// The `index`-th input of the case, `[frame][y][x][channel]`.
+    pub fn input(&self, index: u64) -> Vec<u8> {
+        let mut rng = Pcg64Mcg::seed_from_u64(self.seed ^ (index + 1) << 32);
+        let frames = if self.input.is_static { 1 } else { self.time_steps };
+        let bytes = frames * self.input.channels * self.input.height * self.input.width;
+        (0..bytes).map(|_| if rng.random_bool(0.1) { 255 } else { rng.random() }).collect()
+    }
+}
+
+struct Builder {
+    network: QuantNetwork,
+    rng: Pcg64Mcg,
+    /// Node that the next one reads.
+    last: String,
+    acc_bits: u32,
+}
+
+impl Builder {
+    fn push(&mut self, name: String, op: QuantOp) {
+        let inputs = vec![std::mem::replace(&mut self.last, name.clone())];
+        self.network.nodes.push(Node { name, inputs, op });
+    }
+
+    fn layer(&mut self, index: usize, layer: &Layer, input: Shape, output: Shape, zero_point: u8) {
+        match *layer {
+            Layer::Conv { kernel, stride, padding, sign, parallel, offset, .. } => {
+                let fan_in = kernel * kernel * input.channels;
+                let zero_point = if self.last == INPUT { zero_point } else { 0 };
+                let weights = if sign { WeightKind::Sign } else { WeightKind::Float };
+                let limit = if sign { 1 } else { self.largest_weight(fan_in) };
+                let conv = format!("conv{index}");
+                let shape = vec![output.channels, input.channels, kernel, kernel];
+                self.weights(&conv, shape, limit);
+                let spread = self.spread(fan_in, limit);
+                let (shift, current) = self.requantizer(&conv, output.channels, spread);
+                let out_channels = output.channels;
+                self.push(
+                    conv,
+                    QuantOp::Conv { out_channels, kernel, stride, padding, weights, zero_point, shift },
+                );
+                self.neuron(format!("spike{index}"), output.channels, current, parallel, offset);
+            }
+            Layer::Pool { kernel, stride } => self.pool(index, kernel, stride),
+            Layer::GlobalPool => {
+                let kernel = [input.height, input.width];
+                self.pool(index, kernel, kernel);
+            }
+        }
+    }
+
+    /// Largest weight with which sums of `fan_in` codes fit the accumulator.
+    fn largest_weight(&self, fan_in: usize) -> i32 {
+        let room = ((1i64 << (self.acc_bits - 1)) - 1) / (fan_in as i64 * i64::from(self.max_code()));
+        (room.min(i64::from(MAX_WEIGHT)) - 1) as i32 | 1
+    }
+
+    fn max_code(&self) -> i32 {
+        self.network.max_code_of(&self.last)
+    }
+
+    /// Odd values of at most `limit`.
+    fn weights(&mut self, node: &str, shape: Vec<usize>, limit: i32) {
+        let count = shape.iter().product();
+        let half = (limit + 1) / 2;
+        let values = (0..count).map(|_| 2 * self.rng.random_range(-half..half) + 1).collect();
+        self.network.set_tensor(node, "weight", shape, values);
+    }
+
+    /// Standard deviation of the sums, roughly.
+    fn spread(&self, fan_in: usize, limit: i32) -> f64 {
+        (fan_in as f64).sqrt() * f64::from(self.max_code()) * 0.5 * (f64::from(limit) * 0.58).max(1.0)
+    }
+
+    /// Mantissas and biases that bring `spread` somewhere into the membrane's range; the shift, and where.
+    fn requantizer(&mut self, node: &str, channels: usize, spread: f64) -> (u8, f64) {
+        let limit = 2f64.powi(self.network.membrane_bits as i32 - 1);
+        let current = limit * 2f64.powf(self.rng.random_range(-4.0..0.5));
+        let largest = 2f64.powi(MULTIPLIER_BITS as i32 - 2);
+        let shift = (largest * spread / current).log2().clamp(0.0, f64::from(MAX_REQUANT_SHIFT)) as u8;
+        let mantissa = current / spread * 2f64.powi(i32::from(shift));
+        self.per_step(node, "mantissa", channels, MULTIPLIER_BITS, |rng| {
+            mantissa * rng.random_range(0.25..2.0) * if rng.random_bool(0.1) { -1.0 } else { 1.0 }
+        });
+        let bits = self.network.membrane_bits;
+        self.per_step(node, "bias", channels, bits, |rng| current * rng.random_range(-1.0..1.0));
+        (shift, current)
+    }
+
+    fn neuron(&mut self, name: String, channels: usize, current: f64, parallel: bool, offset: bool) {
+        let bits = self.network.membrane_bits;
+        let one = f64::from(1 << LEAK_FRACTION_BITS);
+        if parallel {
+            self.zeros(&name, "lambda", channels);
+        } else {
+            self.per_step(&name, "lambda", channels, MULTIPLIER_BITS, |rng| {
+                one * rng.random_range(-1.0..1.5)
+            });
+        }
+        self.per_step(&name, "theta", channels, bits, |rng| current * rng.random_range(-0.2..1.5));
+        if offset {
+            self.per_step(&name, "offset", channels, bits, |rng| current * rng.random_range(-0.5..0.5));
+        } else {
+            self.zeros(&name, "offset", channels);
+        }
+        let finer = current.log2() - f64::from(self.network.act_bits) + self.rng.random_range(-1.0..1.5);
+        let shift = finer.round().clamp(0.0, f64::from(MAX_SPIKE_SHIFT)) as u8;
+        self.push(name, QuantOp::Neuron { parallel, shift });
+    }
+
+    fn zeros(&mut self, node: &str, name: &str, channels: usize) {
+        let shape = vec![self.network.time_steps, channels];
+        let values = vec![0; shape.iter().product()];
+        self.network.set_tensor(node, name, shape, values);
+    }
+
+    /// A `[T, channels]` tensor of `bits`-bit values.
+    fn per_step(
+        &mut self,
+        node: &str,
+        name: &str,
+        channels: usize,
+        bits: u32,
+        mut value: impl FnMut(&mut Pcg64Mcg) -> f64,
+    ) {
+        let limit = 1i64 << (bits - 1);
+        let shape = vec![self.network.time_steps, channels];
+        let rng = &mut self.rng;
+        let values = (0..shape.iter().product())
+            .map(|_| match (rng.random_bool(EXTREME), rng.random_bool(0.5)) {
+                (true, true) => (limit - 1) as i32,
+                (true, false) => -limit as i32,
+                (false, _) => (value(rng) as i64).clamp(-limit, limit - 1) as i32,
+            })
+            .collect();
+        self.network.set_tensor(node, name, shape, values);
+    }
+
+    /// The shift of a mean, or one more or less.
+    fn pool(&mut self, index: usize, kernel: [usize; 2], stride: [usize; 2]) {
+        let mean = f64::from((kernel[0] * kernel[1]) as u32).log2().round();
+        let shift = (mean + f64::from(self.rng.random_range(-1..=1))).max(0.0) as u8;
+        self.push(format!("pool{index}"), QuantOp::AvgPool { kernel, stride, shift });
+    }
+
+    fn linear(&mut self, input: Shape) {
+        let (classes, features) = (self.network.classes, input.elements());
+        let limit = self.largest_weight(features * self.network.time_steps);
+        self.weights("classifier", vec![classes, features], limit);
+        let half = 1 << (self.acc_bits + INPUT_BITS).min(30);
+        let bias = (0..classes).map(|_| self.rng.random_range(-half..half)).collect();
+        self.network.set_tensor("classifier", "bias", vec![classes], bias);
+        self.push("classifier".into(), QuantOp::Linear { out_features: classes });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{ACT_BITS, ARRAYS};
+    use empf_sim::{Engine, GoldenEngine};
+
+    /// Spikes are neither all silent nor all saturated, and every network is one.
+    #[test]
+    fn values_exercise_the_whole_range_of_a_spike() {
+        let (mut silent, mut full, mut between) = (0, 0, 0);
+        for seed in 0..60 {
+            let case = Case::random(seed, ARRAYS[seed as usize % 3], ACT_BITS[seed as usize / 3 % 3]);
+            let network = case.network();
+            network.validate().unwrap();
+            let trace = GoldenEngine::new(&network).run(&case.input(0)).unwrap();
+            let spikes = trace.tensors.iter().filter(|(name, _)| name.starts_with("spike"));
+            for code in spikes.flat_map(|(_, tensor)| tensor) {
+                match *code {
+                    0 => silent += 1,
+                    code if code == network.max_code() => full += 1,
+                    _ => between += 1,
+                }
+            }
+        }
+        let all = silent + full + between;
+        assert!(silent > all / 10 && full > all / 50 && between > all / 4, "{silent} {full} {between}");
+    }
+}
