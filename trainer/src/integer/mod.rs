@@ -10,7 +10,7 @@ mod neuron;
 use crate::error::{Error, Result};
 use affine::Requantizer;
 use dot::DotLayer;
-use empf_ir::{INPUT, QuantNetwork, QuantOp, Shape, Trace};
+use empf_ir::{QuantNetwork, QuantOp, Shape, Trace};
 use ndarray::{Array4, ArrayView4, ArrayView5, Axis};
 use neuron::Neurons;
 use rayon::prelude::*;
@@ -239,7 +239,7 @@ pub fn static_batch(data: &crate::data::Dataset) -> Result<ArrayView5<'_, u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use empf_ir::{Node, QuantInput, WeightKind};
+    use empf_ir::{INPUT, Node, QuantInput, WeightKind};
     use ndarray::{Array4, array};
 
     fn node(name: &str, input: &str, op: QuantOp) -> Node<QuantOp> {

@@ -1,0 +1,167 @@
+//! Whole training runs: interruption, divergence, storage.
+
+use empf_ir::{Input, Network};
+use empf_trainer::data::{Augment, Dataset, Split};
+use empf_trainer::evaluate::evaluate;
+use empf_trainer::presets::{PRESETS, Target, preset};
+use empf_trainer::train::{
+    BatchReport, CheckpointPlan, EpochReport, Progress, Rule, Task, TrainConfig, train,
+};
+use empf_trainer::{Error, Frames, Model, SgdConfig, Tensor};
+use std::ops::ControlFlow;
+
+fn config(rule: Rule) -> TrainConfig {
+    TrainConfig {
+        epochs: 2,
+        batch_size: 20,
+        rate: 0.1,
+        warmup_epochs: 1,
+        sgd: SgdConfig { momentum: 0.9, nesterov: true, weight_decay: 5e-4 },
+        rule,
+        augment: Augment { shift: 2, flip: true },
+        seed: 5,
+        layer_wide: false,
+    }
+}
+
+fn data() -> Dataset {
+    let mut data = Split::load("glyphs", 1).unwrap().train;
+    data.truncate(90);
+    data
+}
+
+fn network(name: &str, classes: usize) -> Network {
+    let input = Input { channels: 1, height: 28, width: 28, frames: 1, zero_point: 3, scale: 1.0 / 255.0 };
+    preset(name, &Target { input, classes, time_steps: 3, width: 0.25 }).unwrap()
+}
+
+/// Breaks off after every `every`-th batch.
+struct Interrupt {
+    every: usize,
+    done: usize,
+}
+
+impl Progress for Interrupt {
+    fn batch(&mut self, _: &BatchReport) -> ControlFlow<()> {
+        self.done += 1;
+        if self.done.is_multiple_of(self.every) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn epoch(&mut self, _: &EpochReport) {}
+}
+
+#[test]
+fn an_interrupted_run_ends_with_the_same_bits() {
+    let (data, network) = (data(), network("tiny", 10));
+    for rule in [Rule::Online, Rule::RandomBp] {
+        let config = config(rule);
+        let task = Task { network: &network, train: &data, test: None, config: &config, checkpoint: None };
+        let whole = train(task, &mut ()).unwrap().to_network();
+        for every in [1, 3, 4] {
+            let folder = tempfile::tempdir().unwrap();
+            let plan = CheckpointPlan { path: folder.path().join("run.safetensors"), every: 1000 };
+            let task = Task { checkpoint: Some(&plan), ..task };
+            let mut stops = 0;
+            let resumed = loop {
+                match train(task, &mut Interrupt { every, done: 0 }) {
+                    Ok(model) => break model,
+                    Err(Error::Stopped { .. }) => stops += 1,
+                    Err(other) => panic!("{other}"),
+                }
+            };
+            assert!(stops >= 2);
+            assert_eq!(resumed.to_network(), whole);
+            let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+            assert_eq!(files.len(), 1, "nothing but the checkpoint stays");
+        }
+    }
+}
+
+#[test]
+fn the_number_of_cores_does_not_change_the_bits() {
+    let (data, network, config) = (data(), network("tiny", 10), config(Rule::Online));
+    let task = Task { network: &network, train: &data, test: None, config: &config, checkpoint: None };
+    let on = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| train(task, &mut ())).unwrap().to_network()
+    };
+    assert_eq!(on(1), on(3));
+}
+
+#[test]
+fn a_checkpoint_of_another_run_is_refused() {
+    let (data, network, first) = (data(), network("tiny", 10), config(Rule::Online));
+    let folder = tempfile::tempdir().unwrap();
+    let plan = CheckpointPlan { path: folder.path().join("run.safetensors"), every: 1 };
+    let task = Task { network: &network, train: &data, test: None, config: &first, checkpoint: Some(&plan) };
+    train(task, &mut Interrupt { every: 2, done: 0 }).unwrap_err();
+
+    let other = TrainConfig { seed: 6, ..first.clone() };
+    let error = train(Task { config: &other, ..task }, &mut ()).unwrap_err().to_string();
+    assert!(error.contains("other settings"), "{error}");
+    let mut fewer = data.clone();
+    fewer.truncate(80);
+    let error = train(Task { train: &fewer, ..task }, &mut ()).unwrap_err().to_string();
+    assert!(error.contains("other training data"), "{error}");
+    let bytes = std::fs::read(&plan.path).unwrap();
+    std::fs::write(&plan.path, &bytes[..bytes.len() - 1]).unwrap();
+    let error = train(task, &mut ()).unwrap_err().to_string();
+    assert!(error.contains("damaged"), "{error}");
+}
+
+#[test]
+fn divergence_names_the_place_and_leaves_no_checkpoint() {
+    let (data, network) = (data(), network("tiny", 10));
+    let config = TrainConfig { rate: 1e30, ..config(Rule::Online) };
+    let folder = tempfile::tempdir().unwrap();
+    let plan = CheckpointPlan { path: folder.path().join("run.safetensors"), every: 1 };
+    let task = Task { network: &network, train: &data, test: None, config: &config, checkpoint: Some(&plan) };
+    match train(task, &mut ()) {
+        Err(Error::Diverged { epoch: 0, layer, .. }) => {
+            assert!(network.nodes.iter().any(|n| layer.starts_with(&n.name)), "{layer}");
+        }
+        other => panic!("{:?}", other.map(|_| ())),
+    }
+    if plan.path.exists() {
+        assert!(matches!(train(task, &mut ()), Err(Error::Diverged { .. })));
+    }
+}
+
+#[test]
+fn impossible_settings_are_refused() {
+    let (data, network, good) = (data(), network("tiny", 10), config(Rule::Online));
+    let message = |config: &TrainConfig, data: &Dataset| {
+        let task = Task { network: &network, train: data, test: None, config, checkpoint: None };
+        train(task, &mut ()).unwrap_err().to_string()
+    };
+    assert!(message(&TrainConfig { rate: f64::NAN, ..good.clone() }, &data).contains("learning rate"));
+    assert!(message(&TrainConfig { batch_size: 0, ..good.clone() }, &data).contains("batch size"));
+    let colour = Dataset { channels: 3, height: 28, width: 28, classes: 10, pixels: vec![], labels: vec![] };
+    assert!(message(&good, &colour).contains("takes 1x28x28, 10 classes"));
+}
+
+#[test]
+fn every_preset_survives_storage() {
+    for name in PRESETS {
+        let network = network(name, 10);
+        let data = data();
+        let mut model = Model::<f32>::new(&network, 3, name == "tiny").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        model.to_network().save(folder.path()).unwrap();
+        let mut read = Model::<f32>::from_network(&Network::load(folder.path()).unwrap()).unwrap();
+        assert_eq!(read.to_network(), model.to_network());
+        let result = evaluate(&mut model, &data, 32).unwrap();
+        assert_eq!(result.total(), data.len());
+        assert_eq!(result, evaluate(&mut read, &data, 7).unwrap(), "the batch size does not matter");
+    }
+}
+
+#[test]
+fn wrong_batches_are_refused() {
+    let mut model = Model::<f32>::new(&network("tiny", 10), 3, false).unwrap();
+    let x = Tensor::default();
+    assert!(
+        model.evaluate(Frames::Static(&x)).unwrap_err().to_string().contains("the network takes 1x28x28")
+    );
+    assert!(matches!(model.evaluate(Frames::PerStep(&[])), Err(Error::Batch(_))));
+}
