@@ -1,7 +1,8 @@
 //! Cycles of an inference, from the descriptors and the architecture alone.
 //!
-//! The latencies are the hardware's own constants, [`empf_hw::timing`]; the formulas follow the units' state
-//! machines and hold exactly.
+//! The count is the accelerator's own: from the cycle after `start` to the one in which the schedule's end has
+//! been read, with the input already in its buffer and the receiver always ready. The latencies are those of
+//! [`empf_hw::timing`].
 
 use empf_hw::timing::{
     BANK_FREE_CYCLES, END_CYCLES, FLUSH_CYCLES, POOL_TAIL_CYCLES, STEP_CYCLES, STREAM_START_CYCLES,
@@ -10,90 +11,108 @@ use empf_hw::timing::{
 use empf_ir::ArchConfig;
 use empf_ir::program::{Conv, Descriptor, Pool, Unfold};
 
-/// Cycles in which the accelerator is busy with one inference whose logits are taken at once.
-pub fn inference(schedule: &[Descriptor], arch: &ArchConfig) -> u64 {
-    schedule.iter().map(|descriptor| step(descriptor, arch)).sum::<u64>() + END_CYCLES as u64
+/// Cycles from the one in which a bank's last sum is written to the drain's first: one counts the bank, one
+/// sees the count.
+const DRAIN_START_CYCLES: u64 = 2;
+
+/// Cycles of an inference.
+pub fn inference<'a>(schedule: impl IntoIterator<Item = &'a Descriptor>, arch: &ArchConfig) -> u64 {
+    let steps: u64 = schedule.into_iter().map(|descriptor| step(descriptor, arch)).sum();
+    steps + END_CYCLES as u64
 }
 
-/// Cycles of one step: its descriptor is read, then its unit runs.
+/// Cycles of one step: its opcode and fields are read, its unit is started and runs until it is done.
 pub fn step(descriptor: &Descriptor, arch: &ArchConfig) -> u64 {
     let (fields, unit) = match descriptor {
         Descriptor::Unfold(d) => (Unfold::FIELDS, unfold(d, arch)),
         Descriptor::Conv(d) => (Conv::FIELDS, conv(d, arch)),
         Descriptor::Pool(d) => (Pool::FIELDS, pool(d, arch)),
     };
-    (STEP_CYCLES + fields.len()) as u64 + unit
+    (fields.len() + STEP_CYCLES) as u64 + unit
 }
 
-/// One code a cycle; a group of lanes is then written, plane by plane.
+/// A code a cycle; after each group of `lanes` codes the last is taken, and the planes are written.
 fn unfold(d: &Unfold, arch: &ArchConfig) -> u64 {
-    let windows = u64::from(d.frames) * u64::from(d.out_height) * u64::from(d.out_width);
-    let codes = u64::from(d.kernel * d.kernel * d.channels);
+    let windows = product([d.frames, d.out_height, d.out_width]);
+    let codes = product([d.kernel, d.kernel, d.channels]);
     let groups = codes.div_ceil(arch.lanes as u64);
     windows * (codes + groups * (UNFOLD_TAKE_CYCLES + arch.input_planes()) as u64)
 }
 
-/// Streams and drains overlap: a column block's sums are drained while the next block's are added up in the
-/// other bank.
+/// A word a cycle; a window is written, bank by bank, while the next one is summed.
+fn pool(d: &Pool, arch: &ArchConfig) -> u64 {
+    let windows = product([d.frames, d.out_height, d.out_width, d.blocks]);
+    let taps = product([d.kernel_height, d.kernel_width]);
+    let banks = arch.banks() as u64;
+    (windows - 1) * taps.max(banks) + taps + POOL_TAIL_CYCLES as u64 + banks
+}
+
+/// Streams and drains of column blocks overlap, since the accumulators have two banks:
 ///
 /// ```text
-/// stream n starts when stream n-1 has ended and drain n-2 has freed its bank
-/// drain n starts when the last sum of stream n has been written and drain n-1 has ended
+/// stream n starts when stream n-1 has ended, and when drain n-2 has freed its bank
+/// drain n  starts when the last sum of stream n has been written, and when drain n-1 has ended
 /// ```
 ///
-/// Cycle 0 is the one in which the units are started.
+/// Cycles count from the start of the unit, which is cycle 0.
 fn conv(d: &Conv, arch: &ArchConfig) -> u64 {
-    let of_block = (arch.cols / arch.lanes) as u32;
-    let to_drain = (control_delay(arch.rows) + block_delay(arch.cols) + 1) as u64;
-    let mut stream_start = STREAM_START_CYCLES as u64;
-    // The cycle in which a drain frees its bank, of the last drain and the one before it.
-    let (mut drained, mut drained_before) = (0, None);
+    let groups_of_block = (arch.cols / arch.lanes) as u32;
+    let array = (control_delay(arch.rows) + block_delay(arch.cols)) as u64;
+    let mut next_stream = STREAM_START_CYCLES as u64;
+    // Last cycles of the drain before the last one and of the last one.
+    let mut drained: [Option<u64>; 2] = [None, None];
+    let mut classes_left = u64::from(d.classes);
     for tile in 0..d.tiles {
         let positions = if tile + 1 == d.tiles { d.last_tile_positions } else { d.tile_positions };
+        let tile = WeightTile::new(d, arch, positions);
         for block in 0..d.column_blocks {
-            if let Some(before) = drained_before {
-                stream_start = stream_start.max(before + BANK_FREE_CYCLES as u64);
-            }
-            let (vectors, cycles) = stream(d, arch, positions);
-            let groups = d.groups.saturating_sub(block * of_block).min(of_block);
-            let first = tile == 0 && block == 0;
-            drained_before = (!first).then_some(drained);
-            // A drain ends in one cycle and the next is seen in the one after it.
-            let full = (stream_start + vectors - 1 + to_drain).max(drained + 1);
-            drained = full + drain(d, arch, groups, positions, block * of_block);
-            stream_start += cycles;
+            let freed = drained[0].map_or(0, |end| end + BANK_FREE_CYCLES as u64);
+            let stream = next_stream.max(freed);
+            next_stream = stream + tile.count * tile.cycles;
+            let written = stream + (tile.count - 1) * tile.cycles + tile.vectors - 1 + array;
+            let start = written.max(drained[1].unwrap_or(0)) + DRAIN_START_CYCLES;
+            let groups = d.groups.saturating_sub(block * groups_of_block).min(groups_of_block);
+            let cycles = drain(d, arch, u64::from(groups), u64::from(positions), &mut classes_left);
+            drained = [drained[1], Some(start + cycles - 1)];
         }
     }
-    drained
+    drained[1].unwrap_or(0)
 }
 
-/// Cycles of one column block up to its last vector, and with the padding of its last weight tile: every
-/// weight tile takes at least [`ArchConfig::min_tile_cycles`].
-fn stream(d: &Conv, arch: &ArchConfig, positions: u32) -> (u64, u64) {
-    let weight_tiles =
-        u64::from(d.passes) * u64::from(d.summed_frames) * u64::from(d.kernel * d.kernel * d.blocks);
-    let vectors = u64::from(d.frames * positions);
-    let tile = vectors.max(arch.min_tile_cycles() as u64);
-    ((weight_tiles - 1) * tile + vectors, weight_tiles * tile)
+/// Weight tiles of one column block.
+struct WeightTile {
+    /// How many the column block has.
+    count: u64,
+    /// Vectors that meet each.
+    vectors: u64,
+    /// Cycles of each.
+    cycles: u64,
 }
 
-/// Parameters, positions and pipeline of every (group, step); for logits, a beat for each besides.
-fn drain(d: &Conv, arch: &ArchConfig, groups: u32, positions: u32, first_group: u32) -> u64 {
-    let run = (load_cycles(arch.lanes) + positions as usize + FLUSH_CYCLES) as u64;
-    let runs = u64::from(groups) * u64::from(d.time_steps) * run;
-    match d.logits {
-        0 => runs,
-        _ => {
-            let before = u64::from(first_group) * arch.lanes as u64;
-            runs + (u64::from(d.classes) - before).min(u64::from(groups) * arch.lanes as u64)
+impl WeightTile {
+    fn new(d: &Conv, arch: &ArchConfig, positions: u32) -> Self {
+        let vectors = product([d.frames, positions]);
+        WeightTile {
+            count: product([d.passes, d.summed_frames, d.kernel, d.kernel, d.blocks]),
+            vectors,
+            cycles: vectors.max(arch.min_tile_cycles() as u64),
         }
     }
 }
 
-/// One word a cycle, but no faster than the banks of the window before are written.
-fn pool(d: &Pool, arch: &ArchConfig) -> u64 {
-    let windows =
-        u64::from(d.frames) * u64::from(d.out_height) * u64::from(d.out_width) * u64::from(d.blocks);
-    let (window, banks) = (u64::from(d.kernel_height * d.kernel_width), arch.banks() as u64);
-    (windows - 1) * window.max(banks) + window + POOL_TAIL_CYCLES as u64 + banks
+/// Cycles in which a column block is drained: for each group and step the parameters, a position a cycle and
+/// the emptying of the lanes; for logits then one cycle each.
+fn drain(d: &Conv, arch: &ArchConfig, groups: u64, positions: u64, classes_left: &mut u64) -> u64 {
+    let runs = groups * u64::from(d.time_steps);
+    let run = load_cycles(arch.lanes) as u64 + positions + FLUSH_CYCLES as u64;
+    if d.logits == 0 {
+        return runs * run;
+    }
+    let sent = (groups * arch.lanes as u64).min(*classes_left);
+    *classes_left -= sent;
+    runs * run + sent
+}
+
+fn product<const N: usize>(counts: [u32; N]) -> u64 {
+    counts.into_iter().map(u64::from).product()
 }

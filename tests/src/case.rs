@@ -78,7 +78,7 @@ impl Layer {
         match *self {
             Layer::Conv { channels, kernel, stride, padding, .. } => {
                 let map = input.windowed([kernel; 2], [stride; 2], padding)?;
-                Some(Shape { channels, ..map })
+                (padding < kernel).then_some(Shape { channels, ..map })
             }
             Layer::Pool { kernel, stride } => input.windowed(kernel, stride, 0),
             Layer::GlobalPool => Some(Shape::new(input.channels, 1, 1)),

@@ -78,7 +78,7 @@ fn conv(rng: &mut Pcg64Mcg, [rows, cols]: [usize; 2], is_first: bool) -> Layer {
         channels: pick(rng, &[1, 2, 3, 7, rows, rows + 1, cols, cols - 1, 2 * cols + 3]),
         kernel,
         stride: pick(rng, &[1, 1, 2]),
-        padding: rng.random_range(0..=kernel.div_ceil(2)),
+        padding: rng.random_range(0..=(kernel - 1).min(kernel.div_ceil(2))),
         sign: if is_first { rng.random_bool(0.2) } else { rng.random_bool(0.85) },
         parallel,
         offset: !parallel && rng.random_bool(0.5),

@@ -143,7 +143,7 @@ impl Builder {
                 one * rng.random_range(-1.0..1.5)
             });
         }
-        self.per_step(&name, "theta", channels, bits, |rng| current * rng.random_range(-0.2..1.5));
+        self.per_step(&name, "theta", channels, bits, |rng| current * rng.random_range(-0.5..1.0));
         if offset {
             self.per_step(&name, "offset", channels, bits, |rng| current * rng.random_range(-0.5..0.5));
         } else {
@@ -225,6 +225,6 @@ mod tests {
             }
         }
         let all = silent + full + between;
-        assert!(silent > all / 10 && full > all / 50 && between > all / 4, "{silent} {full} {between}");
+        assert!(silent > all / 10 && full > all / 50 && between > all / 5, "{silent} {full} {between}");
     }
 }
