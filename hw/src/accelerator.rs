@@ -350,3 +350,32 @@ impl Accelerator {
         rtl.assign(&drain.logit_ready_i, &self.m_axis_tready);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use empf_ir::AdderForm;
+
+    fn modules(verilog: &str) -> usize {
+        verilog.lines().filter(|line| line.starts_with("module ")).count()
+    }
+
+    #[test]
+    fn one_module_per_kind() {
+        let arch = ArchConfig::preset("32x32").expect("a preset");
+        let verilog = crate::emit_accelerator(&arch).expect("the accelerator is complete");
+        assert!(modules(&verilog) < 40, "{} modules", modules(&verilog));
+        assert!(verilog.len() < 1_000_000, "{} bytes", verilog.len());
+    }
+
+    #[test]
+    fn every_preset_and_adder_is_emitted() {
+        for name in ArchConfig::PRESETS {
+            for adder in [AdderForm::Generic, AdderForm::Ecp5] {
+                let arch = ArchConfig { adder, ..ArchConfig::preset(name).expect("a preset") };
+                let verilog = crate::emit_accelerator(&arch).expect("the accelerator is complete");
+                assert!(verilog.contains("module empf_top"));
+            }
+        }
+    }
+}
