@@ -25,13 +25,126 @@ impl<F: Float> Affine<F> {
     }
 }
 
-/// What a time-step leaves for the backward pass, and the affine form of the normalisation.
+/// A normalisation at one time-step: what the backward pass needs, and its affine form.
 #[derive(Clone, Debug, Default)]
 pub struct Normalisation<F> {
     mean: Vec<F>,
     inv_std: Vec<F>,
+    /// Whether mean and variance are the batch's, so that gradients pass through them.
+    of_batch: bool,
     /// The normalisation as a scale and a shift.
     pub affine: Affine<F>,
+}
+
+impl<F: Float> Normalisation<F> {
+    /// By the given moments, `eps` added to the variance, with gain `gamma` and offset `bias`, `[C]` each.
+    fn new(moments: &Moments, eps: f64, gamma: &[F], bias: &[F], of_batch: bool) -> Self {
+        let inv_std: Vec<f64> = moments.var.iter().map(|v| 1.0 / (v + eps).sqrt()).collect();
+        let scale: Vec<f64> = gamma.iter().zip(&inv_std).map(|(g, s)| g.f64() * s).collect();
+        let terms = bias.iter().zip(&moments.mean).zip(&scale);
+        let shift = terms.map(|((b, m), s)| F::of(b.f64() - m * s)).collect();
+        Normalisation {
+            mean: moments.mean.iter().map(|m| F::of(*m)).collect(),
+            affine: Affine { shift, scale: scale.into_iter().map(F::of).collect() },
+            inv_std: inv_std.into_iter().map(F::of).collect(),
+            of_batch,
+        }
+    }
+
+    /// Writes `dL/dx` to `grad_in`, or adds it when `accumulate`; returns `dL/dgamma` and `dL/dbias`.
+    pub fn backward(
+        &self,
+        x: &Tensor<F>,
+        grad_out: &Tensor<F>,
+        grad_in: &mut Tensor<F>,
+        accumulate: bool,
+    ) -> [Vec<f64>; 2] {
+        let Normalisation { mean, inv_std, affine: Affine { scale, .. }, .. } = self;
+        let (size, c) = (x.extents.image(), mean.len());
+        let [sum_g, sum_gx] = channel_sums(x.extents.images, c, |i, acc: &mut [F]| {
+            let (sum_g, sum_gx) = acc.split_at_mut(c);
+            let rows = x.data[i * size..][..size].chunks_exact(c);
+            for (x, g) in rows.zip(grad_out.data[i * size..][..size].chunks_exact(c)) {
+                for ((((s, sx), g), x), m) in sum_g.iter_mut().zip(&mut *sum_gx).zip(g).zip(x).zip(mean) {
+                    *s += *g;
+                    *sx += *g * (*x - *m);
+                }
+            }
+        });
+        // dx = scale (g - mean(g) - xhat mean(g xhat)) = scale g + slope (x - mean) + offset
+        let count = (x.extents.images * x.extents.positions()) as f64;
+        let share = if self.of_batch { 1.0 / count } else { 0.0 };
+        let per_channel = |f: &dyn Fn(usize) -> f64| (0..c).map(|ch| F::of(f(ch))).collect::<Vec<F>>();
+        let slope = per_channel(&|ch| -scale[ch].f64() * inv_std[ch].f64().powi(2) * sum_gx[ch] * share);
+        let offset = per_channel(&|ch| -scale[ch].f64() * sum_g[ch] * share);
+        grad_in.resize(x.extents);
+        let images = grad_in.data.par_chunks_mut(size).zip(x.data.par_chunks(size));
+        images.zip(grad_out.data.par_chunks(size)).for_each(|((dx, x), g)| {
+            for ((dx, x), g) in dx.chunks_exact_mut(c).zip(x.chunks_exact(c)).zip(g.chunks_exact(c)) {
+                let channels = scale.iter().zip(&slope).zip(&offset).zip(mean);
+                for (((dx, x), g), (((a, b), o), m)) in dx.iter_mut().zip(x).zip(g).zip(channels) {
+                    let d = *a * *g + *b * (*x - *m) + *o;
+                    *dx = if accumulate { *dx + d } else { d };
+                }
+            }
+        });
+        [sum_gx.iter().zip(inv_std).map(|(s, inv)| s * inv.f64()).collect(), sum_g]
+    }
+}
+
+/// Mean and (biased) variance of each channel.
+struct Moments {
+    mean: Vec<f64>,
+    var: Vec<f64>,
+}
+
+/// Running moments, a row for each time-step.
+#[derive(Debug)]
+pub struct Running<F> {
+    /// `[T, C]`.
+    pub mean: Vec<F>,
+    /// `[T, C]`.
+    pub var: Vec<F>,
+    channels: usize,
+    eps: f64,
+}
+
+impl<F: Float> Running<F> {
+    /// Mean 0 and variance 1.
+    pub fn new(channels: usize, time_steps: usize, eps: f64) -> Self {
+        let size = time_steps * channels;
+        Running { mean: vec![F::zero(); size], var: vec![F::one(); size], channels, eps }
+    }
+
+    /// Normalisation of `x` by the batch's own moments, which also enter the running ones of `steps`
+    /// (more than one where the same maps are seen at several time-steps).
+    pub fn observe(
+        &mut self,
+        x: &Tensor<F>,
+        steps: Range<usize>,
+        gamma: &[F],
+        bias: &[F],
+    ) -> Normalisation<F> {
+        let c = self.channels;
+        let moments = channel_moments(x);
+        let count = (x.extents.images * x.extents.positions()) as f64;
+        let unbiased = count / (count - 1.0).max(1.0);
+        for t in steps {
+            let rows = self.mean[t * c..][..c].iter_mut().zip(&mut self.var[t * c..][..c]);
+            for (((m, v), mean), var) in rows.zip(&moments.mean).zip(&moments.var) {
+                *m += F::of(MOMENTUM * (mean - m.f64()));
+                *v += F::of(MOMENTUM * (var * unbiased - v.f64()));
+            }
+        }
+        Normalisation::new(&moments, self.eps, gamma, bias, true)
+    }
+
+    /// Normalisation by the running moments of time-step `t`.
+    pub fn recall(&self, t: usize, gamma: &[F], bias: &[F]) -> Normalisation<F> {
+        let row = |v: &[F]| v[t * self.channels..][..self.channels].iter().map(|x| x.f64()).collect();
+        let moments = Moments { mean: row(&self.mean), var: row(&self.var) };
+        Normalisation::new(&moments, self.eps, gamma, bias, false)
+    }
 }
 
 /// `y = gamma (x - mean) / sqrt(var + eps) + bias`; `gamma` and `bias` serve all time-steps.
@@ -41,15 +154,12 @@ pub struct BatchNorm<F> {
     pub gamma: Param<F>,
     /// `[C]`.
     pub bias: Param<F>,
-    /// Running means, `[T, C]`.
-    pub mean: Vec<F>,
-    /// Running variances, `[T, C]`.
-    pub var: Vec<F>,
-    eps: f64,
+    /// Of each time-step.
+    pub running: Running<F>,
 }
 
 /// Mean and (biased) variance of each channel over images and positions.
-pub(crate) fn channel_moments<F: Float>(x: &Tensor<F>) -> (Vec<f64>, Vec<f64>) {
+fn channel_moments<F: Float>(x: &Tensor<F>) -> Moments {
     let Extents { images, channels, .. } = x.extents;
     let positions = x.extents.positions() as f64;
     let inv = F::of(1.0 / positions);
@@ -73,7 +183,7 @@ pub(crate) fn channel_moments<F: Float>(x: &Tensor<F>) -> (Vec<f64>, Vec<f64>) {
     let between = |c: usize| over_images(&|m| (m[c].f64() - mean[c]).powi(2));
     let within = |c: usize| over_images(&|m| m[channels + c].f64()) / positions;
     let var = (0..channels).map(|c| within(c) + between(c)).collect();
-    (mean, var)
+    Moments { mean, var }
 }
 
 impl<F: Float> BatchNorm<F> {
@@ -82,55 +192,24 @@ impl<F: Float> BatchNorm<F> {
         BatchNorm {
             gamma: Param::filled(vec![channels], 1.0),
             bias: Param::filled(vec![channels], 0.0),
-            mean: vec![F::zero(); time_steps * channels],
-            var: vec![F::one(); time_steps * channels],
-            eps,
+            running: Running::new(channels, time_steps, eps),
         }
     }
 
-    fn channels(&self) -> usize {
-        self.gamma.value.len()
-    }
-
-    /// Normalisation by the batch's own statistics, which also enter the running ones of `steps` (more
-    /// than one where the same maps are seen at several time-steps).
+    /// See [`Running::observe`].
     pub fn observe(&mut self, x: &Tensor<F>, steps: Range<usize>) -> Normalisation<F> {
-        let c = self.channels();
-        let (mean, var) = channel_moments(x);
-        let count = (x.extents.images * x.extents.positions()) as f64;
-        let unbiased = count / (count - 1.0).max(1.0);
-        for t in steps {
-            let rows = self.mean[t * c..][..c].iter_mut().zip(&mut self.var[t * c..][..c]);
-            for (((m, v), mean), var) in rows.zip(&mean).zip(&var) {
-                *m += F::of(MOMENTUM * (mean - m.f64()));
-                *v += F::of(MOMENTUM * (var * unbiased - v.f64()));
-            }
-        }
-        self.normalisation(&mean, &var)
+        self.running.observe(x, steps, &self.gamma.value, &self.bias.value)
     }
 
-    /// Normalisation by the running statistics of time-step `t`.
+    /// See [`Running::recall`].
     pub fn recall(&self, t: usize) -> Normalisation<F> {
-        let c = self.channels();
-        let row = |v: &[F]| v[t * c..][..c].iter().map(|x| x.f64()).collect::<Vec<f64>>();
-        self.normalisation(&row(&self.mean), &row(&self.var))
-    }
-
-    fn normalisation(&self, mean: &[f64], var: &[f64]) -> Normalisation<F> {
-        let inv_std: Vec<f64> = var.iter().map(|v| 1.0 / (v + self.eps).sqrt()).collect();
-        let scale: Vec<f64> = self.gamma.value.iter().zip(&inv_std).map(|(g, s)| g.f64() * s).collect();
-        let shift = (self.bias.value.iter()).zip(mean).zip(&scale).map(|((b, m), s)| F::of(b.f64() - m * s));
-        Normalisation {
-            mean: mean.iter().map(|m| F::of(*m)).collect(),
-            affine: Affine { shift: shift.collect(), scale: scale.into_iter().map(F::of).collect() },
-            inv_std: inv_std.into_iter().map(F::of).collect(),
-        }
+        self.running.recall(t, &self.gamma.value, &self.bias.value)
     }
 
     /// `y` for the given normalisation.
     pub fn apply(&self, norm: &Normalisation<F>, x: &Tensor<F>, y: &mut Tensor<F>) {
         y.resize(x.extents);
-        let (size, c) = (x.extents.image(), self.channels());
+        let (size, c) = (x.extents.image(), x.extents.channels);
         let Affine { scale, shift } = &norm.affine;
         y.data.par_chunks_mut(size).zip(x.data.par_chunks(size)).for_each(|(y, x)| {
             for (y, x) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
@@ -141,8 +220,7 @@ impl<F: Float> BatchNorm<F> {
         });
     }
 
-    /// Adds `dL/dgamma` and `dL/dbias` and writes `dL/dx` to `grad_in`, through the batch statistics;
-    /// adds to `grad_in` when `accumulate`.
+    /// Adds `dL/dgamma` and `dL/dbias`; `dL/dx` as by [`Normalisation::backward`].
     pub fn backward(
         &mut self,
         norm: &Normalisation<F>,
@@ -151,39 +229,9 @@ impl<F: Float> BatchNorm<F> {
         grad_in: &mut Tensor<F>,
         accumulate: bool,
     ) {
-        let (size, c) = (x.extents.image(), self.channels());
-        let (mean, inv_std) = (&norm.mean, &norm.inv_std);
-        let sums = channel_sums(x.extents.images, c, 2, |i, acc: &mut [F]| {
-            let (sum_g, sum_gx) = acc.split_at_mut(c);
-            let rows = x.data[i * size..][..size].chunks_exact(c);
-            for (x, g) in rows.zip(grad_out.data[i * size..][..size].chunks_exact(c)) {
-                for ((((s, sx), g), x), m) in sum_g.iter_mut().zip(&mut *sum_gx).zip(g).zip(x).zip(mean) {
-                    *s += *g;
-                    *sx += *g * (*x - *m);
-                }
-            }
-        });
-        let count = (x.extents.images * x.extents.positions()) as f64;
-        for ch in 0..c {
-            self.bias.grad[ch] += F::of(sums[0][ch]);
-            self.gamma.grad[ch] += F::of(sums[1][ch] * inv_std[ch].f64());
+        let [gamma, bias] = norm.backward(x, grad_out, grad_in, accumulate);
+        for (param, grad) in [(&mut self.gamma, gamma), (&mut self.bias, bias)] {
+            param.grad.iter_mut().zip(grad).for_each(|(sum, g)| *sum += F::of(g));
         }
-        // dx = scale (g - mean(g) - xhat mean(g xhat)) = scale g + slope (x - mean) + offset
-        let scale = &norm.affine.scale;
-        let per_channel = |f: &dyn Fn(usize) -> f64| (0..c).map(|ch| F::of(f(ch))).collect::<Vec<F>>();
-        let slope =
-            per_channel(&|ch| -scale[ch].f64() * inv_std[ch].f64() * inv_std[ch].f64() * sums[1][ch] / count);
-        let offset = per_channel(&|ch| -scale[ch].f64() * sums[0][ch] / count);
-        grad_in.resize(x.extents);
-        let images = grad_in.data.par_chunks_mut(size).zip(x.data.par_chunks(size));
-        images.zip(grad_out.data.par_chunks(size)).for_each(|((dx, x), g)| {
-            for ((dx, x), g) in dx.chunks_exact_mut(c).zip(x.chunks_exact(c)).zip(g.chunks_exact(c)) {
-                let channels = scale.iter().zip(&slope).zip(&offset).zip(mean);
-                for (((dx, x), g), (((a, b), o), m)) in dx.iter_mut().zip(x).zip(g).zip(channels) {
-                    let d = *a * *g + *b * (*x - *m) + *o;
-                    *dx = if accumulate { *dx + d } else { d };
-                }
-            }
-        });
     }
 }

@@ -11,7 +11,7 @@ pub enum Error {
     /// Reading, writing or validating a network failed.
     #[error(transparent)]
     Ir(#[from] empf_ir::Error),
-    /// The network uses something that this trainer cannot train.
+    /// The network uses something that cannot be computed here.
     #[error("node `{node}`: {message}")]
     Unsupported {
         /// Name of the node.

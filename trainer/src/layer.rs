@@ -1,14 +1,14 @@
 //! The operators of a model and their parameters.
 
-use crate::batch_norm::BatchNorm;
+use crate::batch_norm::{BatchNorm, Running};
 use crate::conv::{Conv, Window};
-use crate::error::{Error, Result};
 use crate::linear::Linear;
+use crate::membrane::MembraneNorm;
 use crate::neuron::Neuron;
 use crate::param::Param;
 use crate::pool::{AvgPool, GlobalAvgPool};
 use crate::{Extents, Float};
-use empf_ir::{NeuronVersion, Node, Op, Shape};
+use empf_ir::{Node, Op, Shape};
 use rand::Rng;
 use rand_pcg::Pcg64;
 
@@ -32,8 +32,8 @@ impl<F: Float> Layer<F> {
         time_steps: usize,
         layer_wide: bool,
         rng: &mut Pcg64,
-    ) -> Result<Self> {
-        Ok(match node.op {
+    ) -> Self {
+        match node.op {
             Op::Conv { out_channels, kernel, stride, padding, weights } => {
                 let window = Window { kernel, stride, padding };
                 let value = draw(rng, input.channels * kernel * kernel);
@@ -42,14 +42,8 @@ impl<F: Float> Layer<F> {
             Op::BatchNorm { eps } => {
                 Layer::BatchNorm(BatchNorm::new(input.channels, time_steps, decimal(eps)))
             }
-            Op::Neuron { version: NeuronVersion::II, .. } => {
-                return Err(Error::Unsupported {
-                    node: node.name.clone(),
-                    message: "version II neurons are not trained yet; use I or III".into(),
-                });
-            }
-            Op::Neuron { version, .. } => {
-                Layer::Neuron(Neuron::new(version, time_steps, input.channels, layer_wide))
+            Op::Neuron { version, eps } => {
+                Layer::Neuron(Neuron::new(version, time_steps, input.channels, layer_wide, decimal(eps)))
             }
             Op::AvgPool { kernel, stride } => Layer::AvgPool(AvgPool { kernel, stride }),
             Op::GlobalAvgPool => Layer::GlobalAvgPool(GlobalAvgPool),
@@ -59,7 +53,7 @@ impl<F: Float> Layer<F> {
                 Layer::Linear(Linear::new(map, out_features, draw(rng, input.elements())))
             }
             Op::Add => Layer::Add,
-        })
+        }
     }
 
     /// Learnable tensors by name.
@@ -67,7 +61,14 @@ impl<F: Float> Layer<F> {
         match self {
             Layer::Conv(l) => vec![("weight", &l.weight)],
             Layer::BatchNorm(l) => vec![("gamma", &l.gamma), ("bias", &l.bias)],
-            Layer::Neuron(l) => l.lambda.iter().map(|p| ("lambda", p)).chain([("theta", &l.theta)]).collect(),
+            Layer::Neuron(Neuron { lambda, theta, membrane, .. }) => {
+                let mut params: Vec<_> = lambda.iter().map(|p| ("lambda", p)).collect();
+                params.push(("theta", theta));
+                if let Some(n) = membrane {
+                    params.extend([("alpha", &n.alpha), ("beta", &n.beta), ("gamma", &n.gamma), ("b", &n.b)]);
+                }
+                params
+            }
             Layer::Linear(l) => vec![("weight", &l.weight), ("bias", &l.bias)],
             Layer::AvgPool(_) | Layer::GlobalAvgPool(_) | Layer::Add => vec![],
         }
@@ -78,27 +79,34 @@ impl<F: Float> Layer<F> {
         match self {
             Layer::Conv(l) => vec![("weight", &mut l.weight)],
             Layer::BatchNorm(l) => vec![("gamma", &mut l.gamma), ("bias", &mut l.bias)],
-            Layer::Neuron(l) => {
-                l.lambda.iter_mut().map(|p| ("lambda", p)).chain([("theta", &mut l.theta)]).collect()
+            Layer::Neuron(Neuron { lambda, theta, membrane, .. }) => {
+                let mut params: Vec<_> = lambda.iter_mut().map(|p| ("lambda", p)).collect();
+                params.push(("theta", theta));
+                if let Some(MembraneNorm { alpha, beta, gamma, b, .. }) = membrane {
+                    params.extend([("alpha", alpha), ("beta", beta), ("gamma", gamma), ("b", b)]);
+                }
+                params
             }
             Layer::Linear(l) => vec![("weight", &mut l.weight), ("bias", &mut l.bias)],
             Layer::AvgPool(_) | Layer::GlobalAvgPool(_) | Layer::Add => vec![],
         }
     }
 
-    /// Tensors that follow the data instead of a gradient, `[T, C]` each.
-    pub(crate) fn statistics(&self) -> Vec<(&'static str, &[F])> {
+    /// Moments that follow the data instead of a gradient.
+    pub(crate) fn running(&self) -> Option<&Running<F>> {
         match self {
-            Layer::BatchNorm(l) => vec![("mean", &l.mean), ("var", &l.var)],
-            _ => vec![],
+            Layer::BatchNorm(l) => Some(&l.running),
+            Layer::Neuron(l) => l.membrane.as_ref().map(|n| &n.running),
+            _ => None,
         }
     }
 
-    /// As [`Layer::statistics`].
-    pub(crate) fn statistics_mut(&mut self) -> Vec<(&'static str, &mut [F])> {
+    /// As [`Layer::running`].
+    pub(crate) fn running_mut(&mut self) -> Option<&mut Running<F>> {
         match self {
-            Layer::BatchNorm(l) => vec![("mean", &mut l.mean), ("var", &mut l.var)],
-            _ => vec![],
+            Layer::BatchNorm(l) => Some(&mut l.running),
+            Layer::Neuron(l) => l.membrane.as_mut().map(|n| &mut n.running),
+            _ => None,
         }
     }
 }

@@ -18,6 +18,7 @@ mod layer;
 pub mod linear;
 mod loss;
 mod matmul;
+pub mod membrane;
 mod model;
 pub mod neuron;
 mod optimizer;

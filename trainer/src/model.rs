@@ -4,6 +4,7 @@ use crate::batch_norm::Normalisation;
 use crate::error::{Error, Result};
 use crate::layer::Layer;
 use crate::loss::cross_entropy;
+use crate::membrane::Statistics;
 use crate::neuron::{Current, CurrentGradient, Potential};
 use crate::param::Param;
 use crate::{Extents, Float, Tensor};
@@ -139,12 +140,12 @@ impl<F: Float> Model<F> {
     fn build(graph: &Network, seed: u64, layer_wide: impl Fn(&str) -> bool) -> Result<Self> {
         let shapes = graph.shapes()?;
         let mut rng = Pcg64::seed_from_u64(seed);
-        let layers = (graph.nodes.iter())
+        let layers: Vec<Layer<F>> = (graph.nodes.iter())
             .map(|node| {
                 let input = graph.shape_of(&node.inputs[0], &shapes);
                 Layer::new(node, input, graph.time_steps, layer_wide(&node.name), &mut rng)
             })
-            .collect::<Result<Vec<_>>>()?;
+            .collect();
         let graph = Network { tensors: Tensors::default(), ..graph.clone() };
         let grads = layers.iter().map(|_| Gradient::default()).collect();
         let (plans, tape, discard) = (plan(&graph), vec![], Tensor::default());
@@ -173,9 +174,11 @@ impl<F: Float> Model<F> {
             for (name, param) in layer.params() {
                 all.push((format!("{}.{name}", node.name), param.shape.clone(), param.public(&param.value)));
             }
-            for (name, values) in layer.statistics() {
+            for (name, values) in
+                layer.running().map(|r| [("mean", &r.mean), ("var", &r.var)]).into_iter().flatten()
+            {
                 let t = self.graph.time_steps;
-                all.push((format!("{}.{name}", node.name), vec![t, values.len() / t], values.to_vec()));
+                all.push((format!("{}.{name}", node.name), vec![t, values.len() / t], values.clone()));
             }
         }
         all
@@ -198,8 +201,13 @@ impl<F: Float> Model<F> {
             return Ok(());
         }
         let t = self.graph.time_steps;
-        match layer.statistics_mut().into_iter().find(|(n, _)| *n == tensor) {
-            Some((_, row)) => {
+        let moments = layer.running_mut().and_then(|r| match tensor {
+            "mean" => Some(&mut r.mean),
+            "var" => Some(&mut r.var),
+            _ => None,
+        });
+        match moments {
+            Some(row) => {
                 check(&[t, row.len() / t])?;
                 row.iter_mut().zip(values).for_each(|(to, from)| *to = F::of(*from));
                 Ok(())
@@ -379,9 +387,12 @@ impl<F: Float> Model<F> {
                             slot.potential.reset(current.x.data.len());
                         }
                         slot.potential.advance();
-                        slot.potential.after.resize(current.x.data.len(), F::zero());
                     }
-                    l.forward(t, current, &mut slot.potential, &mut slot.output);
+                    let statistics = match pass {
+                        Pass::Train => Statistics::Batch,
+                        Pass::Evaluate => Statistics::Running,
+                    };
+                    l.forward(t, current, statistics, &mut slot.potential, &mut slot.output);
                 }
                 Layer::AvgPool(l) => l.forward(x, &mut slot.output),
                 Layer::GlobalAvgPool(l) => l.forward(x, &mut slot.output),

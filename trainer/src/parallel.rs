@@ -18,39 +18,37 @@ pub(crate) fn per_image<F: Float>(
     (0..images).into_par_iter().map(run).collect()
 }
 
-/// Sums per channel: `sum(image, acc)` adds image `image` to `acc` (`sums * channels` elements, zero at
-/// first); the images are then added in order, in double precision. Returns `sums` vectors.
-pub(crate) fn channel_sums<F: Float>(
+/// Sums per channel: `sum(image, acc)` adds image `image` to `acc` (`SUMS * channels` elements, zero at
+/// first); the images are then added in order, in double precision.
+pub(crate) fn channel_sums<F: Float, const SUMS: usize>(
     images: usize,
     channels: usize,
-    sums: usize,
     sum: impl Fn(usize, &mut [F]) + Sync,
-) -> Vec<Vec<f64>> {
-    total(&per_image(images, sums * channels, sum), sums, channels)
+) -> [Vec<f64>; SUMS] {
+    total(&per_image(images, SUMS * channels, sum), channels)
 }
 
 /// As [`channel_sums`], for images that also write their part of an output.
-pub(crate) fn channel_sums_mut<F: Float>(
+pub(crate) fn channel_sums_mut<F: Float, const SUMS: usize>(
     output: &mut [F],
     image_size: usize,
     channels: usize,
-    sums: usize,
     sum: impl Fn(usize, &mut [F], &mut [F]) + Sync,
-) -> Vec<Vec<f64>> {
+) -> [Vec<f64>; SUMS] {
     let partial: Vec<Vec<F>> = output
         .par_chunks_mut(image_size)
         .enumerate()
         .map(|(image, out)| {
-            let mut acc = vec![F::zero(); sums * channels];
+            let mut acc = vec![F::zero(); SUMS * channels];
             sum(image, out, &mut acc);
             acc
         })
         .collect();
-    total(&partial, sums, channels)
+    total(&partial, channels)
 }
 
-fn total<F: Float>(partial: &[Vec<F>], sums: usize, channels: usize) -> Vec<Vec<f64>> {
-    let mut totals = vec![vec![0.0; channels]; sums];
+fn total<F: Float, const SUMS: usize>(partial: &[Vec<F>], channels: usize) -> [Vec<f64>; SUMS] {
+    let mut totals = std::array::from_fn(|_| vec![0.0; channels]);
     for acc in partial {
         for (total, acc) in totals.iter_mut().zip(acc.chunks_exact(channels)) {
             total.iter_mut().zip(acc).for_each(|(t, a)| *t += a.f64());

@@ -61,6 +61,20 @@ impl<F: Float> Param<F> {
         }
     }
 
+    /// Values of a `[T, C]` or `[T, 1]` parameter at time-step `t`, one a channel.
+    pub(crate) fn at_step(&self, t: usize, channels: usize) -> Vec<F> {
+        let width = self.shape[1];
+        (0..channels).map(|c| self.value[t * width + c % width]).collect()
+    }
+
+    /// Adds a sum a channel to the gradient of a `[T, C]` or `[T, 1]` parameter at time-step `t`.
+    pub(crate) fn add_at_step(&mut self, t: usize, sums: &[f64]) {
+        let width = self.shape[1];
+        for (c, sum) in sums.iter().enumerate() {
+            self.grad[t * width + c % width] += F::of(*sum);
+        }
+    }
+
     pub(crate) fn clear_grad(&mut self) {
         self.grad.fill(F::zero());
     }

@@ -118,8 +118,8 @@ fn two_layers(
 
 #[test]
 fn neurons_of_one_step() {
-    use NeuronVersion::{I, III};
-    for (first, second) in [(I, III), (III, I)] {
+    use NeuronVersion::{I, II, III};
+    for (first, second) in [(I, III), (III, I), (II, II)] {
         check(&network(1, 1, two_layers(first, second)), false, Learning::Online);
         check(&network(1, 1, two_layers(first, second)), true, Learning::Online);
     }
@@ -138,10 +138,11 @@ fn parallel_neurons_over_time() {
 
 #[test]
 fn potentials_through_time() {
-    use NeuronVersion::{I, III};
+    use NeuronVersion::{I, II, III};
     for (frames, layer_wide) in [(1, false), (3, true)] {
         check(&network(3, frames, two_layers(I, I)), layer_wide, Learning::ThroughTime);
         check(&network(3, frames, two_layers(III, I)), layer_wide, Learning::ThroughTime);
+        check(&network(3, frames, two_layers(II, II)), layer_wide, Learning::ThroughTime);
     }
 }
 

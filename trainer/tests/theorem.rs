@@ -3,6 +3,7 @@
 //! next step as v = theta, so its own gradient is not separable and not part of the theorem.
 
 use empf_ir::NeuronVersion;
+use empf_trainer::membrane::Statistics;
 use empf_trainer::neuron::{Current, CurrentGradient, Neuron, Potential};
 use empf_trainer::{Extents, Tensor};
 use proptest::prelude::*;
@@ -16,7 +17,7 @@ fn gradients(
     online: bool,
 ) -> (Vec<Vec<f64>>, usize) {
     let steps = current.len();
-    let mut neuron = Neuron::<f64>::new(NeuronVersion::I, steps, 1, false);
+    let mut neuron = Neuron::<f64>::new(NeuronVersion::I, steps, 1, false, 0.0);
     neuron.theta.value = theta.to_vec();
     neuron.lambda.as_mut().unwrap().value = lambda.to_vec();
     let extents = Extents { images: 1, height: 1, width: 1, channels: 1 };
@@ -30,7 +31,13 @@ fn gradients(
         }
         potential.advance();
         let mut spikes = Tensor::default();
-        neuron.forward(t, Current { x: &map(current[t]), affine: None }, &mut potential, &mut spikes);
+        neuron.forward(
+            t,
+            Current { x: &map(current[t]), affine: None },
+            Statistics::Batch,
+            &mut potential,
+            &mut spikes,
+        );
         fired += usize::from(potential.after[0] >= theta[t]);
         potentials.push(potential);
     }

@@ -6,6 +6,7 @@
 
 use empf_ir::{INPUT, Input, Network, NeuronVersion, Node, Op, Tensors, WeightKind};
 use empf_trainer::conv::{Conv, Window};
+use empf_trainer::membrane::{MembraneStep, Reparameterized, Statistics, reparameterize};
 use empf_trainer::neuron::{Current, CurrentGradient, Neuron, Potential};
 use empf_trainer::{Extents, Float, Frames, Learning, Model, Tensor};
 use safetensors::{Dtype, SafeTensors};
@@ -138,12 +139,29 @@ fn bconv<F: Float>(file: &Vectors) -> Results {
 fn neuron<F: Float>(file: &Vectors) -> Results {
     let extents = file.extents("in.current");
     let (steps, size) = (file.number("T"), extents.elements());
-    let version = if file.text("parallel") == "true" { NeuronVersion::III } else { NeuronVersion::I };
+    let flag = |key: &str| file.text(key) == "true";
+    let version = match (flag("parallel"), flag("membrane_bn")) {
+        (true, _) => NeuronVersion::III,
+        (false, true) => NeuronVersion::II,
+        (false, false) => NeuronVersion::I,
+    };
     let layer_wide = file.shape("in.theta")[1] == 1 && extents.channels != 1;
-    let mut neuron = Neuron::<F>::new(version, steps, extents.channels, layer_wide);
+    let eps = file.text("eps").parse().unwrap();
+    let mut neuron = Neuron::<F>::new(version, steps, extents.channels, layer_wide, eps);
     neuron.theta.value = cast(file.values("in.theta"));
     if let Some(lambda) = &mut neuron.lambda {
         lambda.value = cast(file.values("in.lambda_"));
+    }
+    let statistics = if flag("training") { Statistics::Batch } else { Statistics::Running };
+    if let Some(norm) = &mut neuron.membrane {
+        let params = [&mut norm.alpha, &mut norm.beta, &mut norm.gamma, &mut norm.b];
+        for (param, name) in params.into_iter().zip(["alpha", "beta", "gamma", "b"]) {
+            param.value = cast(file.values(&format!("in.{name}")));
+        }
+        if statistics == Statistics::Running {
+            norm.running.mean = cast(file.values("in.mean"));
+            norm.running.var = cast(file.values("in.var"));
+        }
     }
 
     let (mut spikes, mut residual) = (vec![], vec![]);
@@ -156,7 +174,7 @@ fn neuron<F: Float>(file: &Vectors) -> Results {
         }
         potential.advance();
         let mut s = Tensor::default();
-        neuron.forward(t, Current { x: &x, affine: None }, &mut potential, &mut s);
+        neuron.forward(t, Current { x: &x, affine: None }, statistics, &mut potential, &mut s);
         let v = match version {
             NeuronVersion::III => x.data.iter().zip(&s.data).map(|(m, s)| *m - *s).collect(),
             _ => potential.after.clone(),
@@ -166,24 +184,57 @@ fn neuron<F: Float>(file: &Vectors) -> Results {
         potentials.push(potential);
     }
 
-    let online = file.text("online") == "true";
     let mut carry = vec![F::zero(); size];
     let mut currents = vec![vec![]; steps];
     for t in (0..steps).rev() {
         let (x, upstream) = (file.maps_at("in.current", t), file.maps_at("in.upstream", t));
         let mut grad = Tensor::default();
-        let carry = (!online).then_some(&mut carry);
+        let carry = (!flag("online")).then_some(&mut carry);
         let to = CurrentGradient { grad: &mut grad, accumulate: false, carry };
         neuron.backward(t, Current { x: &x, affine: None }, &potentials[t], &upstream, to);
         currents[t] = grad.to_nchw();
     }
     let no_leak = vec![F::zero(); file.values("grad.lambda_").len()];
-    vec![
+    let mut results = vec![
         result("out.spikes", &spikes),
         result("out.residual", &residual),
         result("grad.current", &currents.concat()),
         result("grad.theta", &neuron.theta.grad),
         result("grad.lambda_", neuron.lambda.as_ref().map_or(&no_leak, |l| &l.grad)),
+    ];
+    if let Some(norm) = &neuron.membrane {
+        let params = [("alpha", &norm.alpha), ("beta", &norm.beta), ("gamma", &norm.gamma), ("b", &norm.b)];
+        results.extend(params.map(|(name, param)| result(&format!("grad.{name}"), &param.grad)));
+        if file.tensors.contains_key("out.reparam_gain") {
+            results.extend(reparameterized(file));
+        }
+    }
+    results
+}
+
+fn reparameterized(file: &Vectors) -> Results {
+    let eps = file.text("eps").parse().unwrap();
+    let step = |i: usize| {
+        let at = |name: &str| file.values(&format!("in.{name}"))[i];
+        reparameterize(&MembraneStep {
+            lambda: at("lambda_"),
+            theta: at("theta"),
+            alpha: at("alpha"),
+            beta: at("beta"),
+            gamma: at("gamma"),
+            b: at("b"),
+            mean: at("mean"),
+            var: at("var"),
+            eps,
+        })
+    };
+    let steps: Vec<Reparameterized> = (0..file.values("in.theta").len()).map(step).collect();
+    let column = |f: fn(&Reparameterized) -> f64| steps.iter().map(f).collect::<Vec<f64>>();
+    vec![
+        ("out.reparam_gain".into(), column(|r| r.gain)),
+        ("out.reparam_lambda".into(), column(|r| r.lambda)),
+        ("out.reparam_theta".into(), column(|r| r.theta)),
+        ("out.reparam_offset".into(), column(|r| r.offset)),
     ]
 }
 
@@ -312,6 +363,7 @@ fn worst(name: &str, file: &Vectors, results: &Results, bounds: &Bounds) -> f64 
         let (_, got) = (results.iter().find(|(n, _)| n == tensor))
             .unwrap_or_else(|| panic!("{name}: {tensor} is not computed"));
         assert_eq!(got.len(), want.len(), "{name}: elements of {tensor}");
+        assert!(got.iter().all(|x| x.is_finite()), "{name}: {tensor} is not finite");
         let distance = distance(got, want);
         assert!(distance <= bound, "{name}: {tensor} is {distance:e} away, bound {bound:e}");
         worst = worst.max(distance);
@@ -321,14 +373,15 @@ fn worst(name: &str, file: &Vectors, results: &Results, bounds: &Bounds) -> f64 
 
 /// Kinds by the start of a file's name, each in double and in single precision.
 type Check = fn(&Vectors) -> Results;
-const KINDS: [(&str, Check, Check); 4] = [
+const KINDS: [(&str, Check, Check); 5] = [
     ("bconv_", bconv::<f64>, bconv::<f32>),
     ("neuron_i_", neuron::<f64>, neuron::<f32>),
+    ("neuron_ii_", neuron::<f64>, neuron::<f32>),
     ("neuron_iii_", neuron::<f64>, neuron::<f32>),
     ("net_", net::<f64>, net::<f32>),
 ];
 /// Kinds of units that this crate does not train.
-const NOT_COVERED: [&str; 2] = ["neuron_ii_", "seca_"];
+const NOT_COVERED: [&str; 1] = ["seca_"];
 
 fn folder() -> PathBuf {
     match std::env::var_os("EMPF_VECTORS") {
