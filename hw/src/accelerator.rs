@@ -286,7 +286,11 @@ impl Accelerator {
         rtl.assign(&self.act_write_en, &unfold.write_o | &drain.write_o | &pool.write_o);
         rtl.assign(
             &self.act_write_addr,
-            mux(&unfolds, &unfold.write_address_o, mux(&drains, &drain.write_address_o, &pool.write_address_o)),
+            mux(
+                &unfolds,
+                &unfold.write_address_o,
+                mux(&drains, &drain.write_address_o, &pool.write_address_o),
+            ),
         );
         rtl.assign(
             &self.act_write_data,
@@ -296,7 +300,8 @@ impl Accelerator {
         rtl.assign(&a.write_address_i, &self.act_write_addr);
         rtl.assign(&a.write_data_i, &self.act_write_data);
 
-        let pooling = self.sequencer.opcode_o.e().eq(lit(u64::from(OPCODE_POOL), self.sequencer.opcode_o.width()));
+        let pooling =
+            self.sequencer.opcode_o.e().eq(lit(u64::from(OPCODE_POOL), self.sequencer.opcode_o.width()));
         rtl.assign(&a.read_i, &self.stream.read_o | &pool.read_o);
         rtl.assign(&a.read_address_i, mux(pooling, &pool.read_address_o, &self.stream.read_address_o));
         rtl.assign(&a.inside_i, &self.stream.inside_o);

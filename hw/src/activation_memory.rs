@@ -5,8 +5,6 @@ use crate::rtl::prelude::*;
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
 
-/// Cycles from a read address to the codes at `code_o`.
-pub(crate) const READ_DELAY: usize = 1;
 /// Cycles from a read address to the codes at `masked_o`.
 pub(crate) const MASKED_READ_DELAY: usize = 2;
 
@@ -27,7 +25,7 @@ unit! {
         write_address_i: Wire<In> = Wire::new(address_width(depth)),
         /// `lanes` codes, lane 0 in the low bits.
         write_data_i: Wire<In> = Wire::new(lanes * act_bits),
-        /// Codes as stored.
+        /// Codes as stored, one cycle after their address.
         code_o: Vec<Wire<Out>> = Wire::array(rows, act_bits),
         /// Codes for the array: border and missing banks filled in.
         masked_o: Vec<Wire<Out>> = Wire::array(rows, act_bits),

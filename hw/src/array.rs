@@ -79,7 +79,8 @@ impl Array {
             rtl.register(stage, 0).set(before.slice(2, stage.width()));
             stages.push(stage.e());
         }
-        let loads: Vec<Expr> = std::iter::once(self.load_i.e()).chain(self.load.iter().map(Wire::e)).collect();
+        let loads: Vec<Expr> =
+            std::iter::once(self.load_i.e()).chain(self.load.iter().map(Wire::e)).collect();
         for (c, column) in self.columns.iter().enumerate() {
             rtl.assign(&column.weight_i, stages[c / 2].bit(c % 2));
             for r in 0..rows {
@@ -119,7 +120,11 @@ mod tests {
         let max = (1u64 << act_bits) - 1;
         let mask = (1u64 << cols) - 1;
         let weights: Vec<Vec<u64>> = (0..tiles)
-            .map(|t| (0..rows).map(|_| [rng.next_u64() & mask, mask, 0][if t % 3 == 2 { 1 + t / 3 } else { 0 }]).collect())
+            .map(|t| {
+                (0..rows)
+                    .map(|_| [rng.next_u64() & mask, mask, 0][if t % 3 == 2 { 1 + t / 3 } else { 0 }])
+                    .collect()
+            })
             .collect();
         let acts: Vec<Vec<u64>> = (0..tiles * vectors)
             .map(|v| (0..rows).map(|_| if v % 3 == 1 { max } else { rng.next_u64() & max }).collect())
@@ -129,7 +134,9 @@ mod tests {
         for cycle in 0..acts.len() + rows + cols {
             let (tile, word) = (cycle / vectors, cycle % vectors);
             array.load_i.set(u64::from(tile < tiles && word == 0));
-            array.weight_i.set(weights.get(tile).and_then(|w| w.get(word)).copied().unwrap_or(rng.next_u64() & mask));
+            array
+                .weight_i
+                .set(weights.get(tile).and_then(|w| w.get(word)).copied().unwrap_or(rng.next_u64() & mask));
             let vector = cycle.checked_sub(1).and_then(|v| acts.get(v));
             for (r, act) in array.act_i.iter().enumerate() {
                 act.set(vector.map_or(0, |v| v[r]));
@@ -137,7 +144,13 @@ mod tests {
             array.tick();
             for c in 0..cols {
                 let Some(v) = cycle.checked_sub(rows + c / 2).filter(|v| *v < acts.len()) else { continue };
-                let dot = |r: usize| if weights[v / vectors][r] >> c & 1 == 1 { acts[v][r] as i64 } else { -(acts[v][r] as i64) };
+                let dot = |r: usize| {
+                    if weights[v / vectors][r] >> c & 1 == 1 {
+                        acts[v][r] as i64
+                    } else {
+                        -(acts[v][r] as i64)
+                    }
+                };
                 let expected: i64 = (0..rows).map(dot).sum();
                 let sum = array.sum_o[c].get_signed();
                 let restored = if array.invert_o[c].get() == 1 { !sum } else { sum };

@@ -24,7 +24,7 @@ use empf_ir::program::{Conv, OPCODE_CONV};
 use empf_ir::quant::{LOGIT_BITS, MULTIPLIER_BITS};
 
 /// Parameters of a lane: M, B, lambda, theta, c.
-pub const PARAMETERS: usize = 5;
+const PARAMETERS: usize = 5;
 /// Cycles from a position's address to its sum at the lanes.
 const SUM_DELAY: usize = 1;
 /// Cycles from a position's address to its result.

@@ -16,9 +16,9 @@ use empf_ir::ArchConfig;
 use empf_ir::quant::{LEAK_FRACTION_BITS, MULTIPLIER_BITS};
 
 /// Cycles from a sum at the input to its spike and potential at the outputs.
-pub const LANE_LATENCY: usize = 8;
+pub(crate) const LANE_LATENCY: usize = 8;
 /// Cycles from a sum to the use of its position's last potential.
-pub const POTENTIAL_DELAY: usize = 3;
+pub(crate) const POTENTIAL_DELAY: usize = 3;
 /// Bits of a requantizer's shift.
 pub(crate) const REQUANT_SHIFT_BITS: usize = 5;
 /// Bits of a spike's shift.

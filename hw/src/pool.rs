@@ -210,7 +210,11 @@ mod tests {
     described!(Pool);
 
     /// Words written, `(address, bank, data)`, and the cycles from the start to `done_o`.
-    fn run(arch: &ArchConfig, d: &Fields, memory: impl Fn(u64, usize) -> u64) -> (Vec<(u64, usize, u64)>, usize) {
+    fn run(
+        arch: &ArchConfig,
+        d: &Fields,
+        memory: impl Fn(u64, usize) -> u64,
+    ) -> (Vec<(u64, usize, u64)>, usize) {
         let mut unit = Bench::new(Pool::new(arch), |unit| &unit.clock);
         launch(&mut unit, OPCODE_POOL, &d.words());
         let mut written = vec![];
@@ -257,8 +261,8 @@ mod tests {
         };
         let memory = |address: u64, row: usize| (address * 37 + row as u64 * 91 + address * address) % 256;
         let mut expected = vec![];
-        let mut address = 1000;
-        for (frame, y, x, block) in frames_rows_columns_blocks(frames, out_height, out_width, blocks) {
+        let windows = frames_rows_columns_blocks(frames, out_height, out_width, blocks);
+        for (address, (frame, y, x, block)) in (1000..).zip(windows) {
             for bank in 0..arch.banks() {
                 let code = |lane: usize| {
                     let taps = (0..side * side).map(|tap| {
@@ -272,7 +276,6 @@ mod tests {
                 let data = (0..lanes).rev().fold(0, |word, lane| word << 8 | code(lane));
                 expected.push((address, bank, data));
             }
-            address += 1;
         }
         let (written, cycles) = run(&arch, &d, memory);
         assert_eq!(written, expected);
@@ -280,7 +283,12 @@ mod tests {
         assert_eq!(cycles, (windows - 1) * taps.max(banks) + taps + POOL_TAIL_CYCLES + banks);
     }
 
-    fn frames_rows_columns_blocks(a: u32, b: u32, c: u32, d: u32) -> impl Iterator<Item = (u32, u32, u32, u32)> {
+    fn frames_rows_columns_blocks(
+        a: u32,
+        b: u32,
+        c: u32,
+        d: u32,
+    ) -> impl Iterator<Item = (u32, u32, u32, u32)> {
         (0..a * b * c * d).map(move |i| (i / d / c / b, i / d / c % b, i / d % c, i % d))
     }
 

@@ -452,9 +452,16 @@ mod tests {
 
     /// A read of the activation memory: address and whether it lies inside the map.
     type Read = (u64, bool);
+    /// A vector's entry, whether it is set or doubled, and its bank.
+    type Entry = (u64, bool, bool, u64);
 
     fn arch() -> ArchConfig {
-        ArchConfig { accumulator_depth: 64, activation_depth: 4096, weight_depth: 256, ..ArchConfig::sized(4, 4, 8) }
+        ArchConfig {
+            accumulator_depth: 64,
+            activation_depth: 4096,
+            weight_depth: 256,
+            ..ArchConfig::sized(4, 4, 8)
+        }
     }
 
     /// 5x6 maps of two blocks under a 3x3 window of stride 2 and padding 1, two frames, tiles of 4 and 2.
@@ -489,7 +496,7 @@ mod tests {
     }
 
     /// The loops of `docs/architecture.md`, addresses from first principles.
-    fn expected(d: &Conv) -> (Vec<Read>, Vec<(u64, bool, bool, u64)>) {
+    fn expected(d: &Conv) -> (Vec<Read>, Vec<Entry>) {
         let (mut reads, mut controls) = (vec![], vec![]);
         let mut first = 0;
         for tile in 0..d.tiles {
@@ -497,14 +504,17 @@ mod tests {
             for block in 0..d.column_blocks {
                 for pass in 0..d.passes {
                     for tap in 0..d.kernel * d.kernel * d.blocks {
-                        let (ky, kx, b) = (tap / d.blocks / d.kernel, tap / d.blocks % d.kernel, tap % d.blocks);
+                        let (ky, kx, b) =
+                            (tap / d.blocks / d.kernel, tap / d.blocks % d.kernel, tap % d.blocks);
                         for entry in 0..d.frames * positions {
                             let (frame, p) = (entry / positions, first + entry % positions);
                             let y = i64::from(p / d.out_width * d.stride + ky) - i64::from(d.padding);
                             let x = i64::from(p % d.out_width * d.stride + kx) - i64::from(d.padding);
-                            let inside = (0..i64::from(d.in_height)).contains(&y) && (0..i64::from(d.in_width)).contains(&x);
+                            let inside = (0..i64::from(d.in_height)).contains(&y)
+                                && (0..i64::from(d.in_width)).contains(&x);
                             let plane = i64::from(d.planes_low >> (2 * pass) & 3);
-                            let word = (y * 6 + x) * 2 + i64::from(b) + 100 + i64::from(frame) * 60 + plane * 500;
+                            let word =
+                                (y * 6 + x) * 2 + i64::from(b) + 100 + i64::from(frame) * 60 + plane * 500;
                             reads.push(((word & 4095) as u64, inside));
                             let double = tap == 0 && d.double_mask >> pass & 1 == 1;
                             let bank = u64::from((tile * d.column_blocks + block) % 2);
@@ -546,7 +556,8 @@ mod tests {
         assert_eq!(reads, expected_reads);
         assert_eq!(controls, expected_controls);
         let of_layer = u64::from(d.column_blocks * d.passes * 18) * 4;
-        let expected_weights: Vec<u64> = (0..d.tiles).flat_map(|_| (0..of_layer).map(|w| (7 + w) & 255)).collect();
+        let expected_weights: Vec<u64> =
+            (0..d.tiles).flat_map(|_| (0..of_layer).map(|w| (7 + w) & 255)).collect();
         assert_eq!(weights, expected_weights);
         assert_eq!(unit.state.get(), IDLE);
     }
@@ -564,8 +575,10 @@ mod tests {
             unit.tick();
         }
         let of_pass = 18 * 4;
-        let passes = (0..u64::from(d.column_blocks * d.passes)).flat_map(|p| (0..3).map(move |_| p * of_pass));
-        let expected: Vec<u64> = passes.flat_map(|base| (0..of_pass).map(move |w| (7 + base + w) & 255)).collect();
+        let passes =
+            (0..u64::from(d.column_blocks * d.passes)).flat_map(|p| (0..3).map(move |_| p * of_pass));
+        let expected: Vec<u64> =
+            passes.flat_map(|base| (0..of_pass).map(move |w| (7 + base + w) & 255)).collect();
         assert_eq!(weights, expected);
     }
 }

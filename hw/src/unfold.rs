@@ -264,7 +264,14 @@ mod tests {
 
     /// 3x3 windows of stride 2 with a border of 1 over two frames of 5x4 maps of two channels.
     fn check(act_bits: u32, rows: usize, lanes: usize) {
-        let arch = ArchConfig { rows, lanes, cols: lanes, act_bits, activation_depth: 4096, ..ArchConfig::default() };
+        let arch = ArchConfig {
+            rows,
+            lanes,
+            cols: lanes,
+            act_bits,
+            activation_depth: 4096,
+            ..ArchConfig::default()
+        };
         let (height, width, channels, kernel, stride, padding) = (5u32, 4u32, 2u32, 3u32, 2u32, 1u32);
         let (out_height, out_width, frames) = (3u32, 2u32, 2u32);
         let codes = kernel * kernel * channels;
@@ -282,7 +289,8 @@ mod tests {
             ky_step: (width - kernel) * channels + 1,
             x_step: stride * channels,
             row_step: stride * width * channels - (out_width - 1) * stride * channels,
-            frame_step: (height - (out_height - 1) * stride) * width * channels - (out_width - 1) * stride * channels,
+            frame_step: (height - (out_height - 1) * stride) * width * channels
+                - (out_width - 1) * stride * channels,
             out_height,
             out_width,
             frames,
@@ -315,15 +323,17 @@ mod tests {
         let of_window = codes as usize + groups * (UNFOLD_TAKE_CYCLES + arch.input_planes());
         assert_eq!(cycles, (frames * out_height * out_width) as usize * of_window);
         for window in 0..frames * out_height * out_width {
-            let (frame, y, x) = (window / out_width / out_height, window / out_width % out_height, window % out_width);
+            let (frame, y, x) =
+                (window / out_width / out_height, window / out_width % out_height, window % out_width);
             for code in 0..(groups * lanes) as u32 {
                 let (ky, kx, c) = (code / channels / kernel, code / channels % kernel, code % channels);
                 let (iy, ix) = (y * stride + ky, x * stride + kx);
-                let inside = (padding..height + padding).contains(&iy) && (padding..width + padding).contains(&ix);
+                let inside =
+                    (padding..height + padding).contains(&iy) && (padding..width + padding).contains(&ix);
                 let value = match code < codes {
-                    true if inside => {
-                        image(u64::from(((frame * height + iy - padding) * width + ix - padding) * channels + c))
-                    }
+                    true if inside => image(u64::from(
+                        ((frame * height + iy - padding) * width + ix - padding) * channels + c,
+                    )),
                     true => 77,
                     false => 0,
                 };

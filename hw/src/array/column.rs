@@ -57,7 +57,9 @@ impl Column {
     pub(crate) fn new(rows: usize, act_bits: usize, pass: Pass, form: AdderForm) -> Self {
         let mut u = Self::declare(rows, act_bits, pass, form);
         let rtl = &mut u._rtl;
-        rtl.doc("Column of the array: weights come down one row a cycle, sums leave in the last row's polarity.");
+        rtl.doc(
+            "Column of the array: weights come down one row a cycle, sums leave in the last row's polarity.",
+        );
         rtl.register(&u.above, 1).set(&u.weight_i);
         rtl.assign(&u.flip, &u.weight_i ^ (&u.load_i[0] | &u.above));
         rtl.register(&u.last_minus, 0).when(&u.load_i[rows - 1], !&u.weight_i);

@@ -48,10 +48,9 @@ impl Pe {
         let rtl = &mut self._rtl;
         for (i, cell) in self.cells.iter().enumerate() {
             rtl.assign(&cell.cin, carry);
-            for (half, a_port, b_port, c_port, d_port) in [
-                (0, &cell.a0, &cell.b0, &cell.c0, &cell.d0),
-                (1, &cell.a1, &cell.b1, &cell.c1, &cell.d1),
-            ] {
+            for (half, a_port, b_port, c_port, d_port) in
+                [(0, &cell.a0, &cell.b0, &cell.c0, &cell.d0), (1, &cell.a1, &cell.b1, &cell.c1, &cell.d1)]
+            {
                 rtl.assign(a_port, p.bit(2 * i + half));
                 rtl.assign(b_port, a.bit(2 * i + half));
                 rtl.assign(c_port, &self.flip);

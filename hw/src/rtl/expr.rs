@@ -557,7 +557,7 @@ mod tests {
     fn extensions_slices_and_concatenations() {
         let x = lit(0b1010, 4);
         assert_eq!([x.zext(6), x.sext(6), x.slice(1, 3)].map(|e| e.eval()), [0b001010, 0b111010, 0b101]);
-        assert_eq!(concat([lit(2, 2), lit(1, 3), lit(1, 1)]).eval(), 0b10_001_1);
+        assert_eq!(concat([lit(2, 2), lit(1, 3), lit(1, 1)]).eval(), 0b10_0011);
         assert_eq!([x.repeat(2), x.any(), x.all()].map(|e| e.eval()), [0b1010_1010, 1, 0]);
         assert_eq!(concat([lit(5, 32), lit(7, 32)]).eval(), 5 << 32 | 7);
         let wire = Wire::<In>::new(8);
