@@ -6,8 +6,10 @@
 mod case;
 mod minimise;
 mod random;
+mod suite;
 mod values;
 
 pub use case::{Case, CaseInput, Layer};
 pub use minimise::minimise;
 pub use random::{ACT_BITS, ARRAYS, TIME_STEPS};
+pub use suite::{Failure, Outcome, Result, Suite, check_program, run_schedule};

@@ -1,6 +1,7 @@
 //! Makes a failing case small.
 
 use crate::case::{Case, Layer};
+use empf_ir::Shape;
 
 /// The smallest case that can be reached from `case` by single simplifications, each of which `fails` as `case`
 /// does.
@@ -27,6 +28,10 @@ fn simplifications(case: &Case) -> Vec<Case> {
     simpler.push(with(case, |c| c.input.zero_point = 0));
     for halve in [|n: usize| n / 2, |n: usize| n - 1] {
         simpler.push(with(case, |c| c.input.channels = halve(c.input.channels)));
+        simpler.push(with(case, |c| {
+            c.input.height = halve(c.input.height);
+            c.input.width = halve(c.input.width);
+        }));
         simpler.push(with(case, |c| c.input.height = halve(c.input.height)));
         simpler.push(with(case, |c| c.input.width = halve(c.input.width)));
     }
@@ -72,9 +77,12 @@ fn simpler_layers(layer: &Layer) -> impl Iterator<Item = Layer> + use<> {
     layers.into_iter()
 }
 
-/// Nothing is empty and every window fits.
+/// Nothing is empty, every window fits and the classifier's map is square.
 fn is_possible(case: &Case) -> bool {
-    let fits = |shapes: Vec<empf_ir::Shape>| shapes.iter().all(|shape| shape.elements() > 0);
+    let square = |shape: &Shape| shape.height == shape.width;
+    let fits = |shapes: Vec<Shape>| {
+        shapes.iter().all(|shape| shape.elements() > 0) && shapes.last().is_some_and(square)
+    };
     case.time_steps > 0 && case.shapes().is_some_and(fits)
 }
 

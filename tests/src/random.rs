@@ -21,7 +21,8 @@ impl Case {
         let mut rng = Pcg64Mcg::seed_from_u64(seed);
         loop {
             let case = draw(&mut rng, seed, array, act_bits);
-            if case.vectors().is_some_and(|vectors| vectors <= MOST_VECTORS) {
+            let starts_with_conv = matches!(case.layers.first(), Some(Layer::Conv { .. }));
+            if starts_with_conv && case.vectors().is_some_and(|vectors| vectors <= MOST_VECTORS) {
                 return case;
             }
         }
@@ -50,10 +51,11 @@ fn pick<T: Copy>(rng: &mut Pcg64Mcg, choices: &[T]) -> T {
 }
 
 fn draw(rng: &mut Pcg64Mcg, seed: u64, array: [usize; 2], act_bits: u32) -> Case {
+    let height = rng.random_range(3..=12);
     let input = CaseInput {
         channels: pick(rng, &[1, 1, 2, 3, 3, 5]),
-        height: rng.random_range(3..=12),
-        width: rng.random_range(3..=12),
+        height,
+        width: if rng.random_bool(0.5) { height } else { rng.random_range(3..=12) },
         is_static: rng.random_bool(0.6),
         zero_point: pick(rng, &[0, 0, 1, 128, 255, rng.clone().random()]),
     };
@@ -66,6 +68,10 @@ fn draw(rng: &mut Pcg64Mcg, seed: u64, array: [usize; 2], act_bits: u32) -> Case
             shape = next;
             layers.push(layer);
         }
+    }
+    // The classifier is a convolution as large as its map, and windows of convolutions are square.
+    if shape.height != shape.width {
+        layers.push(Layer::GlobalPool);
     }
     let classes = pick(rng, &[1, 2, 5, 10, array[1] + 1]);
     Case { seed, array, act_bits, time_steps: pick(rng, &TIME_STEPS), input, layers, classes }

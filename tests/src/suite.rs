@@ -1,0 +1,161 @@
+//! Runs a case on every engine.
+
+use crate::case::Case;
+use empf_ir::{ArchConfig, Program, QuantNetwork, Trace};
+use empf_sim::verilator::{Accelerator, Options};
+use empf_sim::{Comparison, Engine, GoldenEngine, Interpreter, compare, planar};
+use empf_trainer::integer::IntegerModel;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+/// Inferences of a case; the second finds the memories as the first has left them.
+const INFERENCES: u64 = 2;
+
+/// Why a case failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The compiler refused the network.
+    #[error("the compiler refuses the case: {0}")]
+    Compiler(#[from] empf_compiler::Error),
+    /// The accelerator has no Verilog.
+    #[error("the accelerator cannot be emitted: {0}")]
+    Hardware(#[from] empf_hw::emit::EmitError),
+    /// An engine failed.
+    #[error(transparent)]
+    Engine(#[from] empf_sim::Error),
+    /// An engine differs from the golden model.
+    #[error("{engine} differs from golden: {comparison}")]
+    Differs {
+        /// The engine.
+        engine: String,
+        /// How it differs.
+        comparison: Box<Comparison>,
+    },
+}
+
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, Failure>;
+
+/// What a case that passed was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Tensor elements compared, over all engines and inferences.
+    pub elements: usize,
+    /// Cycles of an inference.
+    pub cycles: u64,
+}
+
+/// Cases on one accelerator, built once.
+#[derive(Clone)]
+pub struct Suite {
+    verilog: Accelerator,
+}
+
+impl Suite {
+    /// Emits and verilates the accelerator of `arch`.
+    pub fn new(arch: &ArchConfig) -> Result<Self> {
+        let verilog = empf_hw::emit_accelerator(arch)?;
+        Ok(Suite { verilog: Accelerator::build(&verilog, arch, false)? })
+    }
+
+    /// The suite of `arch`, made once in this process.
+    pub fn shared(arch: &ArchConfig) -> Result<Self> {
+        type Slot = Arc<Mutex<Option<Suite>>>;
+        static SUITES: Mutex<BTreeMap<String, Slot>> = Mutex::new(BTreeMap::new());
+        let slot = lock(&SUITES).entry(format!("{arch:?}")).or_default().clone();
+        let mut suite = lock(&slot);
+        match &*suite {
+            Some(suite) => Ok(suite.clone()),
+            None => Ok(suite.insert(Suite::new(arch)?).clone()),
+        }
+    }
+
+    /// Runs `case` on all engines; it must be a case of this suite's architecture.
+    pub fn run(&self, case: &Case) -> Result<Outcome> {
+        check(case, Some(&self.verilog))
+    }
+}
+
+/// A test that panicked leaves nothing half done behind the lock.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// Runs `case` on the engines that need no Verilog.
+pub fn run_schedule(case: &Case) -> Result<Outcome> {
+    check(case, None)
+}
+
+fn check(case: &Case, verilog: Option<&Accelerator>) -> Result<Outcome> {
+    let network = case.network();
+    let program = empf_compiler::lower(&network, &case.arch())?;
+    check_program(case, &network, &program, verilog)
+}
+
+/// Holds trainer, interpreter and Verilog, running `program`, to the golden model of `network`.
+pub fn check_program(
+    case: &Case,
+    network: &QuantNetwork,
+    program: &Program,
+    verilog: Option<&Accelerator>,
+) -> Result<Outcome> {
+    let mut golden = GoldenEngine::new(network);
+    let mut engines: Vec<Box<dyn Engine + '_>> =
+        vec![Box::new(Trainer::new(network)?), Box::new(Interpreter::new(program)?)];
+    if let Some(accelerator) = verilog {
+        engines.push(Box::new(accelerator.engine(program, Options::default())?));
+    }
+    let order: Vec<&str> = network.nodes.iter().map(|node| node.name.as_str()).collect();
+    let mut outcome = Outcome::default();
+    for index in 0..INFERENCES {
+        let input = case.input(index);
+        let mut expected = golden.run(&input)?;
+        for engine in &mut engines {
+            let got = engine.run(&input)?;
+            let comparison = compare(&order, &expected, &got);
+            if !comparison.is_equal() {
+                let (engine, comparison) = (engine.name().to_owned(), Box::new(comparison));
+                return Err(Failure::Differs { engine, comparison });
+            }
+            outcome.elements += comparison.layers.values().map(|count| count.compared).sum::<usize>();
+            adopt(&mut expected, got);
+        }
+        outcome.cycles = expected.cycles.unwrap_or_default();
+    }
+    Ok(outcome)
+}
+
+/// Later engines are also held to what only the schedule's engines know: cycles and the packed input.
+fn adopt(expected: &mut Trace, got: Trace) {
+    expected.cycles = expected.cycles.or(got.cycles);
+    for (name, tensor) in got.tensors {
+        expected.tensors.entry(name).or_insert(tensor);
+    }
+}
+
+/// The trainer's integer forward.
+struct Trainer<'n> {
+    network: &'n QuantNetwork,
+    model: IntegerModel,
+}
+
+impl<'n> Trainer<'n> {
+    fn new(network: &'n QuantNetwork) -> Result<Self> {
+        let model = IntegerModel::new(network).map_err(|e| trainer_error(&e))?;
+        Ok(Trainer { network, model })
+    }
+}
+
+fn trainer_error(error: &empf_trainer::Error) -> empf_sim::Error {
+    empf_sim::Error::Engine { engine: "trainer".into(), message: error.to_string() }
+}
+
+impl Engine for Trainer<'_> {
+    fn name(&self) -> &str {
+        "trainer"
+    }
+
+    fn run(&mut self, input: &[u8]) -> empf_sim::Result<Trace> {
+        self.model.run(planar(self.network, input)?.view()).map_err(|e| trainer_error(&e))
+    }
+}
