@@ -1,0 +1,126 @@
+//! Why a network cannot be compiled.
+
+use std::fmt::Write;
+
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Every text says what is wrong, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Network or architecture contradict themselves.
+    #[error(transparent)]
+    Invalid(#[from] empf_ir::Error),
+    /// The calibration images do not fit the network.
+    #[error("calibration: {0}")]
+    Calibration(#[from] empf_golden::Error),
+    /// There is nothing to calibrate on.
+    #[error("calibration needs at least one image; give a data set")]
+    NoImages,
+    /// An operator, or a combination of operators, that is not supported.
+    #[error("node `{node}`: {message}")]
+    Unsupported {
+        /// The node.
+        node: String,
+        /// What is not supported and what is.
+        message: String,
+    },
+    /// A number of the network that has no integer form.
+    #[error("node `{node}`, {tensor}[{step}][{channel}]: {value} {message}")]
+    Number {
+        /// The node.
+        node: String,
+        /// What the number is.
+        tensor: &'static str,
+        /// Time-step.
+        step: usize,
+        /// Channel.
+        channel: usize,
+        /// The number.
+        value: f64,
+        /// Why it does not fit and what to do.
+        message: String,
+    },
+    /// Network and architecture differ in a width.
+    #[error(
+        "the integer network has {name} = {network}, the architecture {name} = {arch}; quantize for this architecture"
+    )]
+    Width {
+        /// `act_bits` or `membrane_bits`.
+        name: &'static str,
+        /// The network's.
+        network: u32,
+        /// The architecture's.
+        arch: u32,
+    },
+    /// An accumulator or a logit can overflow.
+    #[error(
+        "node `{node}`: {what} of output channel {channel} can need {needed} bits, there are {available}; {advice}"
+    )]
+    Overflow {
+        /// The layer.
+        node: String,
+        /// `the accumulator` or `the logit`.
+        what: &'static str,
+        /// The worst output channel.
+        channel: usize,
+        /// Bits that hold every reachable value.
+        needed: u32,
+        /// Bits of the architecture.
+        available: u32,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The network does not fit the memories.
+    #[error("the network does not fit the architecture:{}", listed(.0))]
+    Memory(Vec<Shortage>),
+    /// A pass was given what an earlier one has not made yet.
+    #[error("pass `{pass}` needs {expected}; run the passes in their order")]
+    PassOrder {
+        /// The pass.
+        pass: &'static str,
+        /// What it reads.
+        expected: &'static str,
+    },
+    /// No pass has this name.
+    #[error("there is no pass `{name}`; the passes are {known}")]
+    UnknownPass {
+        /// The name.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+}
+
+/// A memory that is too small.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shortage {
+    /// Which memory.
+    pub memory: &'static str,
+    /// Words needed.
+    pub needed: usize,
+    /// Words there are.
+    pub available: usize,
+    /// The `ArchConfig` field that gives its depth.
+    pub field: &'static str,
+}
+
+fn listed(shortages: &[Shortage]) -> String {
+    let mut text = String::new();
+    for s in shortages {
+        let missing = s.needed - s.available;
+        let Shortage { memory, needed, available, field } = s;
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
+            "\n  {memory} needs {needed} words, has {available}: {missing} are missing; raise {field}"
+        );
+    }
+    text
+}
+
+impl Error {
+    pub(crate) fn unsupported(node: &str, message: impl Into<String>) -> Self {
+        Error::Unsupported { node: node.into(), message: message.into() }
+    }
+}

@@ -1,0 +1,208 @@
+//! Finds the stages that the accelerator runs: convolution and neuron become one, and every layer that reads
+//! the input gets its windows unfolded.
+
+use crate::digits;
+use crate::plan::{ArrayWork, Buffer, Plan, Stage, Tiling, Window, Work};
+use crate::{Error, Result};
+use empf_ir::quant::Kind;
+use empf_ir::{ArchConfig, INPUT, Node, QuantNetwork, QuantOp, Shape, WeightKind};
+
+/// Stages and buffers of `network`, without addresses.
+pub fn lower(network: &QuantNetwork, arch: &ArchConfig) -> Result<Plan> {
+    arch.validate()?;
+    network.validate()?;
+    check_widths(network, arch)?;
+    let mut lowering = Lowering { network, arch, shapes: network.shapes()?, plan: Plan::default() };
+    for (index, node) in network.nodes.iter().enumerate() {
+        lowering.node(index, node)?;
+    }
+    let mut plan = lowering.plan;
+    for (index, stage) in plan.stages.iter().enumerate() {
+        if let Some(buffer) = stage.reads {
+            plan.buffers[buffer].last_read = index;
+        }
+    }
+    Ok(plan)
+}
+
+fn check_widths(network: &QuantNetwork, arch: &ArchConfig) -> Result<()> {
+    for (name, network, arch) in [
+        ("act_bits", network.act_bits, arch.act_bits),
+        ("membrane_bits", network.membrane_bits, arch.membrane_bits),
+    ] {
+        if network != arch {
+            return Err(Error::Width { name, network, arch });
+        }
+    }
+    Ok(())
+}
+
+fn addition(node: &Node<QuantOp>) -> Error {
+    let message = "the addition of currents is not yet in hardware; the golden model runs it";
+    Error::unsupported(&node.name, message)
+}
+
+struct Lowering<'a> {
+    network: &'a QuantNetwork,
+    arch: &'a ArchConfig,
+    shapes: Vec<Shape>,
+    plan: Plan,
+}
+
+/// A layer that multiplies: what its weights are and where its windows lie.
+struct Layer<'a> {
+    /// The convolution or linear node.
+    node: &'a Node<QuantOp>,
+    neuron: Option<&'a str>,
+    window: Window,
+    weights: WeightKind,
+    output: Shape,
+}
+
+impl<'a> Lowering<'a> {
+    fn node(&mut self, index: usize, node: &'a Node<QuantOp>) -> Result<()> {
+        match node.op {
+            QuantOp::Conv { .. } => self.check_current(node),
+            QuantOp::Neuron { .. } => self.neuron(index, node),
+            QuantOp::AvgPool { kernel, stride, shift } => {
+                let reads = self.buffer_of(&node.inputs[0]).ok_or_else(|| {
+                    Error::unsupported(&node.name, "pooling of the input is not in hardware; pool the data")
+                })?;
+                self.push(
+                    &node.name,
+                    Some(reads),
+                    Some(self.shapes[index]),
+                    Work::Pool { kernel, stride, shift },
+                );
+                Ok(())
+            }
+            QuantOp::Linear { .. } => self.linear(index, node),
+            QuantOp::Add => Err(addition(node)),
+        }
+    }
+
+    /// A current exists only between accumulator and neuron, so exactly one neuron must read it.
+    fn check_current(&self, node: &Node<QuantOp>) -> Result<()> {
+        let readers: Vec<_> = self.network.nodes.iter().filter(|n| n.inputs.contains(&node.name)).collect();
+        match readers.as_slice() {
+            [one] if one.op == QuantOp::Add => Err(addition(one)),
+            [one] if one.op.kinds().0 == Kind::Current => Ok(()),
+            _ => Err(Error::unsupported(
+                &node.name,
+                format!(
+                    "its current is read by {} nodes; in hardware exactly one neuron reads it",
+                    readers.len()
+                ),
+            )),
+        }
+    }
+
+    fn neuron(&mut self, index: usize, neuron: &'a Node<QuantOp>) -> Result<()> {
+        let source = self.network.position(&neuron.inputs[0]);
+        let node = source.map(|i| &self.network.nodes[i]);
+        let Some((node, QuantOp::Conv { kernel, stride, padding, weights, zero_point, .. })) =
+            node.map(|n| (n, &n.op))
+        else {
+            return Err(Error::unsupported(&neuron.name, "in hardware a neuron reads a convolution"));
+        };
+        if *zero_point != 0 && node.inputs[0] != INPUT {
+            return Err(Error::unsupported(
+                &node.name,
+                format!("its zero_point is {zero_point}; that of spikes is 0"),
+            ));
+        }
+        let window = Window { kernel: *kernel, stride: *stride, padding: *padding, zero_point: *zero_point };
+        let output = self.shapes[index];
+        self.layer(&Layer { node, neuron: Some(&neuron.name), window, weights: *weights, output })
+    }
+
+    fn linear(&mut self, index: usize, node: &'a Node<QuantOp>) -> Result<()> {
+        if index + 1 != self.network.nodes.len() {
+            return Err(Error::unsupported(&node.name, "only the last node can be linear"));
+        }
+        let read = self.network.shape_of(&node.inputs[0], &self.shapes);
+        if read.height != read.width {
+            return Err(Error::unsupported(
+                &node.name,
+                format!("reads a {read} map; in hardware its map is square, pool it first"),
+            ));
+        }
+        let window = Window { kernel: read.height, stride: 1, padding: 0, zero_point: 0 };
+        let output = self.shapes[index];
+        self.layer(&Layer { node, neuron: None, window, weights: WeightKind::Float, output })
+    }
+
+    fn layer(&mut self, layer: &Layer) -> Result<()> {
+        let source = &layer.node.inputs[0];
+        let (reads, window, unfolded) = match self.buffer_of(source) {
+            Some(buffer) => (buffer, layer.window, None),
+            None => {
+                let channels = self.network.input.channels;
+                let window = Window { kernel: 1, stride: 1, padding: 0, zero_point: 0 };
+                (self.unfold(layer), window, Some((channels, layer.window.kernel)))
+            }
+        };
+        let buffer = &self.plan.buffers[reads];
+        let (frames, planes, act_bits) = (buffer.frames, buffer.planes as u32, self.arch.act_bits);
+        let (frames, summed_frames) = if layer.neuron.is_some() { (frames, 1) } else { (1, frames) };
+        let max_code = i64::from(self.network.max_code_of(source));
+        let plane_max = |plane: u32| (max_code >> (act_bits * plane)).min((1 << act_bits) - 1);
+        let digits = digits::digits(layer.weights == WeightKind::Sign, planes);
+        let work = ArrayWork {
+            layer: layer.node.name.clone(),
+            neuron: layer.neuron.map(Into::into),
+            window,
+            unfolded,
+            output: layer.output,
+            frames,
+            summed_frames,
+            passes: digits::passes(digits, planes, act_bits),
+            plane_maxima: (0..planes).map(plane_max).collect(),
+            tiling: Tiling::default(),
+            accumulator_bits: 0,
+            weight_base: 0,
+            parameter_base: 0,
+        };
+        let result = layer.neuron.is_some().then_some(layer.output);
+        let name = layer.neuron.unwrap_or(&layer.node.name);
+        self.push(name, Some(reads), result, Work::Array(Box::new(work)));
+        Ok(())
+    }
+
+    /// Unfolds the input for `layer` and gives the buffer that holds its windows.
+    fn unfold(&mut self, layer: &Layer) -> usize {
+        let first = !self.plan.stages.iter().any(|s| matches!(s.work, Work::Unfold(_)));
+        let name = if first { INPUT.to_owned() } else { format!("{INPUT}@{}", layer.node.name) };
+        let kernel = layer.window.kernel;
+        // A linear layer's window is the whole map.
+        let Shape { height, width, .. } = layer.output;
+        let shape = Shape::new(kernel * kernel * self.network.input.channels, height, width);
+        self.push(&name, None, Some(shape), Work::Unfold(layer.window));
+        let buffer = self.plan.buffers.len() - 1;
+        self.plan.buffers[buffer].frames = self.network.input.frames;
+        self.plan.buffers[buffer].planes = self.arch.input_planes();
+        buffer
+    }
+
+    fn push(&mut self, node: &str, reads: Option<usize>, result: Option<Shape>, work: Work) {
+        let stage = self.plan.stages.len();
+        let writes = result.map(|shape| {
+            self.plan.buffers.push(Buffer {
+                node: node.into(),
+                shape,
+                frames: self.network.time_steps,
+                planes: 1,
+                written_by: stage,
+                last_read: stage,
+                base: 0,
+            });
+            self.plan.buffers.len() - 1
+        });
+        self.plan.stages.push(Stage { node: node.into(), reads, writes, work });
+    }
+
+    /// Buffer of a node; `None` for the input.
+    fn buffer_of(&self, node: &str) -> Option<usize> {
+        if node == INPUT { None } else { self.plan.buffers.iter().position(|b| b.node == node) }
+    }
+}
