@@ -3,34 +3,39 @@
 use empf_ir::{ArchConfig, INPUT, Node, QuantInput, QuantNetwork, QuantOp, Tensors, WeightKind};
 
 /// A small deterministic generator.
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1234_5678_9abc_def1)
     }
 
     /// A number in `low..=high`.
-    pub fn range(&mut self, low: i64, high: i64) -> i64 {
+    pub(crate) fn range(&mut self, low: i64, high: i64) -> i64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         low + ((self.0 >> 24) as i64 % (high - low + 1))
     }
 
-    pub fn size(&mut self, low: usize, high: usize) -> usize {
+    pub(crate) fn size(&mut self, low: usize, high: usize) -> usize {
         self.range(low as i64, high as i64) as usize
     }
 
-    pub fn pick<T: Copy>(&mut self, of: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, of: &[T]) -> T {
         of[self.size(0, of.len() - 1)]
     }
 }
 
 /// A small architecture: odd shapes, few accumulators, so that layers take several tiles and blocks.
-pub fn arch(r: &mut Random) -> ArchConfig {
+pub(crate) fn arch(r: &mut Random) -> ArchConfig {
     let (rows, cols, lanes) = r.pick(&[(4, 4, 2), (4, 8, 4), (8, 4, 1), (6, 9, 3), (16, 16, 8)]);
     let accumulator_depth = r.pick(&[16, 40, 512]);
     let act_bits = r.pick(&[2, 3, 4, 6, 8]);
-    ArchConfig { lanes, accumulator_depth, membrane_bits: r.pick(&[12, 16, 24]), ..ArchConfig::sized(rows, cols, act_bits) }
+    ArchConfig {
+        lanes,
+        accumulator_depth,
+        membrane_bits: r.pick(&[12, 16, 24]),
+        ..ArchConfig::sized(rows, cols, act_bits)
+    }
 }
 
 struct Builder<'r> {
@@ -66,7 +71,10 @@ impl Builder<'_> {
         let zero_point = if input { self.r.size(0, 255) as u8 } else { 0 };
         let (name, neuron) = (format!("c{index}"), format!("n{index}"));
         let shift = self.r.size(0, 12) as u8;
-        self.node(name.clone(), QuantOp::Conv { out_channels, kernel, stride, padding, weights, zero_point, shift });
+        self.node(
+            name.clone(),
+            QuantOp::Conv { out_channels, kernel, stride, padding, weights, zero_point, shift },
+        );
         let limit = if weights == WeightKind::Sign { 1 } else { 255 };
         let shape = vec![out_channels, self.channels, kernel, kernel];
         self.tensor(&name, "weight", shape, -limit, limit - i64::from(limit > 1), true);
@@ -97,7 +105,7 @@ impl Builder<'_> {
 }
 
 /// A feed-forward network for `arch`.
-pub fn network(r: &mut Random, arch: &ArchConfig) -> QuantNetwork {
+pub(crate) fn network(r: &mut Random, arch: &ArchConfig) -> QuantNetwork {
     let time_steps = r.pick(&[1, 2, 4]);
     let (channels, size, classes) = (r.size(1, 4), r.size(3, 9), r.size(1, 11));
     let network = QuantNetwork {

@@ -1,0 +1,90 @@
+//! Descriptors and refusals of the back half.
+
+mod common;
+
+use common::{Random, arch, network};
+use empf_compiler::{Error, lower};
+use empf_ir::Program;
+use empf_ir::program::{Conv, Descriptor};
+use proptest::prelude::*;
+
+/// Addresses of frame 0 that the stream walks, in order: (y, x, ky, kx, block) and the address.
+fn walked(d: &Conv, rows: u32) -> Vec<([u32; 5], u32)> {
+    let mut all = Vec::new();
+    let mut position = d.in_origin;
+    for y in 0..rows {
+        for x in 0..d.out_width {
+            let mut address = position;
+            for ky in 0..d.kernel {
+                for kx in 0..d.kernel {
+                    for block in 0..d.blocks {
+                        all.push(([y, x, ky, kx, block], address));
+                        let ends = kx + 1 == d.kernel && block + 1 == d.blocks;
+                        address = address.wrapping_add(if ends { d.ky_step } else { 1 });
+                    }
+                }
+            }
+            let step = if x + 1 == d.out_width { d.row_step } else { d.x_step };
+            position = position.wrapping_add(step);
+        }
+    }
+    all
+}
+
+fn check_walk(program: &Program, d: &Conv) {
+    let base = program.placements.iter().map(|p| i64::from(p.base)).collect::<Vec<_>>();
+    let positions = (d.tiles - 1) * d.tile_positions + d.last_tile_positions;
+    let border = i64::from(d.padding * (d.in_width + 1) * d.blocks);
+    let origin = i64::from(d.in_origin as i32) + border;
+    assert!(base.contains(&origin), "no tensor starts at {origin}");
+    for ([y, x, ky, kx, block], address) in walked(d, positions / d.out_width) {
+        let row = i64::from(y * d.stride + ky) - i64::from(d.padding);
+        let column = i64::from(x * d.stride + kx) - i64::from(d.padding);
+        let expected =
+            origin + (row * i64::from(d.in_width) + column) * i64::from(d.blocks) + i64::from(block);
+        assert_eq!(address, expected as u32, "y {y}, x {x}, ky {ky}, kx {kx}, block {block}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn streams_walk_the_map(seed in any::<u64>()) {
+        let mut r = Random::new(seed);
+        let arch = arch(&mut r);
+        let network = network(&mut r, &arch);
+        let program = lower(&network, &arch).unwrap();
+        for step in &program.steps {
+            if let Descriptor::Conv(d) = &step.descriptor {
+                check_walk(&program, d);
+            }
+        }
+        prop_assert_eq!(&program, &lower(&network, &arch).unwrap());
+        prop_assert_eq!(program.schedule().len(), program.memory.schedule);
+        prop_assert_eq!(program.weights.len(), program.memory.weight);
+        prop_assert_eq!(program.parameters.len(), program.memory.parameter);
+    }
+}
+
+#[test]
+fn small_memories_are_named_with_what_is_missing() {
+    let mut r = Random::new(7);
+    let mut arch = arch(&mut r);
+    let network = network(&mut r, &arch);
+    let needed = lower(&network, &arch).unwrap().memory.weight;
+    arch.weight_depth = 16;
+    let error = lower(&network, &arch).unwrap_err();
+    assert!(matches!(error, Error::Memory(_)));
+    let text = format!("the weight memory needs {needed} words, has 16: {} are missing", needed - 16);
+    assert!(error.to_string().contains(&text), "{error}");
+}
+
+#[test]
+fn overflow_is_refused_with_layer_and_bits() {
+    let mut r = Random::new(3);
+    let mut arch = arch(&mut r);
+    let network = network(&mut r, &arch);
+    arch.acc_bits = arch.sum_bits();
+    let error = lower(&network, &arch).unwrap_err();
+    assert!(matches!(&error, Error::Overflow { needed, available, .. } if needed > available), "{error}");
+    assert!(error.to_string().starts_with("node `"), "{error}");
+}
