@@ -25,7 +25,9 @@ pub(super) struct Source<'a> {
     pub(super) waves: bool,
 }
 
-const VERILATOR_FLAGS: [&str; 13] = [
+const VERILATOR_FLAGS: [&str; 15] = [
+    "--default-language",
+    "1364-2005",
     "--cc",
     "--prefix",
     "Vdut",
