@@ -153,6 +153,11 @@ int empf_run(void* handle, const uint8_t* input, size_t bytes, int32_t* logits, 
     if (!run.send(input, bytes, limit)) return ended(INPUT_REFUSED);
     if (!run.write(CONTROL, 1)) return ended(CONTROL_REFUSED);
     if (Status status = run.receive(logits, count, limit)) return ended(status);
+    // The schedule's end is read after the last logit; until then the counter runs.
+    for (uint32_t status = 1; status & 1;) {
+        if (!run.read(STATUS, status)) return ended(CONTROL_REFUSED);
+        if (run.cycles > limit) return ended(NO_RESULT);
+    }
     if (!run.read(CYCLES, *counted)) return ended(CONTROL_REFUSED);
     return ended(DONE);
 }
