@@ -47,7 +47,7 @@ unit! {
         build_id_i: Wire<In> = Wire::new(DATA_BITS),
         start_o: Wire<Out> = Wire::new(1),
         pending: Wire<Local> = Wire::new(1),
-        automatic: Wire<Local> = Wire::new(1),
+        continuous: Wire<Local> = Wire::new(1),
         done: Wire<Local> = Wire::new(1),
     }
 }
@@ -77,9 +77,9 @@ impl AxiLite {
             & self.wstrb_i.e().bit(0);
         let start = &control & self.wdata_i.e().bit(0);
         rtl.register(&self.pending, 0).when(&start, lit(1, 1)).when(&self.busy_i, lit(0, 1));
-        rtl.register(&self.automatic, 0).when(control, self.wdata_i.e().bit(1));
+        rtl.register(&self.continuous, 0).when(control, self.wdata_i.e().bit(1));
         rtl.register(&self.done, 0).when(&self.finished_i, lit(1, 1)).when(start | &self.busy_i, lit(0, 1));
-        rtl.assign(&self.start_o, &self.pending | &self.automatic);
+        rtl.assign(&self.start_o, &self.pending | &self.continuous);
         rtl.discard(&self.wdata_i);
         rtl.discard(&self.wstrb_i);
         rtl.discard(&self.awaddr_i);
@@ -90,7 +90,7 @@ impl AxiLite {
         let taken = &self.arvalid_i & !&self.rvalid_o;
         let pad = |bits: Expr| bits.zext(DATA_BITS);
         let registers = [
-            pad(concat([&self.automatic, &self.pending])),
+            pad(concat([&self.continuous, &self.pending])),
             pad(concat([self.full_i.e(), self.error_i.e(), self.done.e(), self.busy_i.e()])),
             self.cycles_i.e(),
             self.build_id_i.e(),
