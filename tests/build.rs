@@ -14,7 +14,7 @@ fn main() {
     for file in files {
         let stem = file.file_stem().and_then(|stem| stem.to_str()).expect("a case file's name is text");
         let name: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
-        writeln!(tests, "#[test]\nfn case_{name}() {{\n    check({:?});\n}}\n", file)
+        writeln!(tests, "#[test]\nfn case_{name}() {{\n    check({file:?});\n}}\n")
             .expect("writing to a string");
     }
     let out = std::env::var_os("OUT_DIR").expect("set by cargo");
