@@ -1,2 +1,40 @@
-//! see lib
-fn main() {}
+//! `empf`: from a trained EM-PF spiking network to Verilog.
+
+mod arch_args;
+mod cmd_emit;
+mod cmd_train;
+mod data;
+mod error;
+mod folder;
+mod output;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// From a trained EM-PF spiking network to bit-exact Verilog.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Train(cmd_train::Args),
+    Emit(cmd_emit::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Train(args) => cmd_train::run(&args),
+        Command::Emit(args) => cmd_emit::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

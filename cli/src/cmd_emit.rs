@@ -1,0 +1,46 @@
+//! `empf emit`: the Verilog of an accelerator alone.
+
+use crate::arch_args::ArchArgs;
+use crate::error::Result;
+use crate::folder;
+use crate::output::{grouped, print};
+use empf_ir::store;
+use std::path::PathBuf;
+
+/// Name of the Verilog file, by which a folder is known to be a result.
+const VERILOG: &str = "accel.v";
+
+/// Write the Verilog of an accelerator
+///
+/// The accelerator runs every network that fits its memories, so it depends on the architecture alone. The
+/// folder holds accel.v (top module empf_top) and arch.json, the architecture that it was made from.
+///
+/// Example: empf emit --rows 16 --cols 16 --act-bits 8 --adder ecp5 -o build/accel
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    arch: ArchArgs,
+    /// Folder to write
+    #[arg(short, long, value_name = "DIR")]
+    output: PathBuf,
+}
+
+/// Writes the folder, whole or not at all.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let arch = args.arch.resolve()?;
+    let verilog = empf_hw::emit_accelerator(&arch)?;
+    folder::write(&args.output, VERILOG, |folder| {
+        store::write_json(&folder.join("arch.json"), &arch)?;
+        Ok(store::write(&folder.join(VERILOG), verilog.as_bytes())?)
+    })?;
+    let modules = verilog.lines().filter(|line| line.starts_with("module ")).count();
+    print(&format!(
+        "{}x{} array, A = {}: {modules} modules, {} bytes in {}",
+        arch.rows,
+        arch.cols,
+        arch.act_bits,
+        grouped(verilog.len() as u64),
+        args.output.join(VERILOG).display()
+    ))
+}

@@ -1,0 +1,105 @@
+//! `empf train`: online training of a network.
+
+use crate::data::{load, standardised};
+use crate::error::{Error, Result};
+use crate::output::{percent, print};
+use empf_ir::store;
+use empf_trainer::Bar;
+use empf_trainer::data::Split;
+use empf_trainer::evaluate::evaluate;
+use empf_trainer::presets::{PRESETS, Target, preset, settings};
+use empf_trainer::train::{CheckpointPlan, Rule, Task, TrainConfig, train};
+use std::path::PathBuf;
+
+/// Name of the checkpoint in a run's folder.
+const CHECKPOINT: &str = "checkpoint.safetensors";
+
+/// Train a network online: nothing flows back through time
+///
+/// The run's folder holds a checkpoint and, at the end, network/ with network.json and
+/// weights.safetensors. The same options give the same weights, however often a run is interrupted.
+///
+/// Example: empf train --data glyphs --network tiny -o runs/tiny
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// `glyphs`, which is generated, or a folder with the idx files of an MNIST-like set
+    #[arg(long, default_value = "glyphs", value_name = "glyphs|DIR")]
+    data: String,
+    /// tiny or vgg-small
+    #[arg(long, default_value = "tiny")]
+    network: String,
+    /// T
+    #[arg(long, default_value_t = 4)]
+    time_steps: usize,
+    /// Factor on the network's channel counts
+    #[arg(long, default_value_t = 1.0)]
+    width: f64,
+    /// Passes over the data [default: the network's]
+    #[arg(long)]
+    epochs: Option<usize>,
+    /// Images a batch [default: the network's]
+    #[arg(long)]
+    batch: Option<usize>,
+    /// Learning rate [default: the network's]
+    #[arg(long)]
+    rate: Option<f64>,
+    /// Decides initial weights, order and augmentation [default: the network's]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Pass every time-step back, not one random step of each batch
+    #[arg(long)]
+    online: bool,
+    /// Go on from the checkpoint in the run's folder
+    #[arg(long)]
+    resume: bool,
+    /// Folder of the run
+    #[arg(short, long, value_name = "RUN")]
+    output: PathBuf,
+}
+
+impl Args {
+    fn config(&self) -> TrainConfig {
+        let mut config = settings(&self.network);
+        config.epochs = self.epochs.unwrap_or(config.epochs);
+        config.batch_size = self.batch.unwrap_or(config.batch_size);
+        config.rate = self.rate.unwrap_or(config.rate);
+        config.seed = self.seed.unwrap_or(config.seed);
+        if self.online {
+            config.rule = Rule::Online;
+        }
+        config
+    }
+}
+
+/// Trains, saves the network and prints its accuracy.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    if !PRESETS.contains(&args.network.as_str()) {
+        let message = format!("`{}` is not one of {}", args.network, PRESETS.join(", "));
+        return Err(Error::Option { option: "network", message });
+    }
+    let checkpoint = args.output.join(CHECKPOINT);
+    if checkpoint.exists() && !args.resume {
+        let message = "holds a checkpoint of an earlier run; add --resume to go on, or choose another output";
+        return Err(Error::file(&args.output, message));
+    }
+    let Split { train: images, test, .. } = load(&args.data)?;
+    let input = standardised(&images);
+    let target = Target { input, classes: images.classes, time_steps: args.time_steps, width: args.width };
+    let network = preset(&args.network, &target)?;
+    store::create_dir(&args.output)?;
+    let config = args.config();
+    let plan = CheckpointPlan { path: checkpoint, every: 200 };
+    let task = Task {
+        network: &network,
+        train: &images,
+        test: Some(&test),
+        config: &config,
+        checkpoint: Some(&plan),
+    };
+    let mut model = train(task, &mut Bar::default())?;
+    let folder = args.output.join("network");
+    model.to_network().save(&folder)?;
+    let judged = evaluate(&mut model, &test, config.batch_size)?;
+    print(&format!("test accuracy {}; network in {}", percent(judged.accuracy()), folder.display()))
+}

@@ -1,0 +1,39 @@
+//! What a verb can fail with.
+
+use std::path::PathBuf;
+
+/// A result of a verb.
+pub(crate) type Result<T> = std::result::Result<T, Error>;
+
+/// Every text says what is wrong, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// Data on disk.
+    #[error(transparent)]
+    Data(#[from] empf_ir::Error),
+    #[error(transparent)]
+    Train(#[from] empf_trainer::Error),
+    #[error("cannot emit the accelerator: {0}")]
+    Emit(#[from] empf_hw::emit::EmitError),
+    /// A file or folder that cannot be used.
+    #[error("{path}: {message}")]
+    File {
+        path: PathBuf,
+        /// What is wrong with it and what to do.
+        message: String,
+    },
+    /// An option whose value cannot be used.
+    #[error("--{option}: {message}")]
+    Option {
+        option: &'static str,
+        /// The value and what is allowed.
+        message: String,
+    },
+}
+
+impl Error {
+    /// An [`Error::File`] about `path`.
+    pub(crate) fn file(path: impl Into<PathBuf>, message: impl std::fmt::Display) -> Self {
+        Error::File { path: path.into(), message: message.to_string() }
+    }
+}
