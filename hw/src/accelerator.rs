@@ -2,7 +2,7 @@
 
 use crate::accumulator::{Accumulators, Control};
 use crate::activation_memory::ActivationMemory;
-use crate::array::Array;
+use crate::array::{Array, Skew};
 use crate::axi_lite::{ADDRESS_BITS, AxiLite};
 use crate::drain::Drain;
 use crate::input_buffer::InputBuffer;
@@ -93,6 +93,7 @@ pub struct Accelerator {
     unfold: Unfold,
     stream: Stream,
     activations: ActivationMemory,
+    skew: Skew,
     array: Array,
     accumulators: Accumulators,
     drain: Drain,
@@ -151,6 +152,7 @@ impl Accelerator {
             unfold: Unfold::new(arch),
             stream: Stream::new(arch),
             activations: ActivationMemory::new(arch),
+            skew: Skew::new(arch),
             array: Array::new(arch),
             accumulators: Accumulators::new(arch),
             drain: Drain::new(arch),
@@ -186,6 +188,7 @@ impl Accelerator {
             &self.unfold.clock,
             &self.stream.clock,
             &self.activations.clock,
+            &self.skew.clock,
             &self.array.clock,
             &self.accumulators.clock,
             &self.drain.clock,
@@ -320,8 +323,11 @@ impl Accelerator {
         rtl.register(&self.weight_first, 0).set(&self.stream.weight_first_o);
         rtl.assign(&array.load_i, &self.weight_first);
         rtl.assign(&array.weight_i, &self.weights.data_o);
-        for (act, code) in array.act_i.iter().zip(&self.activations.masked_o) {
+        for (act, code) in self.skew.act_i.iter().zip(&self.activations.masked_o) {
             rtl.assign(act, code);
+        }
+        for (act, skewed) in array.act_i.iter().zip(&self.skew.act_o) {
+            rtl.assign(act, skewed);
         }
         let control = rtl.delay(&self.stream.control_o, &self.control);
         let last = rtl.delay(&self.stream.last_o, &self.last);

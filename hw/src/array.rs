@@ -1,7 +1,7 @@
 //! Weight-stationary +-1 systolic array.
 //!
-//! Activations of a vector enter side by side, are skewed a cycle a row, and move right through a register
-//! behind every second column; sums move down. The pipeline never stops.
+//! The activation of row r enters r cycles after that of row 0 and moves right through a register behind every
+//! second column; sums move down. The pipeline never stops.
 //!
 //! Weights travel with the activations: word r of a tile (one bit a column) enters r cycles after word 0, and
 //! the bit of (row r, column c) is written `r + c / 2` cycles after `load_i`, in the cycle before the tile's
@@ -12,7 +12,7 @@
 //! cycle      t0        t0+1       ...  t0+rows-1    t0+rows     t0+rows+1
 //! load_i     1
 //! weight_i   word 0    word 1          last word    (word 0 of the next tile)
-//! act_i                vector 0
+//! act_i[0]             vector 0
 //! sum_o[0]                                                      sum of vector 0
 //! ```
 //!
@@ -21,6 +21,9 @@
 mod ccu2c;
 mod column;
 mod pe;
+mod skew;
+
+pub use skew::Skew;
 
 use crate::rtl::prelude::*;
 use crate::unit_macro::unit;
@@ -28,18 +31,18 @@ use column::{Column, Pass, sum_bits};
 use empf_ir::{AdderForm, ArchConfig};
 
 unit! {
-    /// `rows` x `cols` elements with the skew of the activations.
+    /// `rows` x `cols` elements.
     pub struct Array(rows: usize, cols: usize, act_bits: usize, form: AdderForm) "array" {
         /// With the first weight word of a tile.
         load_i: Wire<In> = Wire::new(1),
         /// Bit c is the weight of column c, 1 for +1.
         weight_i: Wire<In> = Wire::new(cols),
+        /// Row r's is due r cycles after row 0's.
         act_i: Vec<Wire<In>> = Wire::array(rows, act_bits),
         /// In the polarity of the last row.
         sum_o: Vec<Wire<Out>> = Wire::array(cols, sum_bits(act_bits, rows)),
         /// 1: `sum_o` is inverted.
         invert_o: Vec<Wire<Out>> = Wire::array(cols, 1),
-        skew: Vec<Wire<Local>> = Wire::array(rows * (rows - 1) / 2, act_bits),
         load: Vec<Wire<Local>> = Wire::array(rows - 1 + (cols - 1) / 2, 1),
         weight: Vec<Wire<Local>> = (1..=(cols - 1) / 2).map(|stage| Wire::new(cols - 2 * stage)).collect(),
         columns: Vec<Column> = (0..cols).map(|c| Column::new(rows, act_bits, passes(c, cols), form)).collect(),
@@ -91,11 +94,8 @@ impl Array {
 
     fn pass_activations(&mut self) {
         let rtl = &mut self._rtl;
-        let mut stages = &self.skew[..];
         for (r, input) in self.act_i.iter().enumerate() {
-            let (own, rest) = stages.split_at(r);
-            stages = rest;
-            let mut act = rtl.delay(input, own);
+            let mut act = input.e();
             for column in &self.columns {
                 rtl.assign(&column.act_i[r], &act);
                 if let Some(output) = column.act_o.get(r) {
@@ -137,9 +137,8 @@ mod tests {
             array
                 .weight_i
                 .set(weights.get(tile).and_then(|w| w.get(word)).copied().unwrap_or(rng.next_u64() & mask));
-            let vector = cycle.checked_sub(1).and_then(|v| acts.get(v));
             for (r, act) in array.act_i.iter().enumerate() {
-                act.set(vector.map_or(0, |v| v[r]));
+                act.set(cycle.checked_sub(1 + r).and_then(|v| acts.get(v)).map_or(0, |v| v[r]));
             }
             array.tick();
             for c in 0..cols {
