@@ -1,5 +1,6 @@
 //! Why a network cannot be compiled.
 
+use crate::passes::Pass;
 use std::fmt::Write;
 
 /// A result of this crate.
@@ -78,7 +79,7 @@ pub enum Error {
     #[error("pass `{pass}` needs {expected}; run the passes in their order")]
     PassOrder {
         /// The pass.
-        pass: &'static str,
+        pass: Pass,
         /// What it reads.
         expected: &'static str,
     },

@@ -1,8 +1,111 @@
-//! The passes, one a file.
+//! The passes, one a file, and their order.
+//!
+//! Front half, on float numbers: [`import`], [`fold_bn`], [`reparameterize`], [`calibrate`], [`quantize`].
+//! Back half, on integers: [`lower`], [`tile`], [`prove`], [`allocate`], [`schedule`], [`emit`].
 
 pub mod allocate;
+pub mod calibrate;
 pub mod emit;
+pub mod fold_bn;
+pub mod import;
 pub mod lower;
 pub mod prove;
+pub mod quantize;
+pub mod reparameterize;
 pub mod schedule;
 pub mod tile;
+
+use crate::{Error, Result};
+use std::fmt;
+
+/// A step of the compilation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pass {
+    /// Reads the float network.
+    Import,
+    /// Folds batch normalisations into convolutions.
+    FoldBn,
+    /// Makes version I neurons with an offset out of version II.
+    Reparameterize,
+    /// Notes the ranges of currents, potentials and spikes.
+    Calibrate,
+    /// Makes every number an integer.
+    Quantize,
+    /// Finds the stages that the accelerator runs.
+    Lower,
+    /// Cuts positions into tiles.
+    Tile,
+    /// Proves the widths of accumulators and logits.
+    Prove,
+    /// Gives everything its address.
+    Allocate,
+    /// Writes descriptors.
+    Schedule,
+    /// Fills ROM images.
+    Emit,
+}
+
+impl Pass {
+    /// In the order in which they run.
+    pub const ALL: [Pass; 11] = [
+        Pass::Import,
+        Pass::FoldBn,
+        Pass::Reparameterize,
+        Pass::Calibrate,
+        Pass::Quantize,
+        Pass::Lower,
+        Pass::Tile,
+        Pass::Prove,
+        Pass::Allocate,
+        Pass::Schedule,
+        Pass::Emit,
+    ];
+
+    /// Its name, that of its file.
+    pub fn name(self) -> &'static str {
+        self.texts().0
+    }
+
+    /// What it does, for people.
+    pub fn about(self) -> &'static str {
+        self.texts().1
+    }
+
+    fn texts(self) -> (&'static str, &'static str) {
+        match self {
+            Pass::Import => ("import", "read the float network and take the signs of +-1 weights"),
+            Pass::FoldBn => {
+                ("fold_bn", "fold batch normalisations into convolutions; negative gains flip weights")
+            }
+            Pass::Reparameterize => {
+                ("reparameterize", "make version I neurons with an offset out of version II")
+            }
+            Pass::Calibrate => {
+                ("calibrate", "run on images and note the ranges of currents, potentials and spikes")
+            }
+            Pass::Quantize => ("quantize", "choose formats and make every number an integer"),
+            Pass::Lower => ("lower", "find the stages that the accelerator runs"),
+            Pass::Tile => ("tile", "cut positions into tiles that fit the accumulators"),
+            Pass::Prove => ("prove", "prove that no accumulator and no logit can overflow"),
+            Pass::Allocate => ("allocate", "give tensors, weights and parameters their addresses"),
+            Pass::Schedule => ("schedule", "write the descriptor of each stage"),
+            Pass::Emit => ("emit", "fill the ROM images"),
+        }
+    }
+}
+
+impl std::str::FromStr for Pass {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let known = || Pass::ALL.map(Pass::name).join(", ");
+        let pass = Pass::ALL.into_iter().find(|pass| pass.name() == name);
+        pass.ok_or_else(|| Error::UnknownPass { name: name.into(), known: known() })
+    }
+}
+
+impl fmt::Display for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

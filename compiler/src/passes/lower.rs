@@ -4,6 +4,7 @@
 use crate::digits;
 use crate::plan::{ArrayWork, Buffer, Plan, Stage, Tiling, Window, Work};
 use crate::{Error, Result};
+use empf_ir::program::POOL_WINDOW_BITS;
 use empf_ir::quant::Kind;
 use empf_ir::{ArchConfig, INPUT, Node, QuantNetwork, QuantOp, Shape, WeightKind};
 
@@ -37,6 +38,17 @@ fn check_widths(network: &QuantNetwork, arch: &ArchConfig) -> Result<()> {
     Ok(())
 }
 
+/// The pooling unit's sum holds a window of codes that all are the largest.
+fn check_pool(node: &Node<QuantOp>, [height, width]: [usize; 2]) -> Result<()> {
+    let most = 1 << POOL_WINDOW_BITS;
+    if height * width <= most {
+        return Ok(());
+    }
+    let message =
+        format!("its window of {height}x{width} has more than {most} positions; pool in two steps instead");
+    Err(Error::unsupported(&node.name, message))
+}
+
 fn addition(node: &Node<QuantOp>) -> Error {
     let message = "the addition of currents is not yet in hardware; the golden model runs it";
     Error::unsupported(&node.name, message)
@@ -65,6 +77,7 @@ impl<'a> Lowering<'a> {
             QuantOp::Conv { .. } => self.check_current(node),
             QuantOp::Neuron { .. } => self.neuron(index, node),
             QuantOp::AvgPool { kernel, stride, shift } => {
+                check_pool(node, kernel)?;
                 let reads = self.buffer_of(&node.inputs[0]).ok_or_else(|| {
                     Error::unsupported(&node.name, "pooling of the input is not in hardware; pool the data")
                 })?;

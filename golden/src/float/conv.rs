@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array4, ArrayView1, ArrayView2, ArrayView4, s};
 
 /// Convolution without bias over a border of zeros. `weight` is `[C, C_in, kernel, kernel]`.
-pub(super) fn conv(
+pub fn conv(
     x: ArrayView4<f64>,
     weight: ArrayView4<f64>,
     stride: usize,

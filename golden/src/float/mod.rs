@@ -9,6 +9,8 @@ mod norm;
 mod pool;
 mod run;
 
+pub use conv::conv;
+pub use pool::avg_pool;
 pub use run::{FloatTrace, classify, run};
 
 use ndarray::{Array2, Array4, ArrayView3, ArrayView4, Axis};
@@ -19,8 +21,8 @@ fn frame(x: ArrayView4<f64>, t: usize) -> ArrayView3<f64> {
     x.index_axis_move(Axis(0), t.min(last))
 }
 
-/// `f(step, channel, value)` of every element at every step.
-fn per_step(x: ArrayView4<f64>, steps: usize, f: impl Fn(usize, usize, f64) -> f64) -> Array4<f64> {
+/// `f(step, channel, value)` of every element at every step, `[steps, channel, y, x]`.
+pub fn per_step(x: ArrayView4<f64>, steps: usize, f: impl Fn(usize, usize, f64) -> f64) -> Array4<f64> {
     let (_, channels, height, width) = x.dim();
     Array4::from_shape_fn((steps, channels, height, width), |(t, c, i, j)| {
         f(t, c, frame(x.view(), t)[[c, i, j]])

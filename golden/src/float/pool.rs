@@ -4,7 +4,7 @@ use ndarray::{Array4, ArrayView4, s};
 
 /// Mean over windows without padding; incomplete windows are dropped. `kernel` and `stride` are
 /// (height, width).
-pub(super) fn avg_pool(x: ArrayView4<f64>, kernel: [usize; 2], stride: [usize; 2]) -> Array4<f64> {
+pub fn avg_pool(x: ArrayView4<f64>, kernel: [usize; 2], stride: [usize; 2]) -> Array4<f64> {
     let (frames, channels, height, width) = x.dim();
     let rows = (height - kernel[0]) / stride[0] + 1;
     let columns = (width - kernel[1]) / stride[1] + 1;

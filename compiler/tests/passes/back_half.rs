@@ -1,8 +1,6 @@
 //! Descriptors and refusals of the back half.
 
-mod common;
-
-use common::{Random, arch, network};
+use crate::networks::{Random, arch, network};
 use empf_compiler::{Error, lower};
 use empf_ir::Program;
 use empf_ir::program::{Conv, Descriptor};

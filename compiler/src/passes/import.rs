@@ -1,0 +1,110 @@
+//! Reads the float network: signs are taken, parameters get a value for every time-step and channel, global
+//! pooling becomes a window as large as its map.
+
+use crate::draft::{Affine, Conv, Draft, DraftOp, MembraneNorm, Neuron};
+use crate::{Error, Result};
+use empf_ir::{Network, NeuronVersion, Node, Op, Shape, WeightKind};
+use ndarray::{Array, Array2, Dimension};
+
+/// The draft of `network`.
+pub fn import(network: &Network) -> Result<Draft> {
+    network.validate()?;
+    let shapes = network.shapes()?;
+    let nodes = (network.nodes.iter())
+        .map(|node| {
+            let reader = Reader { network, node, input: network.shape_of(&node.inputs[0], &shapes) };
+            Ok(Node { name: node.name.clone(), inputs: node.inputs.clone(), op: reader.op()? })
+        })
+        .collect::<Result<_>>()?;
+    Ok(Draft {
+        name: network.name.clone(),
+        time_steps: network.time_steps,
+        classes: network.classes,
+        input: network.input.clone(),
+        nodes,
+    })
+}
+
+struct Reader<'a> {
+    network: &'a Network,
+    node: &'a Node<Op>,
+    input: Shape,
+}
+
+impl Reader<'_> {
+    fn op(&self) -> Result<DraftOp> {
+        let Shape { channels, height, width } = self.input;
+        Ok(match self.node.op {
+            Op::Conv { out_channels, kernel, stride, padding, weights } => {
+                let weight = self.shaped("weight", (out_channels, channels, kernel, kernel))?;
+                let sign = |w: f64| if w >= 0.0 { 1.0 } else { -1.0 };
+                let weight = if weights == WeightKind::Sign { weight.mapv_into(sign) } else { weight };
+                let affine = Affine::identity(self.network.time_steps, out_channels);
+                DraftOp::Conv(Box::new(Conv { weights, weight, stride, padding, affine }))
+            }
+            Op::BatchNorm { eps } => DraftOp::BatchNorm(self.batch_norm(eps.into())?),
+            Op::Neuron { version, eps } => DraftOp::Neuron(Box::new(self.neuron(version, eps.into())?)),
+            Op::AvgPool { kernel, stride } => DraftOp::AvgPool { kernel: [kernel; 2], stride: [stride; 2] },
+            Op::GlobalAvgPool => DraftOp::AvgPool { kernel: [height, width], stride: [height, width] },
+            Op::Linear { out_features } => DraftOp::Linear {
+                weight: self.shaped("weight", (out_features, self.input.elements()))?,
+                bias: self.shaped("bias", out_features)?.to_vec(),
+            },
+            Op::Add => DraftOp::Add,
+        })
+    }
+
+    fn values(&self, name: &str) -> Result<Vec<f64>> {
+        let (_, values) = self.network.tensor(&self.node.name, name)?;
+        Ok(values.iter().map(|v| f64::from(*v)).collect())
+    }
+
+    fn shaped<S, D>(&self, name: &str, shape: S) -> Result<Array<f64, D>>
+    where
+        S: ndarray::IntoDimension<Dim = D>,
+        D: Dimension,
+    {
+        Array::from_shape_vec(shape.into_dimension(), self.values(name)?).map_err(|e| {
+            Error::Invalid(empf_ir::Error::invalid(
+                format!("tensor `{}.{name}`", self.node.name),
+                e.to_string(),
+            ))
+        })
+    }
+
+    /// A `[T, C]` tensor; what was stored for the whole layer, or for all time-steps, is repeated.
+    fn per_step(&self, name: &str) -> Result<Array2<f64>> {
+        let values = self.values(name)?;
+        let shape = (self.network.time_steps, self.input.channels);
+        let columns = self.network.tensor(&self.node.name, name)?.0.last().copied().unwrap_or(1);
+        Ok(Array2::from_shape_fn(shape, |(t, c)| values[(t * columns + c % columns) % values.len()]))
+    }
+
+    fn batch_norm(&self, eps: f64) -> Result<Affine> {
+        let gain = self.per_step("gamma")? / (self.per_step("var")? + eps).sqrt();
+        let bias = self.per_step("bias")? - self.per_step("mean")? * &gain;
+        Ok(Affine { gain, bias })
+    }
+
+    fn neuron(&self, version: NeuronVersion, eps: f64) -> Result<Neuron> {
+        let zeros = Array2::zeros((self.network.time_steps, self.input.channels));
+        let parallel = version == NeuronVersion::III;
+        let norm = || -> Result<MembraneNorm> {
+            Ok(MembraneNorm {
+                alpha: self.per_step("alpha")?,
+                beta: self.per_step("beta")?,
+                gamma: self.per_step("gamma")?,
+                b: self.per_step("b")?,
+                mean: self.per_step("mean")?,
+                var_eps: self.per_step("var")? + eps,
+            })
+        };
+        Ok(Neuron {
+            parallel,
+            lambda: if parallel { zeros.clone() } else { self.per_step("lambda")? },
+            theta: self.per_step("theta")?,
+            offset: zeros,
+            norm: (version == NeuronVersion::II).then(norm).transpose()?,
+        })
+    }
+}

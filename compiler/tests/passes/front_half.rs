@@ -1,0 +1,234 @@
+//! What the front half keeps of a trained network, and what it refuses.
+
+use crate::networks::Random;
+use empf_compiler::{Compilation, Error, Pass, compile};
+use empf_ir::{
+    ArchConfig, INPUT, Input, Network, NeuronVersion, Node, Op, QuantNetwork, QuantOp, Tensors, WeightKind,
+};
+use ndarray::{Array5, Axis};
+use proptest::prelude::*;
+
+const STEPS: usize = 3;
+const CLASSES: usize = 5;
+
+struct Builder<'r> {
+    network: Network,
+    r: &'r mut Random,
+    channels: usize,
+}
+
+impl Builder<'_> {
+    fn real(&mut self, low: f64, high: f64) -> f32 {
+        (low + (high - low) * self.r.range(0, 1 << 20) as f64 / f64::from(1 << 20)) as f32
+    }
+
+    fn push(&mut self, name: &str, op: Op) {
+        let last = self.network.nodes.last().map_or(INPUT.to_owned(), |n| n.name.clone());
+        self.network.nodes.push(Node { name: name.into(), inputs: vec![last], op });
+    }
+
+    fn tensor(&mut self, node: &str, name: &str, shape: &[usize], (low, high): (f64, f64)) {
+        let values = (0..shape.iter().product()).map(|_| self.real(low, high)).collect();
+        self.network.set_tensor(node, name, shape.to_vec(), values);
+    }
+
+    /// Convolution, normalisation (of either sign) and neuron, named by `index`.
+    fn block(&mut self, index: usize, out_channels: usize, weights: WeightKind, version: NeuronVersion) {
+        let [conv, bn, neuron] = ["conv", "bn", "neuron"].map(|kind| format!("{kind}{index}"));
+        self.push(&conv, Op::Conv { out_channels, kernel: 3, stride: 1, padding: 1, weights });
+        self.tensor(&conv, "weight", &[out_channels, self.channels, 3, 3], (-0.5, 0.5));
+        self.push(&bn, Op::BatchNorm { eps: 1e-5 });
+        let spread = (9.0 * self.channels as f64).sqrt();
+        self.tensor(&bn, "gamma", &[out_channels], (-1.5, 1.5));
+        self.tensor(&bn, "bias", &[out_channels], (-0.3, 0.8));
+        self.tensor(&bn, "mean", &[STEPS, out_channels], (-0.2, 0.2));
+        self.tensor(&bn, "var", &[STEPS, out_channels], (0.1 * spread, 0.5 * spread));
+        self.push(&neuron, Op::Neuron { version, eps: 1e-5 });
+        for name in empf_ir::network::neuron_tensors(version) {
+            let columns = if index == 1 { 1 } else { out_channels };
+            let range = match *name {
+                "lambda" => (0.2, 1.1),
+                "alpha" | "gamma" | "var" => (0.5, 1.5),
+                _ => (-0.4, 0.4),
+            };
+            self.tensor(&neuron, name, &[STEPS, columns], range);
+        }
+        self.channels = out_channels;
+    }
+}
+
+/// Two blocks around a pool, with a neuron of `version` in the second.
+fn network(seed: u64, version: NeuronVersion) -> Network {
+    let mut r = Random::new(seed);
+    let input = Input {
+        channels: 2,
+        height: 6,
+        width: 6,
+        frames: if r.range(0, 1) == 0 { 1 } else { STEPS },
+        zero_point: r.range(0, 255) as u8,
+        scale: 1.0 / 64.0,
+    };
+    let network = Network {
+        name: "random".into(),
+        time_steps: STEPS,
+        classes: CLASSES,
+        input,
+        nodes: vec![],
+        tensors: Tensors::default(),
+    };
+    let mut b = Builder { network, r: &mut r, channels: 2 };
+    b.block(1, 7, WeightKind::Float, NeuronVersion::I);
+    b.push("pool", Op::AvgPool { kernel: 2, stride: 2 });
+    b.block(2, 9, WeightKind::Sign, version);
+    b.push("gap", Op::GlobalAvgPool);
+    b.push("fc", Op::Linear { out_features: CLASSES });
+    b.tensor("fc", "weight", &[CLASSES, 9], (-1.0, 1.0));
+    b.tensor("fc", "bias", &[CLASSES], (-0.5, 0.5));
+    b.network
+}
+
+fn images(network: &Network, count: usize, seed: u64) -> Array5<u8> {
+    let mut r = Random::new(seed);
+    let shape = network.input.shape();
+    let extents = (count, network.input.frames, shape.channels, shape.height, shape.width);
+    Array5::from_shape_simple_fn(extents, || r.range(0, 255) as u8)
+}
+
+/// Root of the mean squared difference to float, as a share of float's own root mean square.
+fn relative_error(network: &Network, quantized: &QuantNetwork, images: &Array5<u8>, node: &str) -> f64 {
+    let scale = quantized.scales[node];
+    let (mut error, mut power) = (0.0, 0.0);
+    for image in images.axis_iter(Axis(0)) {
+        let float = empf_golden::float::run(network, image).unwrap();
+        let integer = empf_golden::run(quantized, image).unwrap();
+        let expected = match quantized.nodes.last() {
+            Some(last) if last.name == node => float.logits,
+            _ => float.tensors[node].iter().copied().collect(),
+        };
+        for (x, code) in expected.iter().zip(&integer.tensors[node]) {
+            error += (x - f64::from(*code) * scale).powi(2);
+            power += x.powi(2);
+        }
+    }
+    (error / power).sqrt()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn integers_follow_the_float_network(seed in any::<u64>()) {
+        let arch = ArchConfig { membrane_bits: 20, ..ArchConfig::sized(8, 8, 8) };
+        for version in [NeuronVersion::I, NeuronVersion::II, NeuronVersion::III] {
+            let network = network(seed, version);
+            let images = images(&network, 6, seed);
+            let (quantized, program) = compile(&network, images.view(), &arch).unwrap();
+            prop_assert_eq!(program.steps.len(), 6);
+            for node in ["neuron1", "pool", "neuron2", "gap", "fc"] {
+                let error = relative_error(&network, &quantized, &images, node);
+                prop_assert!(error < 0.04, "{node}: {error} ({version:?})");
+            }
+            for weight in quantized.tensor("conv2", "mantissa").unwrap().chunks(9) {
+                prop_assert!(version == NeuronVersion::II || weight.iter().all(|m| *m >= 0));
+            }
+        }
+    }
+}
+
+#[test]
+fn more_bits_are_nearer_to_float() {
+    let network = network(11, NeuronVersion::I);
+    let images = images(&network, 8, 3);
+    let error = |act_bits| {
+        let arch = ArchConfig::sized(8, 8, act_bits);
+        let (quantized, _) = compile(&network, images.view(), &arch).unwrap();
+        relative_error(&network, &quantized, &images, "fc")
+    };
+    let errors = [8, 6, 4, 2].map(error);
+    assert!(errors.is_sorted() && errors[0] < errors[3] / 4.0, "{errors:?}");
+}
+
+fn changed(change: impl FnOnce(&mut Network)) -> Error {
+    let mut network = network(5, NeuronVersion::I);
+    change(&mut network);
+    let images = images(&network, 2, 1);
+    compile(&network, images.view(), &ArchConfig::sized(4, 4, 8)).unwrap_err()
+}
+
+#[test]
+fn a_leak_beyond_its_range_is_named() {
+    let error = changed(|n| {
+        let mut values = n.tensor("neuron2", "lambda").unwrap().1.to_vec();
+        values[9 + 4] = 8.5;
+        n.set_tensor("neuron2", "lambda", vec![STEPS, 9], values);
+    });
+    assert!(matches!(&error, Error::Number { step: 1, channel: 4, .. }), "{error}");
+    assert!(error.to_string().starts_with("node `neuron2`, lambda[1][4]: 8.5 is not in -8..8"), "{error}");
+}
+
+#[test]
+fn a_normalisation_of_spikes_is_refused() {
+    let error = changed(|n| {
+        let bn = n.nodes.iter().position(|node| node.name == "bn2").unwrap();
+        n.nodes[bn].inputs = vec!["pool".into()];
+        n.nodes[bn + 1].inputs = vec!["bn2".into()];
+        n.nodes.remove(bn - 1);
+        for name in ["gamma", "bias"] {
+            n.set_tensor("bn2", name, vec![7], vec![1.0; 7]);
+        }
+        for name in ["mean", "var"] {
+            n.set_tensor("bn2", name, vec![STEPS, 7], vec![1.0; STEPS * 7]);
+        }
+        n.set_tensor("neuron2", "lambda", vec![STEPS, 1], vec![1.0; STEPS]);
+        n.set_tensor("neuron2", "theta", vec![STEPS, 1], vec![1.0; STEPS]);
+        n.set_tensor("fc", "weight", vec![CLASSES, 7], vec![1.0; CLASSES * 7]);
+    });
+    assert!(error.to_string().starts_with("node `bn2`: a batch normalisation is folded"), "{error}");
+}
+
+#[test]
+fn images_must_be_there_and_fit() {
+    let network = network(5, NeuronVersion::I);
+    let arch = ArchConfig::sized(4, 4, 8);
+    let none = images(&network, 0, 1);
+    assert!(matches!(compile(&network, none.view(), &arch), Err(Error::NoImages)));
+    let wrong = Array5::<u8>::zeros((1, network.input.frames, 2, 6, 5));
+    assert!(matches!(compile(&network, wrong.view(), &arch), Err(Error::Calibration(_))));
+}
+
+#[test]
+fn a_network_of_zeros_compiles() {
+    let mut network = network(5, NeuronVersion::I);
+    for (_, tensor) in network.tensors.0.iter_mut().filter(|(name, _)| !name.ends_with("var")) {
+        let elements = tensor.shape.iter().product();
+        *tensor = empf_ir::Tensor::f32(tensor.shape.clone(), vec![0.0; elements]);
+    }
+    let images = images(&network, 2, 1);
+    let (quantized, _) = compile(&network, images.view(), &ArchConfig::sized(4, 4, 8)).unwrap();
+    let trace = empf_golden::run(&quantized, images.index_axis(Axis(0), 0)).unwrap();
+    assert!(trace.logits.iter().all(|l| *l == trace.logits[0]));
+}
+
+#[test]
+fn passes_run_alone_and_in_order() {
+    let network = network(5, NeuronVersion::II);
+    let images = images(&network, 2, 1);
+    let arch = ArchConfig::sized(4, 4, 8);
+    let mut compilation = Compilation::of_network(&network, images.view(), &arch);
+    let error = compilation.pass(Pass::Quantize).unwrap_err();
+    assert!(error.to_string().starts_with("pass `quantize` needs"), "{error}");
+    let mut seen = vec![];
+    let note = |pass: Pass, c: &Compilation| {
+        assert!(!c.dump(pass).is_null(), "{pass} leaves nothing to dump");
+        seen.push(pass);
+        Ok(())
+    };
+    compilation.run(Pass::Quantize, note).unwrap();
+    assert_eq!(seen, Pass::ALL[..5]);
+    let quantized = compilation.quantized(Pass::Quantize).unwrap();
+    assert!(quantized.nodes.iter().all(|n| !n.name.starts_with("bn")));
+    let offsets = quantized.tensor("neuron2", "offset").unwrap();
+    assert!(offsets.iter().any(|c| *c != 0));
+    assert!(matches!(quantized.nodes[1].op, QuantOp::Neuron { parallel: false, .. }));
+    assert_eq!("prove".parse::<Pass>().unwrap(), Pass::Prove);
+    assert!("provee".parse::<Pass>().unwrap_err().to_string().contains("import, fold_bn"));
+}

@@ -1,0 +1,5 @@
+//! The passes on random networks.
+
+mod back_half;
+mod front_half;
+mod networks;
