@@ -13,6 +13,8 @@ pub(crate) enum Error {
     Data(#[from] empf_ir::Error),
     #[error(transparent)]
     Train(#[from] empf_trainer::Error),
+    #[error(transparent)]
+    Compile(#[from] empf_compiler::Error),
     #[error("cannot emit the accelerator: {0}")]
     Emit(#[from] empf_hw::emit::EmitError),
     /// A file or folder that cannot be used.

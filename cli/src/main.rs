@@ -1,12 +1,14 @@
 //! `empf`: from a trained EM-PF spiking network to Verilog.
 
 mod arch_args;
+mod cmd_compile;
 mod cmd_emit;
 mod cmd_train;
 mod data;
 mod error;
 mod folder;
 mod output;
+mod report;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -22,12 +24,14 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Train(cmd_train::Args),
+    Compile(cmd_compile::Args),
     Emit(cmd_emit::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Train(args) => cmd_train::run(&args),
+        Command::Compile(args) => cmd_compile::run(&args),
         Command::Emit(args) => cmd_emit::run(&args),
     };
     match result {

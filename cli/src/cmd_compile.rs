@@ -1,0 +1,148 @@
+//! `empf compile`: from a trained network to a build.
+
+use crate::arch_args::ArchArgs;
+use crate::data::load;
+use crate::error::{Error, Result};
+use crate::folder;
+use crate::output::{grouped, percent, print};
+use crate::report::{Report, Work};
+use clap::builder::PossibleValuesParser;
+use empf_compiler::{Compilation, Pass};
+use empf_ir::{Network, Program, QuantNetwork, store};
+use empf_trainer::data::Dataset;
+use empf_trainer::integer::static_batch;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Name of the file by which a folder is known to be a build.
+const PROGRAM: &str = "program.json";
+
+/// Compile a trained network for an accelerator
+///
+/// The build's folder holds the network, its integer form (quant.*), the program (program.json and the ROM
+/// images *.mem), the Verilog (accel.v) and the costs of every layer (report.json).
+///
+/// Example: empf compile runs/tiny/network --data glyphs --rows 16 --cols 16 -o build/tiny
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment, after_long_help = passes_help())]
+pub(crate) struct Args {
+    /// Folder with network.json and weights.safetensors
+    network: PathBuf,
+    /// What to calibrate on: `glyphs`, or a folder with the idx files of an MNIST-like set
+    #[arg(long, default_value = "glyphs", value_name = "glyphs|DIR")]
+    data: String,
+    /// Training images to calibrate on
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    samples: usize,
+    #[command(flatten)]
+    arch: ArchArgs,
+    /// Write what each pass leaves to DIR, as numbered JSON files
+    #[arg(long, value_name = "DIR")]
+    dump: Option<PathBuf>,
+    /// Stop behind this pass: dumps are written, but no build
+    #[arg(long, value_name = "PASS", value_parser = PossibleValuesParser::new(Pass::ALL.map(Pass::name)))]
+    #[arg(hide_possible_values = true, conflicts_with = "output", requires = "dump")]
+    stop_after: Option<String>,
+    /// Folder of the build
+    #[arg(short, long, value_name = "BUILD", required_unless_present = "stop_after")]
+    output: Option<PathBuf>,
+}
+
+fn passes_help() -> String {
+    let line = |pass: Pass| format!("  {:14}  {}\n", pass.name(), pass.about());
+    format!("Passes:\n{}", Pass::ALL.map(line).concat())
+}
+
+/// Runs the passes, writes the build whole or not at all, and prints its costs.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let arch = args.arch.resolve()?;
+    if let Some(output) = &args.output {
+        folder::check_replaceable(output, PROGRAM)?;
+    }
+    let network = Network::load(&args.network)?;
+    let images = calibration_images(args)?;
+    let mut compilation = Compilation::of_network(&network, static_batch(&images)?, &arch);
+    let last = args.stop_after.as_deref().map_or(Ok(Pass::Emit), str::parse)?;
+    run_passes(&mut compilation, last, args.dump.as_deref())?;
+    let Some(output) = &args.output else {
+        return print(&format!("stopped after {last}"));
+    };
+    let (quantized, program) = compilation.finish()?;
+    let report = Report::new(&network, &quantized, &program);
+    write(output, &network, &quantized, &program, &report)?;
+    print(&summary(&report, output))
+}
+
+fn calibration_images(args: &Args) -> Result<Dataset> {
+    let mut images = load(&args.data)?.train;
+    if args.samples == 0 || args.samples > images.len() {
+        let message =
+            format!("{} is not 1..={}, the training images of {}", args.samples, images.len(), args.data);
+        return Err(Error::Option { option: "samples", message });
+    }
+    images.truncate(args.samples);
+    Ok(images)
+}
+
+/// Runs the passes up to `last` under a spinner; dumps go into `dump`.
+fn run_passes(compilation: &mut Compilation, last: Pass, dump: Option<&Path>) -> Result<()> {
+    if let Some(folder) = dump {
+        store::create_dir(folder)?;
+    }
+    let spinner = ProgressBar::new_spinner();
+    spinner.set_style(
+        ProgressStyle::with_template("{spinner} {msg}").unwrap_or(ProgressStyle::default_spinner()),
+    );
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    for (index, pass) in Pass::ALL.into_iter().enumerate().filter(|(_, pass)| *pass <= last) {
+        spinner.set_message(format!("{pass}: {}", pass.about()));
+        compilation.pass(pass)?;
+        if let Some(folder) = dump {
+            let file = folder.join(format!("{:02}_{pass}.json", index + 1));
+            store::write_json(&file, &compilation.dump(pass))?;
+        }
+    }
+    spinner.finish_and_clear();
+    Ok(())
+}
+
+fn write(
+    output: &Path,
+    network: &Network,
+    quantized: &QuantNetwork,
+    program: &Program,
+    report: &Report,
+) -> Result<()> {
+    let verilog = empf_hw::emit_accelerator(&program.arch)?;
+    folder::write(output, PROGRAM, |folder| {
+        network.save(folder)?;
+        quantized.save(folder)?;
+        store::write(&folder.join("accel.v"), verilog.as_bytes())?;
+        store::write_json(&folder.join("report.json"), report)?;
+        Ok(program.save(folder)?)
+    })
+}
+
+/// A table of the layers' costs, and what the network takes.
+fn summary(report: &Report, output: &Path) -> String {
+    let mut text =
+        format!("{:24} {:>7} {:>14} {:>16} {:>12}\n", "layer", "unit", "cycles", "additions", "utilisation");
+    let mut row = |name: &str, unit: &str, work: Work| {
+        let Work { cycles, useful_additions, utilisation } = work;
+        let (cycles, additions) = (grouped(cycles), grouped(useful_additions));
+        text += &format!("{name:24} {unit:>7} {cycles:>14} {additions:>16} {:>12}\n", percent(utilisation));
+    };
+    for layer in report.layers() {
+        row(&layer.node, layer.unit, layer.work);
+    }
+    row("+-1 convolutions", "", report.sign_layers());
+    row("whole inference", "", report.total());
+    let memory = report.parameter_memory();
+    text + &format!(
+        "weights take {} bytes packed (a bit for +-1, 8 bits for others); as the paper counts, {}\nbuild in {}",
+        grouped(memory.packed_int8_bytes as u64),
+        grouped(memory.paper_bytes as u64),
+        output.display()
+    )
+}

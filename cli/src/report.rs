@@ -1,0 +1,181 @@
+//! `report.json`: what a compiled network costs, layer by layer.
+
+use empf_ir::program::{Conv, Descriptor, Step};
+use empf_ir::{ArchConfig, Network, Op, Program, QuantNetwork, QuantOp, WeightKind};
+use empf_sim::cycles;
+use serde::Serialize;
+
+/// Costs of one inference.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Report {
+    network: String,
+    build_id: String,
+    time_steps: usize,
+    arch: ArchConfig,
+    layers: Vec<Layer>,
+    /// The +-1 convolutions alone.
+    sign_layers: Work,
+    total: Work,
+    parameter_memory: ParameterMemory,
+}
+
+/// Costs of one step of the schedule.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Layer {
+    /// Node whose result the step writes.
+    pub(crate) node: String,
+    /// `unfold`, `conv`, `linear`, `pool`.
+    pub(crate) unit: &'static str,
+    #[serde(flatten)]
+    pub(crate) work: Work,
+    /// Bits of its weights in the weight ROM, rows and columns without a weight included.
+    pub(crate) weight_bits: u64,
+    /// Bits of its neurons' parameters, or of its biases.
+    pub(crate) parameter_bits: u64,
+    /// Bits of its result in the activation memory.
+    pub(crate) activation_bits: u64,
+}
+
+/// Cycles, and what the array does in them.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Work {
+    pub(crate) cycles: u64,
+    /// Additions of a weight digit times an activation, borders included.
+    pub(crate) useful_additions: u64,
+    /// `useful_additions / (rows * cols * cycles)`.
+    pub(crate) utilisation: f64,
+}
+
+/// Bytes of the weights; biases, normalisations and neurons are left out, as in the paper's Table 2.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct ParameterMemory {
+    /// First convolution and classifier in 32 bits, +-1 weights in the two bits that the paper takes.
+    pub(crate) paper_bytes: f64,
+    /// A bit for a +-1 weight, the others in 32 bits.
+    pub(crate) packed_float_bytes: f64,
+    /// A bit for a +-1 weight, the others in 8 bits.
+    pub(crate) packed_int8_bytes: f64,
+    /// Everything in 32 bits.
+    pub(crate) float_bytes: f64,
+}
+
+impl ParameterMemory {
+    /// Of `network`, whose weights are counted by their kind.
+    pub(crate) fn new(network: &Network) -> Self {
+        let elements = |node: &str| {
+            network.tensor(node, "weight").map_or(0, |(shape, _)| shape.iter().product::<usize>()) as f64
+        };
+        let (mut sign, mut other) = (0.0, 0.0);
+        for node in &network.nodes {
+            match node.op {
+                Op::Conv { weights: WeightKind::Sign, .. } => sign += elements(&node.name),
+                Op::Conv { .. } | Op::Linear { .. } => other += elements(&node.name),
+                _ => {}
+            }
+        }
+        let bytes = |sign_bits: f64, other_bits: f64| (sign * sign_bits + other * other_bits) / 8.0;
+        ParameterMemory {
+            paper_bytes: bytes(2.0, 32.0),
+            packed_float_bytes: bytes(1.0, 32.0),
+            packed_int8_bytes: bytes(1.0, 8.0),
+            float_bytes: bytes(32.0, 32.0),
+        }
+    }
+}
+
+impl Work {
+    fn new(cycles: u64, useful_additions: u64, arch: &ArchConfig) -> Self {
+        let possible = (arch.rows * arch.cols) as f64 * cycles as f64;
+        let utilisation = if cycles == 0 { 0.0 } else { useful_additions as f64 / possible };
+        Work { cycles, useful_additions, utilisation }
+    }
+
+    fn sum<'a>(layers: impl IntoIterator<Item = &'a Layer>, arch: &ArchConfig) -> Self {
+        let (mut cycles, mut additions) = (0, 0);
+        for layer in layers {
+            cycles += layer.work.cycles;
+            additions += layer.work.useful_additions;
+        }
+        Work::new(cycles, additions, arch)
+    }
+}
+
+impl Layer {
+    fn new(step: &Step, program: &Program) -> Self {
+        let arch = &program.arch;
+        let (unit, weight_bits, parameter_bits) = match &step.descriptor {
+            Descriptor::Unfold(_) => ("unfold", 0, 0),
+            Descriptor::Pool(_) => ("pool", 0, 0),
+            Descriptor::Conv(d) => {
+                let unit = if d.logits == 1 { "linear" } else { "conv" };
+                (unit, weight_bits(d, arch), parameter_bits(d, arch))
+            }
+        };
+        let words = program.placements.iter().filter(|p| p.node == step.node).map(|p| u64::from(p.words));
+        Layer {
+            node: step.node.clone(),
+            unit,
+            work: Work::new(cycles::step(&step.descriptor, arch), step.additions, arch),
+            weight_bits,
+            parameter_bits,
+            activation_bits: words.sum::<u64>() * arch.rows as u64 * u64::from(arch.act_bits),
+        }
+    }
+}
+
+fn weight_bits(d: &Conv, arch: &ArchConfig) -> u64 {
+    let tiles = [d.column_blocks, d.passes, d.kernel, d.kernel, d.blocks].map(u64::from);
+    tiles.into_iter().product::<u64>() * (arch.rows * arch.cols) as u64
+}
+
+fn parameter_bits(d: &Conv, arch: &ArchConfig) -> u64 {
+    let words = u64::from(d.groups) * u64::from(d.time_steps) * 5 * arch.lanes as u64;
+    words * u64::from(arch.parameter_bits())
+}
+
+impl Report {
+    /// Of `program`, compiled from `network` through `quantized`.
+    pub(crate) fn new(network: &Network, quantized: &QuantNetwork, program: &Program) -> Self {
+        let arch = &program.arch;
+        let layers: Vec<Layer> = program.steps.iter().map(|step| Layer::new(step, program)).collect();
+        let inner = cycles::inference(program.steps.iter().map(|s| &s.descriptor), arch);
+        let additions = layers.iter().map(|l| l.work.useful_additions).sum();
+        Report {
+            network: program.name.clone(),
+            build_id: format!("{:08x}", program.build_id),
+            time_steps: program.time_steps,
+            arch: arch.clone(),
+            sign_layers: Work::sum(layers.iter().filter(|l| is_sign(quantized, &l.node)), arch),
+            total: Work::new(inner, additions, arch),
+            layers,
+            parameter_memory: ParameterMemory::new(network),
+        }
+    }
+
+    /// Costs of every step.
+    pub(crate) fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// Costs of the +-1 convolutions.
+    pub(crate) fn sign_layers(&self) -> Work {
+        self.sign_layers
+    }
+
+    /// Costs of the whole inference.
+    pub(crate) fn total(&self) -> Work {
+        self.total
+    }
+
+    /// What the weights take.
+    pub(crate) fn parameter_memory(&self) -> ParameterMemory {
+        self.parameter_memory
+    }
+}
+
+/// Whether the neuron called `node` reads a +-1 convolution.
+fn is_sign(quantized: &QuantNetwork, node: &str) -> bool {
+    let find = |name: &str| quantized.position(name).map(|i| &quantized.nodes[i]);
+    let source = find(node).and_then(|neuron| find(&neuron.inputs[0]));
+    source.is_some_and(|conv| matches!(conv.op, QuantOp::Conv { weights: WeightKind::Sign, .. }))
+}
