@@ -2,6 +2,7 @@
 
 mod arch_args;
 mod cmd_compile;
+mod cmd_demo;
 mod cmd_emit;
 mod cmd_train;
 mod data;
@@ -26,15 +27,21 @@ enum Command {
     Train(cmd_train::Args),
     Compile(cmd_compile::Args),
     Emit(cmd_emit::Args),
+    Demo(cmd_demo::Args),
 }
 
-fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
+/// Runs a verb.
+fn dispatch(command: Command) -> error::Result<()> {
+    match command {
         Command::Train(args) => cmd_train::run(&args),
         Command::Compile(args) => cmd_compile::run(&args),
         Command::Emit(args) => cmd_emit::run(&args),
-    };
-    match result {
+        Command::Demo(args) => cmd_demo::run(&args),
+    }
+}
+
+fn main() -> ExitCode {
+    match dispatch(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
