@@ -104,7 +104,7 @@ pub enum Error {
     Numpy {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong and what is expected.
         message: String,
     },
 }

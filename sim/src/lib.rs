@@ -15,6 +15,7 @@ mod engine;
 mod error;
 mod golden;
 mod interpreter;
+pub mod numpy;
 pub mod verilator;
 
 pub use activation::ActivationMemory;
