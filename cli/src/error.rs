@@ -17,6 +17,11 @@ pub(crate) enum Error {
     Compile(#[from] empf_compiler::Error),
     #[error("cannot emit the accelerator: {0}")]
     Emit(#[from] empf_hw::emit::EmitError),
+    #[error(transparent)]
+    Simulate(#[from] empf_sim::Error),
+    /// `empf check` has printed where.
+    #[error("the engines do not agree")]
+    Disagreement,
     /// A file or folder that cannot be used.
     #[error("{path}: {message}")]
     File {

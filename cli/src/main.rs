@@ -1,31 +1,51 @@
 //! `empf`: from a trained EM-PF spiking network to Verilog.
 
+mod activity;
 mod arch_args;
+mod build;
+mod cmd_check;
 mod cmd_compile;
 mod cmd_demo;
 mod cmd_emit;
+mod cmd_inspect;
+mod cmd_simulate;
 mod cmd_train;
 mod data;
+mod engines;
 mod error;
 mod folder;
 mod output;
 mod report;
+mod samples;
+mod table;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-/// From a trained EM-PF spiking network to bit-exact Verilog.
+/// From a trained EM-PF spiking network to bit-exact Verilog
 #[derive(Parser)]
-#[command(version, about)]
+#[command(version, about, arg_required_else_help = true, after_help = FLOW)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
 
+/// How the verbs belong together.
+const FLOW: &str = "\
+The way, once, on data that is generated:
+  empf train --data glyphs --network tiny -o runs/tiny    a network with +-1 weights
+  empf compile runs/tiny/network -o build/tiny            integers, schedule and ROM images, Verilog
+  empf check build/tiny --samples 64                      trainer = golden model = schedule = Verilog
+
+`empf demo` does just that. `empf help VERB` explains a verb and gives an example.";
+
 #[derive(Subcommand)]
 enum Command {
     Train(cmd_train::Args),
     Compile(cmd_compile::Args),
+    Check(cmd_check::Args),
+    Simulate(cmd_simulate::Args),
+    Inspect(cmd_inspect::Args),
     Emit(cmd_emit::Args),
     Demo(cmd_demo::Args),
 }
@@ -35,6 +55,9 @@ fn dispatch(command: Command) -> error::Result<()> {
     match command {
         Command::Train(args) => cmd_train::run(&args),
         Command::Compile(args) => cmd_compile::run(&args),
+        Command::Check(args) => cmd_check::run(&args),
+        Command::Simulate(args) => cmd_simulate::run(&args),
+        Command::Inspect(args) => cmd_inspect::run(&args),
         Command::Emit(args) => cmd_emit::run(&args),
         Command::Demo(args) => cmd_demo::run(&args),
     }

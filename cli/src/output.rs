@@ -30,6 +30,16 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }
 
+/// A number of bits as bytes.
+pub(crate) fn bytes(bits: u64) -> String {
+    let bytes = bits as f64 / 8.0;
+    match bytes {
+        ..1e3 => format!("{bytes} B"),
+        ..1e6 => format!("{:.3} kB", bytes / 1e3),
+        _ => format!("{:.3} MB", bytes / 1e6),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,5 +49,12 @@ mod tests {
         assert_eq!(grouped(7usize), "7");
         assert_eq!(grouped(1_234_567u64), "1 234 567");
         assert_eq!(grouped(123u32), "123");
+    }
+
+    #[test]
+    fn bits_are_given_in_bytes() {
+        assert_eq!(bytes(12), "1.5 B");
+        assert_eq!(bytes(8 * 1234), "1.234 kB");
+        assert_eq!(bytes(22_536_000), "2.817 MB");
     }
 }

@@ -1,0 +1,199 @@
+//! `empf check`: all engines on the same samples, every tensor compared.
+
+use crate::activity;
+use crate::build::Build;
+use crate::data::{self, SplitName};
+use crate::engines::{EngineName, cores, engine, in_parallel, verilated};
+use crate::error::{Error, Result};
+use crate::output::{grouped, percent, print};
+use crate::samples::{Samples, check_count};
+use crate::table::Table;
+use empf_ir::{INPUT, Trace};
+use empf_sim::compare::LOGITS;
+use empf_sim::verilator::{Accelerator, Options};
+use empf_sim::{Comparison, Engine, compare};
+use empf_trainer::Model;
+use empf_trainer::data::Dataset;
+use empf_trainer::evaluate::evaluate;
+use std::path::PathBuf;
+
+/// What is held to the golden model, in this order: the interpreter's cycles are what Verilator's are compared
+/// with.
+const HELD: [EngineName; 3] = [EngineName::Trainer, EngineName::Interpreter, EngineName::Verilator];
+/// Column headings of [`HELD`].
+const HEADINGS: [&str; 3] = ["trainer", "interpreter", "verilator"];
+/// Images that the float network sees at a time.
+const BATCH: usize = 64;
+
+/// Compare all engines, bit by bit
+///
+/// Runs the golden model, the trainer's integer forward, the schedule interpreter and the emitted Verilog on
+/// the same samples, and compares every layer's tensor, the logits, and predicted with counted cycles. Fails at
+/// the first difference in the order of samples and layers, and names it.
+///
+/// Example: empf check build/tiny --data glyphs --samples 64
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// Folder that `empf compile` wrote
+    #[arg(value_name = "BUILD")]
+    build: PathBuf,
+    /// `glyphs`, which is generated, or a folder with the idx files of an MNIST-like set
+    #[arg(long, default_value = "glyphs", value_name = "glyphs|DIR")]
+    data: String,
+    /// Part of the data set
+    #[arg(long, value_enum, default_value = "test")]
+    split: SplitName,
+    /// The first N images
+    #[arg(long, default_value_t = 16, value_name = "N")]
+    samples: usize,
+}
+
+/// Runs all engines and prints the closing table.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let build = Build::load(&args.build)?;
+    let mut images = data::part(&args.data, args.split)?;
+    check_count(args.samples, images.len())?;
+    images.truncate(args.samples);
+    let samples = Samples::of(&images, &build.quant.input)?;
+    let accelerator = verilated(&build, false)?;
+    let checked = check(&build, &samples, &accelerator)?;
+    let float = float_correct(&build, &images)?;
+    Summary::new(checked).print(&build, &samples, float)
+}
+
+/// What the engines gave for one sample.
+struct Checked {
+    /// Of each of [`HELD`] with the golden model.
+    comparisons: Vec<Comparison>,
+    class: usize,
+    predicted_cycles: Option<u64>,
+    counted_cycles: Option<u64>,
+}
+
+fn check(build: &Build, samples: &Samples, accelerator: &Accelerator) -> Result<Vec<Checked>> {
+    let order: Vec<&str> = build.quant.nodes.iter().map(|node| node.name.as_str()).collect();
+    let bar = activity::bar(samples.len(), "Comparing");
+    in_parallel(
+        (cores(), samples.len()),
+        &bar,
+        || {
+            let open = |name| engine(name, build, Some(accelerator), Options::default());
+            Ok((open(EngineName::Golden)?, HELD.into_iter().map(open).collect::<Result<Vec<_>>>()?))
+        },
+        |(golden, held), index| check_sample(&order, golden.as_mut(), held, &samples.bytes(index)),
+    )
+}
+
+fn check_sample(
+    order: &[&str],
+    golden: &mut dyn Engine,
+    held: &mut [Box<dyn Engine + '_>],
+    input: &[u8],
+) -> Result<Checked> {
+    let mut expected = golden.run(input)?;
+    let mut checked = Checked {
+        comparisons: vec![],
+        class: expected.class(),
+        predicted_cycles: None,
+        counted_cycles: None,
+    };
+    for engine in held {
+        let got = engine.run(input)?;
+        checked.comparisons.push(compare(order, &expected, &got));
+        checked.predicted_cycles = expected.cycles;
+        checked.counted_cycles = got.cycles;
+        adopt(&mut expected, got);
+    }
+    Ok(checked)
+}
+
+/// Later engines are also held to what only the schedule's engines know: cycles and the packed input.
+fn adopt(expected: &mut Trace, got: Trace) {
+    expected.cycles = expected.cycles.or(got.cycles);
+    for (name, tensor) in got.tensors {
+        expected.tensors.entry(name).or_insert(tensor);
+    }
+}
+
+/// Right answers of the float network.
+fn float_correct(build: &Build, images: &Dataset) -> Result<usize> {
+    let mut model: Model<f32> = Model::from_network(&build.network)?;
+    Ok(evaluate(&mut model, images, BATCH)?.correct())
+}
+
+/// All samples together.
+struct Summary {
+    /// Of each of [`HELD`].
+    totals: Vec<Comparison>,
+    /// The first engine and sample that differ, and how.
+    first: Option<(usize, usize, Comparison)>,
+    classes: Vec<usize>,
+    /// Predicted and counted cycles of one inference; those of the first sample that differ, if some do.
+    cycles: Option<(u64, u64)>,
+}
+
+impl Summary {
+    fn new(checked: Vec<Checked>) -> Self {
+        let totals = vec![Comparison::default(); HELD.len()];
+        let mut summary = Summary { totals, first: None, classes: vec![], cycles: None };
+        for (sample, checked) in checked.into_iter().enumerate() {
+            summary.classes.push(checked.class);
+            let cycles = checked.predicted_cycles.zip(checked.counted_cycles);
+            if summary.cycles.is_none_or(|(predicted, counted)| predicted == counted) {
+                summary.cycles = cycles;
+            }
+            for (engine, comparison) in checked.comparisons.into_iter().enumerate() {
+                if !comparison.is_equal() && summary.first.is_none() {
+                    summary.first = Some((engine, sample, comparison.clone()));
+                }
+                summary.totals[engine].merge(comparison);
+            }
+        }
+        summary
+    }
+
+    fn print(&self, build: &Build, samples: &Samples, float_correct: usize) -> Result<()> {
+        print(&self.table(build).to_string())?;
+        if let Some((predicted, counted)) = self.cycles {
+            let (predicted, counted) = (grouped(predicted), grouped(counted));
+            print(&format!("\ncycles of an inference  {predicted} predicted, {counted} in Verilog"))?;
+        }
+        let of = samples.len();
+        let accuracy =
+            |correct: usize| format!("{} ({correct} of {of})", percent(correct as f64 / of as f64));
+        print(&format!("float accuracy          {}", accuracy(float_correct)))?;
+        if let Some(correct) = samples.correct(&self.classes) {
+            print(&format!("integer accuracy        {}", accuracy(correct)))?;
+        }
+        let compared: usize = self.totals.iter().flat_map(|c| c.layers.values()).map(|c| c.compared).sum();
+        let Some((engine, sample, comparison)) = &self.first else {
+            return print(&format!("0 mismatches in {} elements of {of} samples", grouped(compared as u64)));
+        };
+        let mismatches: usize = self.totals.iter().map(Comparison::mismatches).sum();
+        let where_ = match (&comparison.first, &comparison.cycles) {
+            (Some(first), _) => first.to_string(),
+            (None, Some([expected, got])) => format!("{expected} cycles expected, got {got}"),
+            (None, None) => comparison.incomparable.join("; "),
+        };
+        print(&format!(
+            "{} mismatches in {} elements; first: {}, sample {sample}, {where_}",
+            grouped(mismatches as u64),
+            grouped(compared as u64),
+            HEADINGS[*engine]
+        ))?;
+        Err(Error::Disagreement)
+    }
+
+    fn table(&self, build: &Build) -> Table {
+        let mut table = Table::new(&[&["layer", "elements"][..], &HEADINGS].concat());
+        let nodes = build.quant.nodes.iter().map(|node| node.name.as_str());
+        for layer in [INPUT].into_iter().chain(nodes).chain([LOGITS]) {
+            let counts: Vec<_> = self.totals.iter().map(|total| total.layers.get(layer)).collect();
+            let Some(compared) = counts.iter().flatten().map(|count| count.compared).max() else { continue };
+            let mismatches = counts.iter().map(|c| c.map_or("-".into(), |c| grouped(c.mismatches as u64)));
+            table.row([layer.to_owned(), grouped(compared as u64)].into_iter().chain(mismatches));
+        }
+        table
+    }
+}

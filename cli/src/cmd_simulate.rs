@@ -1,0 +1,142 @@
+//! `empf simulate`: one engine on many samples.
+
+use crate::activity;
+use crate::build::Build;
+use crate::data::SplitName;
+use crate::engines::{EngineName, cores, engine, in_parallel, verilated};
+use crate::error::{Error, Result};
+use crate::output::{grouped, percent, print};
+use crate::samples::Samples;
+use crate::table::Table;
+use empf_ir::Trace;
+use empf_sim::numpy::write_outputs;
+use empf_sim::verilator::Options;
+use std::path::{Path, PathBuf};
+
+/// With more samples than this, only totals are printed.
+const LISTED: usize = 100;
+
+/// Run a build on one engine
+///
+/// Prints the class of each sample (of up to 100), the accuracy where the classes are known, and the cycles
+/// where the engine counts them. With --output, every tensor is kept for NumPy; docs/format.md describes both
+/// files.
+///
+/// Examples: empf simulate build/tiny --input glyphs --samples 10 --engine verilator --trace waves.fst
+///           empf simulate build/tiny --input x.npy --engine golden --output out.npz
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// Folder that `empf compile` wrote
+    #[arg(value_name = "BUILD")]
+    build: PathBuf,
+    /// `glyphs`, a folder with idx files, or a .npy or .npz file of inputs
+    #[arg(long, value_name = "glyphs|DIR|FILE")]
+    input: String,
+    /// Part of the data set
+    #[arg(long, value_enum, default_value = "test")]
+    split: SplitName,
+    /// Only the first N samples [default: all]
+    #[arg(long, value_name = "N")]
+    samples: Option<usize>,
+    /// What runs
+    #[arg(long, value_enum, default_value = "interpreter")]
+    engine: EngineName,
+    /// File for logits, cycles and all tensors
+    #[arg(long, value_name = "FILE.npz")]
+    output: Option<PathBuf>,
+    /// File for the waves of the whole run; only with Verilator
+    #[arg(long, value_name = "FILE.fst")]
+    trace: Option<PathBuf>,
+    /// Let sender and receiver pause at random, as this seed decides; only with Verilator, counts no cycles
+    #[arg(long, value_name = "SEED", value_parser = clap::value_parser!(u64).range(1..))]
+    stalls: Option<u64>,
+}
+
+/// Runs the engine, prints its answers and writes the files.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    check_options(args)?;
+    let build = Build::load(&args.build)?;
+    let samples = Samples::load(&args.input, args.split, &build.quant.input, args.samples)?;
+    let traces = match &args.trace {
+        None => simulate(args, &build, &samples, None)?,
+        Some(file) => with_waves(file, |waves| simulate(args, &build, &samples, Some(waves)))?,
+    };
+    if let Some(path) = &args.output {
+        write_outputs(path, &traces)?;
+    }
+    report(&samples, &traces)
+}
+
+fn check_options(args: &Args) -> Result<()> {
+    let only_verilator = [("trace", args.trace.is_some()), ("stalls", args.stalls.is_some())];
+    match only_verilator.iter().find(|(_, given)| *given && args.engine != EngineName::Verilator) {
+        Some((option, _)) => Err(Error::Option { option, message: "needs --engine verilator".into() }),
+        None => Ok(()),
+    }
+}
+
+fn simulate(args: &Args, build: &Build, samples: &Samples, waves: Option<&Path>) -> Result<Vec<Trace>> {
+    let options = Options {
+        waves: waves.map(Into::into),
+        logits_only: args.output.is_none(),
+        stall_seed: args.stalls.unwrap_or(0),
+    };
+    let accelerator = match args.engine {
+        EngineName::Verilator => Some(verilated(build, waves.is_some())?),
+        _ => None,
+    };
+    // A file of waves shows one accelerator.
+    let workers = if waves.is_some() { 1 } else { cores() };
+    let bar = activity::bar(samples.len(), "Simulating");
+    in_parallel(
+        (workers, samples.len()),
+        &bar,
+        || engine(args.engine, build, accelerator.as_ref(), options.clone()),
+        |engine, index| {
+            let mut trace = engine.run(&samples.bytes(index))?;
+            if args.output.is_none() {
+                trace.tensors.clear();
+            }
+            Ok(trace)
+        },
+    )
+}
+
+/// Lets `work` write waves beside `file` and renames them when they are complete.
+fn with_waves<T>(file: &Path, work: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    let failed = |e: std::io::Error| Error::Data(empf_ir::Error::io("write", file, e));
+    let parent = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let folder = tempfile::Builder::new().prefix(".empf-").tempdir_in(parent).map_err(failed)?;
+    let waves = folder.path().join("waves.fst");
+    let result = work(&waves)?;
+    std::fs::rename(&waves, file).map_err(failed)?;
+    Ok(result)
+}
+
+fn report(samples: &Samples, traces: &[Trace]) -> Result<()> {
+    let answers: Vec<usize> = traces.iter().map(Trace::class).collect();
+    if traces.len() <= LISTED {
+        let mut table = Table::new(&["sample", "class", "label", "cycles"]);
+        for (index, trace) in traces.iter().enumerate() {
+            table.row([
+                index.to_string(),
+                answers[index].to_string(),
+                samples.label(index).map_or("-".into(), |label| label.to_string()),
+                trace.cycles.map_or("-".into(), grouped),
+            ]);
+        }
+        print(&table.to_string())?;
+    }
+    if let Some(correct) = samples.correct(&answers) {
+        let share = percent(correct as f64 / answers.len() as f64);
+        print(&format!("accuracy {share} ({correct} of {})", answers.len()))?;
+    }
+    if let Some(cycles) = traces.iter().map(|trace| trace.cycles).sum::<Option<u64>>() {
+        print(&format!("{} cycles for {} samples", grouped(cycles), traces.len()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! The engines by name, and many samples on all cores.
+
+use crate::activity;
+use crate::build::Build;
+use crate::error::Result;
+use clap::ValueEnum;
+use empf_ir::{QuantNetwork, Trace};
+use empf_sim::verilator::{Accelerator, Options};
+use empf_sim::{Engine, GoldenEngine, Interpreter, planar};
+use empf_trainer::integer::IntegerModel;
+use indicatif::ProgressBar;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+/// An execution of a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EngineName {
+    /// What the integer network means
+    Golden,
+    /// The trainer's integer forward
+    Trainer,
+    /// The schedule and the ROM images; counts cycles
+    Interpreter,
+    /// The emitted Verilog; counts cycles
+    Verilator,
+}
+
+/// The accelerator of `build` in Verilator.
+pub(crate) fn verilated(build: &Build, waves: bool) -> Result<Accelerator> {
+    let arch = &build.program.arch;
+    let message = format!("Verilating the {}x{} array (kept for the next time)", arch.rows, arch.cols);
+    Ok(activity::during(&message, || Accelerator::build(&build.verilog, arch, waves))?)
+}
+
+/// The engine called `name` for the network of `build`; [`EngineName::Verilator`] runs on `accelerator`.
+pub(crate) fn engine<'b>(
+    name: EngineName,
+    build: &'b Build,
+    accelerator: Option<&Accelerator>,
+    options: Options,
+) -> Result<Box<dyn Engine + 'b>> {
+    Ok(match (name, accelerator) {
+        (EngineName::Golden, _) => Box::new(GoldenEngine::new(&build.quant)),
+        (EngineName::Trainer, _) => Box::new(Trainer::new(&build.quant)?),
+        (EngineName::Interpreter, _) => Box::new(Interpreter::new(&build.program)?),
+        (EngineName::Verilator, Some(accelerator)) => Box::new(accelerator.engine(&build.program, options)?),
+        (EngineName::Verilator, None) => {
+            Box::new(verilated(build, options.waves.is_some())?.engine(&build.program, options)?)
+        }
+    })
+}
+
+/// The trainer's integer forward as an engine.
+struct Trainer<'n> {
+    network: &'n QuantNetwork,
+    model: IntegerModel,
+}
+
+impl<'n> Trainer<'n> {
+    fn new(network: &'n QuantNetwork) -> Result<Self> {
+        Ok(Trainer { network, model: IntegerModel::new(network)? })
+    }
+}
+
+impl Engine for Trainer<'_> {
+    fn name(&self) -> &str {
+        "trainer"
+    }
+
+    fn run(&mut self, input: &[u8]) -> empf_sim::Result<Trace> {
+        let failed = |e: empf_trainer::Error| empf_sim::Error::Engine {
+            engine: "trainer".into(),
+            message: e.to_string(),
+        };
+        self.model.run(planar(self.network, input)?.view()).map_err(failed)
+    }
+}
+
+/// How many samples are worked on at a time: one a core.
+pub(crate) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, |n| n.get())
+}
+
+/// `run(worker, sample)` of each sample below `count`, in order, by `workers` threads with a worker of their
+/// own each. The first failure ends it.
+pub(crate) fn in_parallel<W, R: Send>(
+    (workers, count): (usize, usize),
+    bar: &ProgressBar,
+    worker: impl Fn() -> Result<W> + Sync,
+    run: impl Fn(&mut W, usize) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
+    let next = AtomicUsize::new(0);
+    let share = || -> Result<Vec<(usize, R)>> {
+        let mut worker = worker()?;
+        let mut results = Vec::new();
+        loop {
+            let sample = next.fetch_add(1, Ordering::Relaxed);
+            if sample >= count {
+                return Ok(results);
+            }
+            let result = run(&mut worker, sample).inspect_err(|_| next.store(count, Ordering::Relaxed))?;
+            results.push((sample, result));
+            bar.inc(1);
+        }
+    };
+    let shares: Vec<Result<_>> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers.min(count)).map(|_| scope.spawn(&share)).collect();
+        threads.into_iter().map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
+    let mut results: Vec<(usize, R)> =
+        shares.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
+    results.sort_by_key(|(sample, _)| *sample);
+    bar.finish_and_clear();
+    Ok(results.into_iter().map(|(_, result)| result).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+
+    #[test]
+    fn results_are_in_order_and_a_failure_is_given() {
+        let bar = ProgressBar::hidden();
+        let squares = in_parallel((3, 50), &bar, || Ok(()), |(), i| Ok(i * i)).unwrap();
+        assert_eq!(squares, (0..50).map(|i| i * i).collect::<Vec<_>>());
+        let fail = |_: &mut (), i| if i == 7 { Err(Error::file("seven", "no")) } else { Ok(()) };
+        assert_eq!(in_parallel((3, 50), &bar, || Ok(()), fail).unwrap_err().to_string(), "seven: no");
+        assert!(in_parallel((3, 0), &bar, || Ok(()), |(), i| Ok(i)).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,87 @@
+//! What enters a network, with classes where they are known.
+
+use crate::data::{self, SplitName};
+use crate::error::{Error, Result};
+use empf_ir::QuantInput;
+use empf_sim::interleaved;
+use empf_sim::numpy::{Inputs, read_inputs};
+use empf_trainer::data::Dataset;
+use empf_trainer::integer::static_batch;
+use ndarray::{Axis, Slice};
+use std::path::Path;
+
+/// Samples in the shape that a network takes.
+#[derive(Debug)]
+pub(crate) struct Samples {
+    inputs: Inputs,
+}
+
+impl Samples {
+    /// The first `count` samples, or all, of a `.npy` or `.npz` file or of a data set's split.
+    pub(crate) fn load(
+        source: &str,
+        split: SplitName,
+        input: &QuantInput,
+        count: Option<usize>,
+    ) -> Result<Self> {
+        let is_numpy = Path::new(source).extension().is_some_and(|e| e == "npy" || e == "npz");
+        let mut samples = match is_numpy {
+            true => Samples { inputs: read_inputs(Path::new(source), input)? },
+            false => Samples::of(&data::part(source, split)?, input)?,
+        };
+        if let Some(count) = count {
+            check_count(count, samples.len())?;
+            samples.inputs.frames.slice_axis_inplace(Axis(0), Slice::from(..count));
+            samples.inputs.labels.iter_mut().for_each(|labels| labels.truncate(count));
+        }
+        Ok(samples)
+    }
+
+    /// All images of a data set.
+    pub(crate) fn of(data: &Dataset, input: &QuantInput) -> Result<Self> {
+        let sizes = (data.channels, data.height, data.width);
+        if input.frames != 1 || sizes != (input.channels, input.height, input.width) {
+            let message = format!(
+                "holds images of {}x{}x{}, the network takes {} frame(s) of {}",
+                data.channels,
+                data.height,
+                data.width,
+                input.frames,
+                input.shape()
+            );
+            return Err(Error::Option { option: "data", message });
+        }
+        let labels = data.labels.iter().map(|label| usize::from(*label)).collect();
+        Ok(Samples { inputs: Inputs { frames: static_batch(data)?.to_owned(), labels: Some(labels) } })
+    }
+
+    /// Number of samples.
+    pub(crate) fn len(&self) -> usize {
+        self.inputs.frames.len_of(Axis(0))
+    }
+
+    /// Sample `index` as engines read it.
+    pub(crate) fn bytes(&self, index: usize) -> Vec<u8> {
+        interleaved(self.inputs.frames.index_axis(Axis(0), index))
+    }
+
+    /// Class of sample `index`, where it is known.
+    pub(crate) fn label(&self, index: usize) -> Option<usize> {
+        self.inputs.labels.as_ref().map(|labels| labels[index])
+    }
+
+    /// How many of the answers are right, where the classes are known.
+    pub(crate) fn correct(&self, answers: &[usize]) -> Option<usize> {
+        let labels = self.inputs.labels.as_ref()?;
+        Some(labels.iter().zip(answers).filter(|(label, answer)| label == answer).count())
+    }
+}
+
+/// `count` samples are asked for, `available` are there.
+pub(crate) fn check_count(count: usize, available: usize) -> Result<()> {
+    if (1..=available).contains(&count) {
+        return Ok(());
+    }
+    let message = format!("{count} samples are asked for, there are {available}; give 1 to {available}");
+    Err(Error::Option { option: "samples", message })
+}
