@@ -7,12 +7,10 @@ VECTORS := $(or $(EMPF_VECTORS),$(wildcard ../shared/vectors))
 
 .PHONY: demo test
 
-# Trains on generated data, emits a 16x16 accelerator and co-simulates random networks on it.
+# Trains on generated data, compiles for a 16x16 array, emits Verilog and co-simulates 64 images.
 demo:
 	tools/setup
-	cargo run --release -p empf-cli -- train --data glyphs --network tiny --resume -o build/demo/run
-	cargo run --release -p empf-cli -- emit --rows 16 --cols 16 -o build/demo/accel
-	cargo run --release -p xtask -- regress --array 16x16 --cases 12
+	cargo run --release -p empf-cli -- demo -o build/demo
 
 test:
 	tools/setup --test
