@@ -1,6 +1,7 @@
 //! `empf compile`: from a trained network to a build.
 
 use crate::arch_args::ArchArgs;
+use crate::build::{self, Build};
 use crate::data::load;
 use crate::error::{Error, Result};
 use crate::folder;
@@ -8,15 +9,12 @@ use crate::output::{grouped, percent, print};
 use crate::report::{Report, Work};
 use clap::builder::PossibleValuesParser;
 use empf_compiler::{Compilation, Pass};
-use empf_ir::{Network, Program, QuantNetwork, store};
+use empf_ir::{Network, store};
 use empf_trainer::data::Dataset;
 use empf_trainer::integer::static_batch;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// Name of the file by which a folder is known to be a build.
-const PROGRAM: &str = "program.json";
 
 /// Compile a trained network for an accelerator
 ///
@@ -58,7 +56,7 @@ fn passes_help() -> String {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let arch = args.arch.resolve()?;
     if let Some(output) = &args.output {
-        folder::check_replaceable(output, PROGRAM)?;
+        folder::check_replaceable(output, build::MARKER)?;
     }
     let network = Network::load(&args.network)?;
     let images = calibration_images(args)?;
@@ -68,9 +66,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let Some(output) = &args.output else {
         return print(&format!("stopped after {last}"));
     };
-    let (quantized, program) = compilation.finish()?;
-    let report = Report::new(&network, &quantized, &program);
-    write(output, &network, &quantized, &program, &report)?;
+    let (quant, program) = compilation.finish()?;
+    let verilog = empf_hw::emit_accelerator(&arch)?;
+    let build = Build { network, quant, program, verilog };
+    let report = Report::new(&build);
+    build.write(output, &report)?;
     print(&summary(&report, output))
 }
 
@@ -105,23 +105,6 @@ fn run_passes(compilation: &mut Compilation, last: Pass, dump: Option<&Path>) ->
     }
     spinner.finish_and_clear();
     Ok(())
-}
-
-fn write(
-    output: &Path,
-    network: &Network,
-    quantized: &QuantNetwork,
-    program: &Program,
-    report: &Report,
-) -> Result<()> {
-    let verilog = empf_hw::emit_accelerator(&program.arch)?;
-    folder::write(output, PROGRAM, |folder| {
-        network.save(folder)?;
-        quantized.save(folder)?;
-        store::write(&folder.join("accel.v"), verilog.as_bytes())?;
-        store::write_json(&folder.join("report.json"), report)?;
-        Ok(program.save(folder)?)
-    })
 }
 
 /// A table of the layers' costs, and what the network takes.

@@ -3,10 +3,9 @@
 use crate::build::{self, Build};
 use crate::error::{Error, Result};
 use crate::output::{bytes, grouped, percent, print};
+use crate::report::{Layer, Report};
 use crate::table::Table;
-use empf_ir::program::Descriptor;
 use empf_ir::{Network, NeuronVersion, Node, Op, Program, QuantNetwork, QuantOp, Shape, WeightKind};
-use empf_sim::cycles;
 use std::path::PathBuf;
 
 /// Bits of a weight of 8 digits.
@@ -38,7 +37,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let build = Build::load(folder)?;
         print(&network(&build.network)?)?;
         print(&format!("\n{}", quant(&build.quant)?))?;
-        print(&format!("\n{}", program(&build.program)))
+        print(&format!("\n{}", program(&build)))
     } else if holds("quant.json") {
         print(&quant(&QuantNetwork::load(folder)?)?)
     } else if holds("network.json") {
@@ -199,7 +198,8 @@ fn integer_op(op: &QuantOp) -> String {
     }
 }
 
-fn program(program: &Program) -> String {
+fn program(build: &Build) -> String {
+    let program = &build.program;
     let arch = &program.arch;
     format!(
         "build {:08x} for a {}x{} array, A = {}\n\n{}\n\n{}",
@@ -207,41 +207,33 @@ fn program(program: &Program) -> String {
         arch.rows,
         arch.cols,
         arch.act_bits,
-        steps(program),
+        steps(&Report::new(build)),
         memories(program)
     )
 }
 
-fn steps(program: &Program) -> String {
-    let arch = &program.arch;
-    let total = cycles::inference(program.steps.iter().map(|step| &step.descriptor), arch);
-    let utilisation = |additions: u64, cycles: u64| {
-        percent(additions as f64 / ((arch.rows * arch.cols) as f64 * cycles.max(1) as f64))
-    };
+fn steps(report: &Report) -> String {
     let mut table = Table::new(&["step", "node", "unit", "cycles", "share", "additions", "utilisation"]);
-    for (index, step) in program.steps.iter().enumerate() {
-        let (unit, on_array) = match step.descriptor {
-            Descriptor::Unfold(_) => ("unfold", false),
-            Descriptor::Conv(_) => ("array", true),
-            Descriptor::Pool(_) => ("pool", false),
-        };
-        let cycles = cycles::step(&step.descriptor, arch);
+    let total = report.total();
+    for (index, Layer { node, unit, work, .. }) in report.layers().iter().enumerate() {
+        let on_array = work.useful_additions > 0;
+        let array = |text: String| if on_array { text } else { String::new() };
         table.row([
             index.to_string(),
-            step.node.clone(),
-            unit.into(),
-            grouped(cycles),
-            percent(cycles as f64 / total.max(1) as f64),
-            if on_array { grouped(step.additions) } else { String::new() },
-            if on_array { utilisation(step.additions, cycles) } else { String::new() },
+            node.clone(),
+            (*unit).into(),
+            grouped(work.cycles),
+            percent(work.cycles as f64 / total.cycles.max(1) as f64),
+            array(grouped(work.useful_additions)),
+            array(percent(work.utilisation)),
         ]);
     }
-    let additions: u64 = program.steps.iter().map(|step| step.additions).sum();
     format!(
-        "{table}\n\n{} cycles an inference; {} useful additions; utilisation {}",
-        grouped(total),
-        grouped(additions),
-        utilisation(additions, total)
+        "{table}\n\n{} cycles an inference; {} useful additions; utilisation {}, of the +-1 convolutions {}",
+        grouped(total.cycles),
+        grouped(total.useful_additions),
+        percent(total.utilisation),
+        percent(report.sign_layers().utilisation)
     )
 }
 

@@ -1,5 +1,6 @@
 //! `report.json`: what a compiled network costs, layer by layer.
 
+use crate::build::Build;
 use empf_ir::program::{Conv, Descriptor, Step};
 use empf_ir::{ArchConfig, Network, Op, Program, QuantNetwork, QuantOp, WeightKind};
 use empf_sim::cycles;
@@ -134,8 +135,9 @@ fn parameter_bits(d: &Conv, arch: &ArchConfig) -> u64 {
 }
 
 impl Report {
-    /// Of `program`, compiled from `network` through `quantized`.
-    pub(crate) fn new(network: &Network, quantized: &QuantNetwork, program: &Program) -> Self {
+    /// Costs of `build`.
+    pub(crate) fn new(build: &Build) -> Self {
+        let Build { network, quant, program, .. } = build;
         let arch = &program.arch;
         let layers: Vec<Layer> = program.steps.iter().map(|step| Layer::new(step, program)).collect();
         let inner = cycles::inference(program.steps.iter().map(|s| &s.descriptor), arch);
@@ -145,7 +147,7 @@ impl Report {
             build_id: format!("{:08x}", program.build_id),
             time_steps: program.time_steps,
             arch: arch.clone(),
-            sign_layers: Work::sum(layers.iter().filter(|l| is_sign(quantized, &l.node)), arch),
+            sign_layers: Work::sum(layers.iter().filter(|l| is_sign(quant, &l.node)), arch),
             total: Work::new(inner, additions, arch),
             layers,
             parameter_memory: ParameterMemory::new(network),

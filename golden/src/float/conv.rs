@@ -3,12 +3,7 @@
 use ndarray::{Array1, Array4, ArrayView1, ArrayView2, ArrayView4, s};
 
 /// Convolution without bias over a border of zeros. `weight` is `[C, C_in, kernel, kernel]`.
-pub fn conv(
-    x: ArrayView4<f64>,
-    weight: ArrayView4<f64>,
-    stride: usize,
-    padding: usize,
-) -> Array4<f64> {
+pub fn conv(x: ArrayView4<f64>, weight: ArrayView4<f64>, stride: usize, padding: usize) -> Array4<f64> {
     let (frames, _, height, width) = x.dim();
     let (channels, _, kernel, _) = weight.dim();
     let along = |size: usize| (size + 2 * padding - kernel) / stride + 1;
