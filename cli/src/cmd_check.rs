@@ -27,11 +27,14 @@ const BATCH: usize = 64;
 
 /// Compare all engines, bit by bit
 ///
-/// Runs the golden model, the trainer's integer forward, the schedule interpreter and the emitted Verilog on
-/// the same samples, and compares every layer's tensor, the logits, and predicted with counted cycles. Fails at
-/// the first difference in the order of samples and layers, and names it.
+/// Runs the golden model, the trainer's integer forward, the schedule interpreter
+/// and the emitted Verilog on the same samples, and compares every layer's tensor,
+/// the logits, and predicted with counted cycles. Where something differs, it names
+/// the first difference in the order of samples and layers, and fails.
 ///
-/// Example: empf check build/tiny --data glyphs --samples 64
+/// Examples:
+///   empf check build/tiny --samples 64
+///   empf check build/vgg --data data/fashion_mnist --samples 200
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {

@@ -18,10 +18,14 @@ use std::time::Duration;
 
 /// Compile a trained network for an accelerator
 ///
-/// The build's folder holds the network, its integer form (quant.*), the program (program.json and the ROM
-/// images *.mem), the Verilog (accel.v) and the costs of every layer (report.json).
+/// The build's folder holds the network, its integer form (quant.*), the program
+/// (program.json and the ROM images *.mem), the Verilog (accel.v) and the costs of
+/// every layer (report.json).
 ///
-/// Example: empf compile runs/tiny/network --data glyphs --rows 16 --cols 16 -o build/tiny
+/// Examples:
+///   empf compile runs/tiny/network -o build/tiny
+///   empf compile runs/fashion/network --data data/fashion_mnist --arch 32x32 -o build/vgg
+///   empf compile runs/tiny/network --stop-after quantize --dump dump
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment, after_long_help = passes_help())]
 pub(crate) struct Args {

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 /// Train, compile, emit and co-simulate a small network on generated data
 ///
-/// Runs the verbs that a user would, and prints each command line before it runs. A second run goes on where
-/// the first one was interrupted.
+/// Runs the verbs that a user would, and prints each command line before it runs. A
+/// second run goes on where the first one was interrupted.
 ///
-/// Example: empf demo -o build/demo
+/// Example:
+///   empf demo -o build/demo
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {

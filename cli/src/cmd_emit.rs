@@ -12,10 +12,13 @@ const VERILOG: &str = "accel.v";
 
 /// Write the Verilog of an accelerator
 ///
-/// The accelerator runs every network that fits its memories, so it depends on the architecture alone. The
-/// folder holds accel.v (top module empf_top) and arch.json, the architecture that it was made from.
+/// The accelerator runs every network that fits its memories, so it depends on the
+/// architecture alone. The folder holds accel.v (top module empf_top) and arch.json,
+/// the architecture that it was made from.
 ///
-/// Example: empf emit --rows 16 --cols 16 --act-bits 8 --adder ecp5 -o build/accel
+/// Examples:
+///   empf emit --arch 32x32 -o build/accel
+///   empf emit --rows 16 --cols 16 --act-bits 8 --adder ecp5 -o build/accel
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {

@@ -13,14 +13,16 @@ const DIGIT_BITS: u64 = empf_ir::quant::WEIGHT_DIGITS as u64;
 
 /// Print what a network or a build holds
 ///
-/// Of a network: its nodes, shapes, weights and the memory that they take. Of a build besides: its steps,
-/// predicted cycles, utilisation of the array, and the use of each memory.
+/// Of a network: its nodes, shapes, weights and the memory that they take. Of a
+/// build besides: its steps, predicted cycles, utilisation of the array, and the
+/// use of each memory.
 ///
-/// The paper's figure counts float32 for the first convolution and the classifier, 2 bits for every +-1
-/// weight, and neither normalisation nor biases. Packed, a +-1 weight takes one bit.
+/// The paper's figure counts 32 bits for weights that are not +-1, 2 bits for those
+/// that are, and neither normalisation nor biases. Packed, a +-1 weight is one bit.
 ///
-/// Examples: empf inspect runs/tiny/network
-///           empf inspect build/tiny
+/// Examples:
+///   empf inspect runs/tiny/network
+///   empf inspect build/tiny
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -107,7 +109,7 @@ fn network(network: &Network) -> Result<String> {
     Ok(format!(
         "network `{name}`: T = {time_steps}, input {enters}, {classes} classes\n\n{table}\n\n\
          {} weights, {} of them +-1\n\
-         float32                                   {}\n\
+         float32                                    {}\n\
          the paper's figure (2 bits, rest float32)  {}\n\
          packed (1 bit, rest float32)               {}\n\
          packed in hardware (1 bit, rest 8 digits)  {}",

@@ -18,12 +18,14 @@ const LISTED: usize = 100;
 
 /// Run a build on one engine
 ///
-/// Prints the class of each sample (of up to 100), the accuracy where the classes are known, and the cycles
-/// where the engine counts them. With --output, every tensor is kept for NumPy; docs/format.md describes both
-/// files.
+/// Prints the class of each sample (of up to 100), the accuracy where the classes
+/// are known, and the cycles where the engine counts them. With --output, every
+/// tensor is kept for NumPy; docs/format.md describes both files.
 ///
-/// Examples: empf simulate build/tiny --input glyphs --samples 10 --engine verilator --trace waves.fst
-///           empf simulate build/tiny --input x.npy --engine golden --output out.npz
+/// Examples:
+///   empf simulate build/tiny --input glyphs --engine trainer
+///   empf simulate build/tiny --input x.npy --engine golden --output out.npz
+///   empf simulate build/tiny --input glyphs --samples 1 --engine verilator --trace waves.fst
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -48,7 +50,8 @@ pub(crate) struct Args {
     /// File for the waves of the whole run; only with Verilator
     #[arg(long, value_name = "FILE.fst")]
     trace: Option<PathBuf>,
-    /// Let sender and receiver pause at random, as this seed decides; only with Verilator, counts no cycles
+    /// Sender and receiver pause at random, as this seed decides, and no cycles are counted; only
+    /// with Verilator
     #[arg(long, value_name = "SEED", value_parser = clap::value_parser!(u64).range(1..))]
     stalls: Option<u64>,
 }

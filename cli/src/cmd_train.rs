@@ -16,10 +16,14 @@ const CHECKPOINT: &str = "checkpoint.safetensors";
 
 /// Train a network online: nothing flows back through time
 ///
-/// The run's folder holds a checkpoint and, at the end, network/ with network.json and
-/// weights.safetensors. The same options give the same weights, however often a run is interrupted.
+/// The run's folder holds a checkpoint and, at the end, network/ with network.json
+/// and weights.safetensors. The same options give the same weights, however often a
+/// run is interrupted.
 ///
-/// Example: empf train --data glyphs --network tiny -o runs/tiny
+/// Examples:
+///   empf train --network tiny -o runs/tiny
+///   empf train --data data/fashion_mnist --network vgg-small -o runs/fashion
+///   empf train --data data/fashion_mnist --network vgg-small -o runs/fashion --resume
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 
 /// From a trained EM-PF spiking network to bit-exact Verilog
 #[derive(Parser)]
-#[command(version, about, arg_required_else_help = true, after_help = FLOW)]
+#[command(version, arg_required_else_help = true, after_help = FLOW)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -33,11 +33,11 @@ struct Arguments {
 /// How the verbs belong together.
 const FLOW: &str = "\
 The way, once, on data that is generated:
-  empf train --data glyphs --network tiny -o runs/tiny    a network with +-1 weights
-  empf compile runs/tiny/network -o build/tiny            integers, schedule and ROM images, Verilog
-  empf check build/tiny --samples 64                      trainer = golden model = schedule = Verilog
+  empf train --network tiny -o runs/tiny          a network with +-1 weights
+  empf compile runs/tiny/network -o build/tiny    integers, ROM images, Verilog
+  empf check build/tiny --samples 64              every layer equal on four engines
 
-`empf demo` does just that. `empf help VERB` explains a verb and gives an example.";
+`empf demo` does all of it. `empf help VERB` explains a verb by an example.";
 
 #[derive(Subcommand)]
 enum Command {

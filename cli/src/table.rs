@@ -28,8 +28,9 @@ impl Table {
 
     /// Below its heading the column holds numbers, or nothing.
     fn is_numeric(&self, column: usize) -> bool {
-        let number =
-            |cell: &String| cell.is_empty() || cell == "-" || cell.starts_with(|c: char| c.is_ascii_digit());
+        // "1 234", "12.5 %" and "3 kB" are numbers, "2x3" is none.
+        let first_word = |cell: &str| cell.split(' ').next().is_some_and(|w| w.parse::<f64>().is_ok());
+        let number = |cell: &String| cell.is_empty() || cell == "-" || first_word(cell);
         self.rows[1..].iter().filter_map(|row| row.get(column)).all(number)
     }
 
@@ -56,10 +57,10 @@ mod tests {
 
     #[test]
     fn numbers_are_aligned_on_the_right() {
-        let mut table = Table::new(&["layer", "size", "note"]);
+        let mut table = Table::new(&["layer", "size", "shape"]);
         table.row(["a".into(), "7".into(), String::new()]);
-        table.row(["longer".into(), "1 234".into(), "x".into()]);
-        let expected = "layer    size  note\n-------------------\na           7\nlonger  1 234  x";
+        table.row(["longer".into(), "1 234".into(), "2x3".into()]);
+        let expected = "layer    size  shape\n--------------------\na           7\nlonger  1 234  2x3";
         assert_eq!(table.to_string(), expected);
     }
 }

@@ -1,0 +1,180 @@
+//! Bad input: a clear error, a failure, and nothing left behind.
+
+use crate::command::{empf, error_of, fail, files, made, replace, words};
+use crate::train::write_idx;
+use std::fs;
+use std::path::Path;
+
+const COMPILE: &str = "compile network --arch 4x4 -o new";
+
+/// What `compile` says to a network that `change` has made bad; `inspect` says the same.
+fn refused(change: impl Fn(&Path)) -> String {
+    let place = made();
+    change(&place.path().join("network"));
+    let error = fail(place.path(), &words(COMPILE));
+    assert_eq!(fail(place.path(), &words("inspect network")), error);
+    error
+}
+
+fn contains(error: &str, parts: &[&str]) {
+    assert!(parts.iter().all(|part| error.contains(part)), "{error}");
+}
+
+#[test]
+fn weights_cut_short() {
+    let error = refused(|network| {
+        let file = network.join("weights.safetensors");
+        let bytes = fs::read(&file).unwrap();
+        fs::write(&file, &bytes[..bytes.len() - 5]).unwrap();
+    });
+    contains(&error, &["network/weights.safetensors", "not a whole safetensors file"]);
+}
+
+#[test]
+fn a_weight_that_is_no_number() {
+    let error = refused(|network| {
+        let file = network.join("weights.safetensors");
+        let mut bytes = fs::read(&file).unwrap();
+        // The last tensor by name is neuron3's only one.
+        let end = bytes.len();
+        bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+        fs::write(&file, bytes).unwrap();
+    });
+    contains(&error, &["tensor `neuron3.theta`", "is NaN"]);
+}
+
+#[test]
+fn a_wrong_shape() {
+    let error = refused(|n| replace(&n.join("network.json"), "\"out_channels\": 8", "\"out_channels\": 9"));
+    contains(&error, &["tensor `conv2.weight`", "has shape [8, 4, 3, 3], expected [9, 4, 3, 3]"]);
+}
+
+#[test]
+fn an_unknown_operator() {
+    let error = refused(|n| replace(&n.join("network.json"), "\"avg_pool\"", "\"max_pool\""));
+    contains(&error, &["network.json", "max_pool", "avg_pool", "docs/format.md"]);
+}
+
+#[test]
+fn another_version() {
+    let error = refused(|n| replace(&n.join("network.json"), "\"version\": 1", "\"version\": 2"));
+    contains(&error, &["network.json", "version 2", "reads version 1"]);
+}
+
+#[test]
+fn a_cycle() {
+    let error = refused(|network| {
+        let file = network.join("network.json");
+        let text = fs::read_to_string(&file).unwrap();
+        let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        json["nodes"][0]["inputs"][0] = "neuron1".into();
+        fs::write(&file, json.to_string()).unwrap();
+    });
+    contains(&error, &["node `conv1`", "reads `neuron1`", "no cycle"]);
+}
+
+#[test]
+fn sizes_without_measure() {
+    for key in ["kernel", "stride", "out_channels", "out_features"] {
+        let error = refused(|network| {
+            let file = network.join("network.json");
+            let text = fs::read_to_string(&file).unwrap();
+            let start = text.find(&format!("\"{key}\": ")).unwrap() + key.len() + 4;
+            let end = start + text[start..].find(|c: char| !c.is_ascii_digit()).unwrap();
+            fs::write(&file, format!("{}{}{}", &text[..start], u64::MAX, &text[end..])).unwrap();
+        });
+        assert!(error.starts_with("error: "), "{error}");
+    }
+}
+
+#[test]
+fn idx_data_cut_short() {
+    let place = tempfile::tempdir().unwrap();
+    write_idx(&place.path().join("data"), 20);
+    let file = place.path().join("data/train-images-idx3-ubyte");
+    let bytes = fs::read(&file).unwrap();
+    fs::write(&file, &bytes[..1000]).unwrap();
+    let error = fail(place.path(), &words("train --data data -o run"));
+    contains(&error, &["train-images-idx3-ubyte", "cut short", "byte 1000 of 2896"]);
+}
+
+#[test]
+fn a_sum_that_overflows() {
+    let place = made();
+    fs::write(place.path().join("arch.toml"), "rows = 4\ncols = 4\nlanes = 4\nacc_bits = 11\n").unwrap();
+    let error = fail(place.path(), &words("compile network --arch arch.toml -o new"));
+    contains(&error, &["node `conv1`", "the accumulator", "can need", "there are 11"]);
+}
+
+#[test]
+fn memories_that_are_too_small() {
+    let place = made();
+    let arch = "rows = 4\ncols = 4\nlanes = 4\nweight_depth = 100\ninput_depth = 700\n";
+    fs::write(place.path().join("arch.toml"), arch).unwrap();
+    let error = fail(place.path(), &words("compile network --arch arch.toml -o new"));
+    contains(&error, &["the weight memory needs", "has 100", "are missing; raise weight_depth"]);
+    contains(&error, &["the input buffer needs 784 words, has 700: 84 are missing"]);
+}
+
+#[test]
+fn no_verilator() {
+    let place = made();
+    let before = files(place.path());
+    let output = empf(place.path(), &words("check build --samples 1")).env("PATH", "").output().unwrap();
+    contains(&error_of(&output), &["`verilator` is not on PATH", "apt-get install verilator"]);
+    assert_eq!(files(place.path()), before);
+}
+
+/// The superuser may write everywhere, so that a folder without the permission would refuse nobody; /proc takes
+/// no files from anyone.
+#[test]
+fn folders_that_cannot_be_written() {
+    let place = made();
+    let verbs = ["compile network --arch 4x4 -o", "emit --arch 4x4 -o", "train --epochs 1 -o"];
+    for (verb, output) in
+        verbs.iter().flat_map(|verb| [(verb, "/proc/new"), (verb, "network/network.json/new")])
+    {
+        let error = fail(place.path(), &[words(verb), vec![output]].concat());
+        contains(&error, &["cannot ", output.strip_suffix("/new").unwrap()]);
+    }
+}
+
+#[test]
+fn outputs_that_are_in_use() {
+    let place = made();
+    for output in ["network", "network/network.json"] {
+        let error = fail(place.path(), &["compile", "network", "--arch", "4x4", "-o", output]);
+        contains(&error, &[output, "choose another output"]);
+    }
+}
+
+#[test]
+fn damaged_builds() {
+    let damage: [(&str, &dyn Fn(&Path), &[&str]); 5] = [
+        ("weights.mem", &|f| fs::write(f, "1\n2\n").unwrap(), &["has 2 words", "compile again"]),
+        ("schedule.mem", &|f| replace(f, "2\n", "3\n"), &["is not the schedule of program.json"]),
+        ("program.json", &|f| replace(f, "\"version\": 1", "\"version\": 9"), &["version 9"]),
+        ("accel.v", &|f| fs::remove_file(f).unwrap(), &["cannot read", "accel.v"]),
+        (
+            "quant.json",
+            &|f| replace(f, "\"time_steps\": 2", "\"time_steps\": 3"),
+            &["tensor `", "expected [3, "],
+        ),
+    ];
+    for (file, change, parts) in damage {
+        let place = made();
+        change(&place.path().join("build").join(file));
+        for verb in ["check build --samples 1", "simulate build --input glyphs", "inspect build"] {
+            contains(&fail(place.path(), &words(verb)), parts);
+        }
+    }
+}
+
+#[test]
+fn folders_that_hold_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    contains(&fail(place.path(), &words("inspect .")), &["holds neither network.json nor"]);
+    contains(&fail(place.path(), &words("check .")), &["is no build", "`empf compile` writes one"]);
+    contains(&fail(place.path(), &words("compile . -o new")), &["cannot read ./network.json"]);
+    contains(&fail(place.path(), &words("train --data none -o run")), &["none: is no folder"]);
+}

@@ -1,0 +1,87 @@
+//! The engines agree on a build, and a fault in it is found where it is.
+
+use crate::command::{copy, made, run, succeed, words};
+use std::fs;
+use std::path::Path;
+
+const CHECK: &str = "check build --samples 2";
+
+#[test]
+fn a_build_is_equal_on_all_engines() {
+    let place = made();
+    let text = succeed(place.path(), &words(CHECK));
+    assert!(text.trim_end().lines().last().unwrap().starts_with("0 mismatches in "), "{text}");
+    for layer in ["input", "conv1", "neuron2", "pool1", "neuron3", "gap1", "logits"] {
+        assert!(text.lines().any(|line| line.starts_with(layer)), "{layer}: {text}");
+    }
+    let cycles = text.lines().find(|line| line.starts_with("cycles")).unwrap();
+    let predicted = cycles.split("inference").nth(1).unwrap().split(" predicted, ").collect::<Vec<_>>();
+    assert_eq!(predicted[0].trim(), predicted[1].trim_end_matches(" in Verilog"));
+    assert!(text.contains("float accuracy") && text.contains("integer accuracy"), "{text}");
+}
+
+/// Output of a check that must find a difference.
+fn differing(place: &Path) -> String {
+    let output = run(place, &words(CHECK));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("error: the engines do not agree"));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Replaces line `index` of a file.
+fn set_line(file: &Path, index: usize, change: impl Fn(&str) -> String) {
+    let text = fs::read_to_string(file).unwrap();
+    let lines = text.lines().enumerate().map(|(i, line)| if i == index { change(line) } else { line.into() });
+    fs::write(file, lines.collect::<Vec<String>>().join("\n") + "\n").unwrap();
+}
+
+#[test]
+fn a_flipped_rom_bit_is_located() {
+    let place = made();
+    set_line(&place.path().join("build/weights.mem"), 0, |word| {
+        format!("{:x}", u64::from_str_radix(word, 16).unwrap() ^ 0b0100)
+    });
+    let text = differing(place.path());
+    let last = text.trim_end().lines().last().unwrap();
+    assert!(
+        last.contains("first: interpreter, sample 0, layer `neuron1`, time-step 0, channel 2,"),
+        "{last}"
+    );
+    let neuron = text.lines().find(|line| line.starts_with("neuron1")).unwrap();
+    assert!(neuron.split_whitespace().nth_back(2).unwrap() == "0", "the trainer is right: {neuron}");
+}
+
+#[test]
+fn a_changed_threshold_is_located() {
+    let place = made();
+    // M, B, lambda, theta, c of each lane: the threshold of channel 1 at step 0.
+    set_line(&place.path().join("build/parameters.mem"), 5 + 3, |_| "8000".into());
+    let text = differing(place.path());
+    let last = text.trim_end().lines().last().unwrap();
+    assert!(last.contains("layer `neuron1`, time-step 0, channel 1,"), "{last}");
+}
+
+#[test]
+fn parts_of_two_builds_are_no_build() {
+    let place = made();
+    succeed(place.path(), &words("compile network --arch 4x4 --samples 1 -o other"));
+    fs::copy(place.path().join("other/quant.json"), place.path().join("build/quant.json")).unwrap();
+    fs::copy(place.path().join("other/quant.safetensors"), place.path().join("build/quant.safetensors"))
+        .unwrap();
+    let output = run(place.path(), &words(CHECK));
+    let error = crate::command::error_of(&output);
+    assert!(error.contains("program.json is of build") && error.contains("compile again"), "{error}");
+}
+
+#[test]
+fn a_build_replaces_a_build_and_nothing_else() {
+    let place = made();
+    let compile = words("compile network --arch 4x4 -o build");
+    fs::write(place.path().join("build/report.json"), "old").unwrap();
+    succeed(place.path(), &compile);
+    assert_ne!(fs::read_to_string(place.path().join("build/report.json")).unwrap(), "old");
+    fs::remove_dir_all(place.path().join("build")).unwrap();
+    copy(&place.path().join("network"), &place.path().join("build"));
+    let error = crate::command::fail(place.path(), &compile);
+    assert!(error.contains("choose another output"), "{error}");
+}

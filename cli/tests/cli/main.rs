@@ -1,0 +1,8 @@
+//! The command, from outside.
+
+mod bad_input;
+mod check;
+mod command;
+mod help;
+mod simulate;
+mod train;
