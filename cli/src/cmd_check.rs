@@ -2,19 +2,17 @@
 
 use crate::activity;
 use crate::build::Build;
-use crate::data::{self, SplitName};
+use crate::data::SplitName;
 use crate::engines::{EngineName, cores, engine, in_parallel, verilated};
 use crate::error::{Error, Result};
 use crate::output::{grouped, percent, print};
-use crate::samples::{Samples, check_count};
+use crate::samples::Samples;
 use crate::table::Table;
+use empf_golden::float::classify;
 use empf_ir::{INPUT, Trace};
 use empf_sim::compare::LOGITS;
 use empf_sim::verilator::{Accelerator, Options};
 use empf_sim::{Comparison, Engine, compare};
-use empf_trainer::Model;
-use empf_trainer::data::Dataset;
-use empf_trainer::evaluate::evaluate;
 use std::path::PathBuf;
 
 /// What is held to the golden model, in this order: the interpreter's cycles are what Verilator's are compared
@@ -22,8 +20,6 @@ use std::path::PathBuf;
 const HELD: [EngineName; 3] = [EngineName::Trainer, EngineName::Interpreter, EngineName::Verilator];
 /// Column headings of [`HELD`].
 const HEADINGS: [&str; 3] = ["trainer", "interpreter", "verilator"];
-/// Images that the float network sees at a time.
-const BATCH: usize = 64;
 
 /// Compare all engines, bit by bit
 ///
@@ -41,13 +37,14 @@ pub(crate) struct Args {
     /// Folder that `empf compile` wrote
     #[arg(value_name = "BUILD")]
     build: PathBuf,
-    /// `glyphs`, which is generated, or a folder with the idx files of an MNIST-like set
-    #[arg(long, default_value = "glyphs", value_name = "glyphs|DIR")]
+    /// `glyphs`, which is generated, a folder with the idx files of an MNIST-like set, or a .npy or
+    /// .npz file of inputs
+    #[arg(long, default_value = "glyphs", value_name = "glyphs|DIR|FILE")]
     data: String,
     /// Part of the data set
     #[arg(long, value_enum, default_value = "test")]
     split: SplitName,
-    /// The first N images
+    /// The first N samples
     #[arg(long, default_value_t = 16, value_name = "N")]
     samples: usize,
 }
@@ -55,14 +52,11 @@ pub(crate) struct Args {
 /// Runs all engines and prints the closing table.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let build = Build::load(&args.build)?;
-    let mut images = data::part(&args.data, args.split)?;
-    check_count(args.samples, images.len())?;
-    images.truncate(args.samples);
-    let samples = Samples::of(&images, &build.quant.input)?;
+    let samples = Samples::load(&args.data, args.split, &build.quant.input, Some(args.samples))?;
     let accelerator = verilated(&build, false)?;
     let checked = check(&build, &samples, &accelerator)?;
-    let float = float_correct(&build, &images)?;
-    Summary::new(checked).print(&build, &samples, float)
+    let float = activity::during("Float network", || classify(&build.network, samples.frames()))?;
+    Summary::new(checked).print(&build, &samples, &float)
 }
 
 /// What the engines gave for one sample.
@@ -119,12 +113,6 @@ fn adopt(expected: &mut Trace, got: Trace) {
     }
 }
 
-/// Right answers of the float network.
-fn float_correct(build: &Build, images: &Dataset) -> Result<usize> {
-    let mut model: Model<f32> = Model::from_network(&build.network)?;
-    Ok(evaluate(&mut model, images, BATCH)?.correct())
-}
-
 /// All samples together.
 struct Summary {
     /// Of each of [`HELD`].
@@ -156,18 +144,18 @@ impl Summary {
         summary
     }
 
-    fn print(&self, build: &Build, samples: &Samples, float_correct: usize) -> Result<()> {
+    fn print(&self, build: &Build, samples: &Samples, float: &[usize]) -> Result<()> {
         print(&self.table(build).to_string())?;
         if let Some((predicted, counted)) = self.cycles {
             let (predicted, counted) = (grouped(predicted), grouped(counted));
             print(&format!("\ncycles of an inference  {predicted} predicted, {counted} in Verilog"))?;
         }
         let of = samples.len();
-        let accuracy =
-            |correct: usize| format!("{} ({correct} of {of})", percent(correct as f64 / of as f64));
-        print(&format!("float accuracy          {}", accuracy(float_correct)))?;
-        if let Some(correct) = samples.correct(&self.classes) {
-            print(&format!("integer accuracy        {}", accuracy(correct)))?;
+        for (name, answers) in [("float", float), ("integer", &self.classes)] {
+            if let Some(correct) = samples.correct(answers) {
+                let share = percent(correct as f64 / of as f64);
+                print(&format!("{:24}{share} ({correct} of {of})", format!("{name} accuracy")))?;
+            }
         }
         let compared: usize = self.totals.iter().flat_map(|c| c.layers.values()).map(|c| c.compared).sum();
         let Some((engine, sample, comparison)) = &self.first else {

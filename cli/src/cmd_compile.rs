@@ -2,16 +2,15 @@
 
 use crate::arch_args::ArchArgs;
 use crate::build::{self, Build};
-use crate::data::load;
-use crate::error::{Error, Result};
+use crate::data::SplitName;
+use crate::error::Result;
 use crate::folder;
 use crate::output::{grouped, percent, print};
 use crate::report::{Report, Work};
+use crate::samples::Samples;
 use clap::builder::PossibleValuesParser;
 use empf_compiler::{Compilation, Pass};
-use empf_ir::{Network, store};
-use empf_trainer::data::Dataset;
-use empf_trainer::integer::static_batch;
+use empf_ir::{Input, Network, QuantInput, store};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,10 +30,11 @@ use std::time::Duration;
 pub(crate) struct Args {
     /// Folder with network.json and weights.safetensors
     network: PathBuf,
-    /// What to calibrate on: `glyphs`, or a folder with the idx files of an MNIST-like set
-    #[arg(long, default_value = "glyphs", value_name = "glyphs|DIR")]
+    /// What to calibrate on: `glyphs`, a folder with the idx files of an MNIST-like set, or a .npy or
+    /// .npz file of inputs
+    #[arg(long, default_value = "glyphs", value_name = "glyphs|DIR|FILE")]
     data: String,
-    /// Training images to calibrate on
+    /// The first N training images, or samples of the file
     #[arg(long, default_value_t = 64, value_name = "N")]
     samples: usize,
     #[command(flatten)]
@@ -63,8 +63,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         folder::check_replaceable(output, build::MARKER)?;
     }
     let network = Network::load(&args.network)?;
-    let images = calibration_images(args)?;
-    let mut compilation = Compilation::of_network(&network, static_batch(&images)?, &arch);
+    let images = calibration_images(args, &network)?;
+    let mut compilation = Compilation::of_network(&network, images.frames(), &arch);
     let last = args.stop_after.as_deref().map_or(Ok(Pass::Emit), str::parse)?;
     run_passes(&mut compilation, last, args.dump.as_deref())?;
     let Some(output) = &args.output else {
@@ -78,15 +78,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     print(&summary(&report, output))
 }
 
-fn calibration_images(args: &Args) -> Result<Dataset> {
-    let mut images = load(&args.data)?.train;
-    if args.samples == 0 || args.samples > images.len() {
-        let message =
-            format!("{} is not 1..={}, the training images of {}", args.samples, images.len(), args.data);
-        return Err(Error::Option { option: "samples", message });
-    }
-    images.truncate(args.samples);
-    Ok(images)
+/// Images to calibrate on.
+fn calibration_images(args: &Args, network: &Network) -> Result<Samples> {
+    let Input { channels, height, width, frames, .. } = network.input;
+    let input = QuantInput { channels, height, width, frames };
+    Samples::load(&args.data, SplitName::Train, &input, Some(args.samples))
 }
 
 /// Runs the passes up to `last` under a spinner; dumps go into `dump`.

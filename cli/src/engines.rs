@@ -29,7 +29,8 @@ pub(crate) enum EngineName {
 /// The accelerator of `build` in Verilator.
 pub(crate) fn verilated(build: &Build, waves: bool) -> Result<Accelerator> {
     let arch = &build.program.arch;
-    let message = format!("Verilator model of the {}x{} array: from the cache, or built now", arch.rows, arch.cols);
+    let message =
+        format!("Verilator model of the {}x{} array: from the cache, or built now", arch.rows, arch.cols);
     Ok(activity::during(&message, || Accelerator::build(&build.verilog, arch, waves))?)
 }
 

@@ -18,6 +18,8 @@ pub(crate) enum Error {
     #[error("cannot emit the accelerator: {0}")]
     Emit(#[from] empf_hw::emit::EmitError),
     #[error(transparent)]
+    Evaluate(#[from] empf_golden::Error),
+    #[error(transparent)]
     Simulate(#[from] empf_sim::Error),
     /// `empf check` has printed where.
     #[error("the engines do not agree")]

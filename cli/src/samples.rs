@@ -7,7 +7,7 @@ use empf_sim::interleaved;
 use empf_sim::numpy::{Inputs, read_inputs};
 use empf_trainer::data::Dataset;
 use empf_trainer::integer::static_batch;
-use ndarray::{Axis, Slice};
+use ndarray::{ArrayView5, Axis, Slice};
 use std::path::Path;
 
 /// Samples in the shape that a network takes.
@@ -27,7 +27,7 @@ impl Samples {
         let is_numpy = Path::new(source).extension().is_some_and(|e| e == "npy" || e == "npz");
         let mut samples = match is_numpy {
             true => Samples { inputs: read_inputs(Path::new(source), input)? },
-            false => Samples::of(&data::part(source, split)?, input)?,
+            false => Samples::of(&data::part(source, split)?, input).map_err(|e| Error::file(source, e))?,
         };
         if let Some(count) = count {
             check_count(count, samples.len())?;
@@ -37,27 +37,28 @@ impl Samples {
         Ok(samples)
     }
 
-    /// All images of a data set.
-    pub(crate) fn of(data: &Dataset, input: &QuantInput) -> Result<Self> {
-        let sizes = (data.channels, data.height, data.width);
-        if input.frames != 1 || sizes != (input.channels, input.height, input.width) {
-            let message = format!(
-                "holds images of {}x{}x{}, the network takes {} frame(s) of {}",
-                data.channels,
-                data.height,
-                data.width,
-                input.frames,
-                input.shape()
-            );
-            return Err(Error::Option { option: "data", message });
+    /// All images of a data set; what does not fit otherwise.
+    fn of(data: &Dataset, input: &QuantInput) -> std::result::Result<Self, String> {
+        let Dataset { channels, height, width, .. } = *data;
+        if input.frames != 1 || (channels, height, width) != (input.channels, input.height, input.width) {
+            let frames =
+                if input.frames == 1 { String::new() } else { format!("{} frames of ", input.frames) };
+            let takes = format!("{frames}{}", input.shape());
+            return Err(format!("holds images of {channels}x{height}x{width}, the network takes {takes}"));
         }
         let labels = data.labels.iter().map(|label| usize::from(*label)).collect();
-        Ok(Samples { inputs: Inputs { frames: static_batch(data)?.to_owned(), labels: Some(labels) } })
+        let frames = static_batch(data).map_err(|e| e.to_string())?.to_owned();
+        Ok(Samples { inputs: Inputs { frames, labels: Some(labels) } })
     }
 
     /// Number of samples.
     pub(crate) fn len(&self) -> usize {
         self.inputs.frames.len_of(Axis(0))
+    }
+
+    /// All samples, `[sample, frame, channel, y, x]`.
+    pub(crate) fn frames(&self) -> ArrayView5<'_, u8> {
+        self.inputs.frames.view()
     }
 
     /// Sample `index` as engines read it.
@@ -78,7 +79,7 @@ impl Samples {
 }
 
 /// `count` samples are asked for, `available` are there.
-pub(crate) fn check_count(count: usize, available: usize) -> Result<()> {
+fn check_count(count: usize, available: usize) -> Result<()> {
     if (1..=available).contains(&count) {
         return Ok(());
     }

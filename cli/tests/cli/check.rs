@@ -1,6 +1,8 @@
 //! The engines agree on a build, and a fault in it is found where it is.
 
-use crate::command::{copy, made, run, succeed, words};
+use crate::command::{copy, error_of, fail, made, replace, run, succeed, words};
+use ndarray::Array5;
+use ndarray_npy::WriteNpyExt;
 use std::fs;
 use std::path::Path;
 
@@ -18,6 +20,21 @@ fn a_build_is_equal_on_all_engines() {
     let predicted = cycles.split("inference").nth(1).unwrap().split(" predicted, ").collect::<Vec<_>>();
     assert_eq!(predicted[0].trim(), predicted[1].trim_end_matches(" in Verilog"));
     assert!(text.contains("float accuracy") && text.contains("integer accuracy"), "{text}");
+}
+
+#[test]
+fn frames_come_from_numpy() {
+    let place = made();
+    let place = place.path();
+    replace(&place.join("network/network.json"), "\"frames\": 1", "\"frames\": 2");
+    let frames =
+        Array5::from_shape_fn((3, 2, 1, 28, 28), |(n, t, _, y, x)| (97 * n + 41 * t + 9 * y * x) as u8);
+    frames.write_npy(fs::File::create(place.join("x.npy")).unwrap()).unwrap();
+    let error = fail(place, &words("compile network --arch 4x4 -o new"));
+    assert!(error.contains("holds images of 1x28x28, the network takes 2 frames of 1x28x28"), "{error}");
+    succeed(place, &words("compile network --data x.npy --samples 3 --arch 4x4 -o new"));
+    let text = succeed(place, &words("check new --data x.npy --samples 3"));
+    assert!(text.trim_end().ends_with("of 3 samples") && !text.contains("accuracy"), "{text}");
 }
 
 /// Output of a check that must find a difference.
@@ -69,7 +86,7 @@ fn parts_of_two_builds_are_no_build() {
     fs::copy(place.path().join("other/quant.safetensors"), place.path().join("build/quant.safetensors"))
         .unwrap();
     let output = run(place.path(), &words(CHECK));
-    let error = crate::command::error_of(&output);
+    let error = error_of(&output);
     assert!(error.contains("program.json is of build") && error.contains("compile again"), "{error}");
 }
 
@@ -82,6 +99,6 @@ fn a_build_replaces_a_build_and_nothing_else() {
     assert_ne!(fs::read_to_string(place.path().join("build/report.json")).unwrap(), "old");
     fs::remove_dir_all(place.path().join("build")).unwrap();
     copy(&place.path().join("network"), &place.path().join("build"));
-    let error = crate::command::fail(place.path(), &compile);
+    let error = fail(place.path(), &compile);
     assert!(error.contains("choose another output"), "{error}");
 }
