@@ -196,6 +196,7 @@ fn integer_op(op: &QuantOp) -> String {
         QuantOp::Neuron { parallel: true, .. } => "parallel neuron".into(),
         QuantOp::AvgPool { kernel, stride, .. } => format!("average pool {}", window(*kernel, *stride)),
         QuantOp::Linear { .. } => "linear".into(),
+        QuantOp::Widen { shift } => format!("widen << {shift}"),
         QuantOp::Add => "add".into(),
     }
 }

@@ -106,7 +106,7 @@ pub(crate) fn in_parallel<W, R: Send>(
         }
     };
     let shares: Vec<Result<_>> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..workers.min(count)).map(|_| scope.spawn(&share)).collect();
+        let threads: Vec<_> = (0..workers.min(count)).map(|_| scope.spawn(share)).collect();
         threads.into_iter().map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
     });
     let mut results: Vec<(usize, R)> =

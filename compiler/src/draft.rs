@@ -43,6 +43,8 @@ pub enum DraftOp {
         /// `[out]`, added for every frame.
         bias: Vec<f64>,
     },
+    /// Spikes to currents of the same value, where an addition reads them.
+    Widen,
     /// Sum of two currents.
     Add,
 }

@@ -15,6 +15,7 @@ pub mod neuron;
 pub mod pool;
 pub mod round;
 pub mod run;
+pub mod widen;
 
 pub use error::{Error, Result};
 pub use run::{classify, run};

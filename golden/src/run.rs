@@ -76,6 +76,7 @@ fn apply(
             let logits = crate::linear::linear(inputs[0], weight, network.tensor(&node.name, "bias")?);
             narrow(&logits, &node.name)?
         }
+        QuantOp::Widen { shift } => crate::widen::widen(inputs[0], network.time_steps, shift, membrane_bits),
         QuantOp::Add => crate::add::add(inputs[0], inputs[1], membrane_bits),
     })
 }

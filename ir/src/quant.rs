@@ -23,7 +23,7 @@ pub const WEIGHT_DIGITS: u32 = 8;
 pub const MAX_WEIGHT: i32 = (1 << WEIGHT_DIGITS) - 1;
 /// Largest right shift of a requantizer.
 pub const MAX_REQUANT_SHIFT: u8 = 31;
-/// Largest right shift of a neuron's spike or of a pooled sum.
+/// Largest shift between spike and membrane codes, and of a pooled sum.
 pub const MAX_SPIKE_SHIFT: u8 = 15;
 /// Bits of a logit.
 pub const LOGIT_BITS: u32 = 32;
@@ -92,6 +92,11 @@ pub enum QuantOp {
         /// Number of outputs.
         out_features: usize,
     },
+    /// Codes to currents of the same value: the shortcut of a residual block.
+    Widen {
+        /// Left shift from spike to membrane codes.
+        shift: u8,
+    },
     /// Saturating sum of two currents.
     Add,
 }
@@ -115,6 +120,7 @@ impl QuantOp {
             QuantOp::Neuron { .. } => (Kind::Current, Kind::Codes),
             QuantOp::AvgPool { .. } => (Kind::Codes, Kind::Codes),
             QuantOp::Linear { .. } => (Kind::Codes, Kind::Logits),
+            QuantOp::Widen { .. } => (Kind::Codes, Kind::Current),
             QuantOp::Add => (Kind::Current, Kind::Current),
         }
     }
@@ -134,7 +140,7 @@ impl Operator for QuantOp {
             }
             QuantOp::AvgPool { kernel, stride, .. } => network::window(x, kernel, stride, 0),
             QuantOp::Linear { out_features } => Ok(Shape::new(out_features, 1, 1)),
-            QuantOp::Neuron { .. } => Ok(x),
+            QuantOp::Neuron { .. } | QuantOp::Widen { .. } => Ok(x),
             QuantOp::Add if inputs[1] == x => Ok(x),
             QuantOp::Add => Err(format!("adds {x} and {}", inputs[1])),
         }
@@ -256,7 +262,7 @@ impl QuantNetwork {
                 spec("weight", vec![out_features, input.elements()], wide, true),
                 spec("bias", vec![out_features], signed(LOGIT_BITS), false),
             ],
-            QuantOp::AvgPool { .. } | QuantOp::Add => vec![],
+            QuantOp::AvgPool { .. } | QuantOp::Widen { .. } | QuantOp::Add => vec![],
         }
     }
 
@@ -304,7 +310,9 @@ impl QuantNetwork {
         }
         let (shift, limit) = match node.op {
             QuantOp::Conv { shift, .. } => (shift, MAX_REQUANT_SHIFT),
-            QuantOp::Neuron { shift, .. } | QuantOp::AvgPool { shift, .. } => (shift, MAX_SPIKE_SHIFT),
+            QuantOp::Neuron { shift, .. } | QuantOp::AvgPool { shift, .. } | QuantOp::Widen { shift } => {
+                (shift, MAX_SPIKE_SHIFT)
+            }
             QuantOp::Linear { .. } | QuantOp::Add => (0, 0),
         };
         if shift > limit {

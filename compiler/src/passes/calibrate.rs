@@ -77,12 +77,13 @@ fn observe(draft: &Draft, image: ArrayView4<u8>) -> Result<Calibration> {
             }
             DraftOp::Neuron(neuron) => fire(&node.name, x, neuron, &mut seen),
             DraftOp::AvgPool { kernel, stride } => float::avg_pool(x.view(), *kernel, *stride),
+            DraftOp::Widen => x.clone(),
             DraftOp::Add => x + &tensors[node.inputs[1].as_str()],
             DraftOp::Linear { .. } => continue,
             DraftOp::BatchNorm(_) => return Err(not_folded(node)),
         };
         match node.op {
-            DraftOp::Conv(_) | DraftOp::Add => seen.currents(&node.name, &result),
+            DraftOp::Conv(_) | DraftOp::Widen | DraftOp::Add => seen.currents(&node.name, &result),
             _ => seen.spikes(&node.name, &result),
         }
         tensors.insert(&node.name, result);

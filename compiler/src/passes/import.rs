@@ -1,5 +1,5 @@
 //! Reads the float network: signs are taken, parameters get a value for every time-step and channel, global
-//! pooling becomes a window as large as its map.
+//! pooling becomes a window as large as its map, and spikes that are added to a current are widened.
 
 use crate::draft::{Affine, Conv, Draft, DraftOp, MembraneNorm, Neuron};
 use crate::{Error, Result};
@@ -10,12 +10,19 @@ use ndarray::{Array, Array2, Dimension};
 pub fn import(network: &Network) -> Result<Draft> {
     network.validate()?;
     let shapes = network.shapes()?;
-    let nodes = (network.nodes.iter())
-        .map(|node| {
-            let reader = Reader { network, node, input: network.shape_of(&node.inputs[0], &shapes) };
-            Ok(Node { name: node.name.clone(), inputs: node.inputs.clone(), op: reader.op()? })
-        })
-        .collect::<Result<_>>()?;
+    let mut nodes = Vec::with_capacity(network.nodes.len());
+    for node in &network.nodes {
+        let reader = Reader { network, node, input: network.shape_of(&node.inputs[0], &shapes) };
+        let mut inputs = node.inputs.clone();
+        if node.op == Op::Add {
+            inputs.iter_mut().filter(|input| gives_values(network, input)).for_each(|input| {
+                let name = format!("{}/{input}", node.name);
+                let value = std::mem::replace(input, name.clone());
+                nodes.push(Node { name, inputs: vec![value], op: DraftOp::Widen });
+            });
+        }
+        nodes.push(Node { name: node.name.clone(), inputs, op: reader.op()? });
+    }
     Ok(Draft {
         name: network.name.clone(),
         time_steps: network.time_steps,
@@ -23,6 +30,12 @@ pub fn import(network: &Network) -> Result<Draft> {
         input: network.input.clone(),
         nodes,
     })
+}
+
+/// Whether the node called `name` gives spikes or means of them, not currents.
+fn gives_values(network: &Network, name: &str) -> bool {
+    let node = network.nodes.iter().find(|n| n.name == name);
+    node.is_none_or(|n| matches!(n.op, Op::Neuron { .. } | Op::AvgPool { .. } | Op::GlobalAvgPool))
 }
 
 struct Reader<'a> {

@@ -90,7 +90,7 @@ impl<'a> Lowering<'a> {
                 Ok(())
             }
             QuantOp::Linear { .. } => self.linear(index, node),
-            QuantOp::Add => Err(addition(node)),
+            QuantOp::Widen { .. } | QuantOp::Add => Err(addition(node)),
         }
     }
 

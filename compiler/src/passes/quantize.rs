@@ -77,6 +77,7 @@ impl Quantizer<'_> {
             DraftOp::Neuron(neuron) => self.neuron(index, node, neuron),
             DraftOp::AvgPool { kernel, stride } => Ok(self.pool(node, *kernel, *stride)),
             DraftOp::Linear { weight, bias } => self.linear(node, weight, bias),
+            DraftOp::Widen => self.widen(index, node),
             DraftOp::Add => {
                 let unit = self.membrane_unit(index);
                 self.network.scales.insert(node.name.clone(), unit);
@@ -135,6 +136,24 @@ impl Quantizer<'_> {
         self.network.scales.insert(node.name.clone(), unit);
         let Conv { weights, stride, padding, .. } = *conv;
         Ok(QuantOp::Conv { out_channels, kernel, stride, padding, weights, zero_point, shift })
+    }
+
+    fn widen(&mut self, index: usize, node: &Node<DraftOp>) -> Result<QuantOp> {
+        let unit = self.membrane_unit(index);
+        let (scale, _) = self.codes(&node.inputs[0]);
+        let shift = (scale / unit).log2();
+        if shift.fract() != 0.0
+            || !(0.0..=f64::from(MAX_SPIKE_SHIFT)).contains(&shift)
+            || node.inputs[0] == INPUT
+        {
+            let message = format!(
+                "adds codes of {scale} to currents of {unit}, which is no shift by 0..={MAX_SPIKE_SHIFT} bits; \
+                 add spikes or means over 2^n positions, and raise membrane_bits where the shift is negative"
+            );
+            return Err(Error::unsupported(&node.name, message));
+        }
+        self.network.scales.insert(node.name.clone(), unit);
+        Ok(QuantOp::Widen { shift: shift as u8 })
     }
 
     fn neuron(&mut self, index: usize, node: &Node<DraftOp>, neuron: &Neuron) -> Result<QuantOp> {

@@ -87,6 +87,24 @@ fn network(seed: u64, version: NeuronVersion) -> Network {
     b.network
 }
 
+/// A block whose second convolution adds the spikes of the first to its current.
+fn residual(seed: u64) -> Network {
+    let mut network = network(seed, NeuronVersion::I);
+    let keep = network.nodes.iter().position(|n| n.name == "pool").unwrap();
+    network.nodes.truncate(keep);
+    let mut r = Random::new(seed);
+    let mut b = Builder { network, r: &mut r, channels: 7 };
+    b.block(2, 7, WeightKind::Sign, NeuronVersion::I);
+    let neuron = b.network.nodes.pop().unwrap();
+    let add = Node { name: "add".into(), inputs: vec!["bn2".into(), "neuron1".into()], op: Op::Add };
+    b.network.nodes.push(add);
+    b.network.nodes.push(Node { inputs: vec!["add".into()], ..neuron });
+    b.push("gap", Op::GlobalAvgPool);
+    b.push("fc", Op::Linear { out_features: CLASSES });
+    b.tensor("fc", "weight", &[CLASSES, 7], (-1.0, 1.0));
+    b.network
+}
+
 fn images(network: &Network, count: usize, seed: u64) -> Array5<u8> {
     let mut r = Random::new(seed);
     let shape = network.input.shape();
@@ -145,6 +163,25 @@ fn more_bits_are_nearer_to_float() {
     };
     let errors = [8, 6, 4, 2].map(error);
     assert!(errors.is_sorted() && errors[0] < errors[3] / 4.0, "{errors:?}");
+}
+
+#[test]
+fn a_shortcut_is_widened_to_the_current() {
+    let arch = ArchConfig::sized(8, 8, 8);
+    for seed in 0..12 {
+        let network = residual(seed);
+        let images = images(&network, 6, seed);
+        let mut compilation = Compilation::of_network(&network, images.view(), &arch);
+        compilation.run(Pass::Quantize, |_, _| Ok(())).unwrap();
+        let quantized = compilation.quantized(Pass::Quantize).unwrap();
+        assert_eq!(quantized.scales["add"], quantized.scales["conv2"]);
+        for node in ["neuron1", "neuron2", "fc"] {
+            let error = relative_error(&network, quantized, &images, node);
+            assert!(error < 0.04, "{node}: {error}");
+        }
+        let error = compilation.pass(Pass::Lower).unwrap_err();
+        assert!(error.to_string().contains("not yet in hardware"), "{error}");
+    }
 }
 
 fn changed(change: impl FnOnce(&mut Network)) -> Error {

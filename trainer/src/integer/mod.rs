@@ -54,6 +54,7 @@ enum Layer {
     Neuron(Neurons),
     AvgPool { kernel: [usize; 2], stride: [usize; 2], shift: u32 },
     Linear(DotLayer, Vec<i64>),
+    Widen { shift: u32 },
     Add,
 }
 
@@ -159,6 +160,11 @@ impl IntegerModel {
                 }
                 maps(1, sums.into_iter().map(|s| s as i32).collect())
             }
+            Layer::Widen { shift } => {
+                let (low, high) = self.membrane;
+                let widened = |code: &i32| (i64::from(*code) << shift).clamp(low, high) as i32;
+                maps(self.steps, (0..self.steps).flat_map(|t| x.frame(t)).map(widened).collect())
+            }
             Layer::Add => {
                 let (low, high) = self.membrane;
                 let sum = |(a, b): (&i32, &i32)| (i64::from(*a) + i64::from(*b)).clamp(low, high) as i32;
@@ -201,6 +207,7 @@ fn layer(network: &QuantNetwork, node: &empf_ir::Node<QuantOp>, input: Shape) ->
             dot.check_sum(&node.name, max_code * network.time_steps as i64, largest)?;
             Layer::Linear(dot, bias)
         }
+        QuantOp::Widen { shift } => Layer::Widen { shift: shift.into() },
         QuantOp::Add => Layer::Add,
     })
 }
