@@ -79,6 +79,19 @@ fn a_changed_threshold_is_located() {
 }
 
 #[test]
+fn an_off_by_one_stride_in_the_verilog_is_located() {
+    let place = made();
+    let file = place.path().join("build/accel.v");
+    let verilog = fs::read_to_string(&file).unwrap();
+    let sum = verilog.find("position + (").expect("the stream's step to the next position");
+    let (before, after) = verilog.split_at(sum);
+    fs::write(&file, before.to_owned() + &after.replacen("x_step", "x_step + 16'd1", 1)).unwrap();
+    let text = differing(place.path());
+    let last = text.trim_end().lines().last().unwrap();
+    assert!(last.contains("first: verilator, sample 0, layer `neuron1`, time-step 0,"), "{last}");
+}
+
+#[test]
 fn parts_of_two_builds_are_no_build() {
     let place = made();
     succeed(place.path(), &words("compile network --arch 4x4 --samples 1 -o other"));
