@@ -120,11 +120,18 @@ pub(crate) fn in_parallel<W, R: Send>(
 mod tests {
     use super::*;
     use crate::error::Error;
+    use std::sync::Barrier;
 
     #[test]
     fn results_are_in_order_and_a_failure_is_given() {
         let bar = ProgressBar::hidden();
-        let squares = in_parallel((3, 50), &bar, || Ok(()), |(), i| Ok(i * i)).unwrap();
+        // Samples meet in pairs, so that both threads get half of them.
+        let pair = Barrier::new(2);
+        let square = |(): &mut (), i| {
+            pair.wait();
+            Ok(i * i)
+        };
+        let squares = in_parallel((2, 50), &bar, || Ok(()), square).unwrap();
         assert_eq!(squares, (0..50).map(|i| i * i).collect::<Vec<_>>());
         let fail = |_: &mut (), i| if i == 7 { Err(Error::file("seven", "no")) } else { Ok(()) };
         assert_eq!(in_parallel((3, 50), &bar, || Ok(()), fail).unwrap_err().to_string(), "seven: no");
