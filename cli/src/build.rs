@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::folder;
 use empf_compiler::lower;
-use empf_ir::{Network, Program, QuantNetwork, store};
+use empf_ir::{Network, Program, QuantNetwork, Shape, store};
 use serde::Serialize;
 use std::path::Path;
 
@@ -60,12 +60,16 @@ impl Build {
     /// Network, integer network and program are of one origin, or how they differ.
     fn check(&self) -> std::result::Result<(), String> {
         let Build { network, quant, program, .. } = self;
-        let float = (network.time_steps, network.classes, network.input.frames, network.input.shape());
-        let integer = (quant.time_steps, quant.classes, quant.input.frames, quant.input.shape());
-        if float != integer {
-            return Err(
-                "network.json and quant.json differ in time-steps, classes or input; compile again".into()
-            );
+        let enters = |time_steps: usize, classes: usize, frames: usize, shape: Shape| {
+            format!("T = {time_steps}, {classes} classes, input {frames}x{shape}")
+        };
+        let texts = [
+            enters(network.time_steps, network.classes, network.input.frames, network.input.shape()),
+            enters(quant.time_steps, quant.classes, quant.input.frames, quant.input.shape()),
+            enters(program.time_steps, program.classes, program.input_frames, program.input),
+        ];
+        if let Some(other) = texts.iter().find(|text| **text != texts[0]) {
+            return Err(format!("its parts differ: {} and {other}; compile again", texts[0]));
         }
         let made = lower(quant, &program.arch).map_err(|e| format!("quant.json cannot be compiled: {e}"))?;
         if made.build_id != program.build_id {

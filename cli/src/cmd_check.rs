@@ -17,9 +17,11 @@ use std::path::PathBuf;
 
 /// What is held to the golden model, in this order: the interpreter's cycles are what Verilator's are compared
 /// with.
-const HELD: [EngineName; 3] = [EngineName::Trainer, EngineName::Interpreter, EngineName::Verilator];
-/// Column headings of [`HELD`].
-const HEADINGS: [&str; 3] = ["trainer", "interpreter", "verilator"];
+const HELD: [(EngineName, &str); 3] = [
+    (EngineName::Trainer, "trainer"),
+    (EngineName::Interpreter, "interpreter"),
+    (EngineName::Verilator, "verilator"),
+];
 
 /// Compare all engines, bit by bit
 ///
@@ -76,7 +78,10 @@ fn check(build: &Build, samples: &Samples, accelerator: &Accelerator) -> Result<
         &bar,
         || {
             let open = |name| engine(name, build, Some(accelerator), Options::default());
-            Ok((open(EngineName::Golden)?, HELD.into_iter().map(open).collect::<Result<Vec<_>>>()?))
+            Ok((
+                open(EngineName::Golden)?,
+                HELD.into_iter().map(|(name, _)| open(name)).collect::<Result<Vec<_>>>()?,
+            ))
         },
         |(golden, held), index| check_sample(&order, golden.as_mut(), held, &samples.bytes(index)),
     )
@@ -162,22 +167,22 @@ impl Summary {
             return print(&format!("0 mismatches in {} elements of {of} samples", grouped(compared as u64)));
         };
         let mismatches: usize = self.totals.iter().map(Comparison::mismatches).sum();
-        let where_ = match (&comparison.first, &comparison.cycles) {
+        let place = match (&comparison.first, &comparison.cycles) {
             (Some(first), _) => first.to_string(),
             (None, Some([expected, got])) => format!("{expected} cycles expected, got {got}"),
             (None, None) => comparison.incomparable.join("; "),
         };
         print(&format!(
-            "{} mismatches in {} elements; first: {}, sample {sample}, {where_}",
+            "{} mismatches in {} elements; first: {}, sample {sample}, {place}",
             grouped(mismatches as u64),
             grouped(compared as u64),
-            HEADINGS[*engine]
+            HELD[*engine].1
         ))?;
         Err(Error::Disagreement)
     }
 
     fn table(&self, build: &Build) -> Table {
-        let mut table = Table::new(&[&["layer", "elements"][..], &HEADINGS].concat());
+        let mut table = Table::new(&[&["layer", "elements"][..], &HELD.map(|(_, heading)| heading)].concat());
         let nodes = build.quant.nodes.iter().map(|node| node.name.as_str());
         for layer in [INPUT].into_iter().chain(nodes).chain([LOGITS]) {
             let counts: Vec<_> = self.totals.iter().map(|total| total.layers.get(layer)).collect();

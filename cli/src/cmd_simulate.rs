@@ -73,10 +73,19 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 fn check_options(args: &Args) -> Result<()> {
     let only_verilator = [("trace", args.trace.is_some()), ("stalls", args.stalls.is_some())];
-    match only_verilator.iter().find(|(_, given)| *given && args.engine != EngineName::Verilator) {
-        Some((option, _)) => Err(Error::Option { option, message: "needs --engine verilator".into() }),
+    if let Some((option, _)) =
+        only_verilator.iter().find(|(_, given)| *given && args.engine != EngineName::Verilator)
+    {
+        return Err(Error::Option { option, message: "needs --engine verilator".into() });
+    }
+    match [&args.output, &args.trace].into_iter().flatten().find(|file| !folder_of(file).is_dir()) {
+        Some(file) => Err(Error::file(folder_of(file), "is no folder; create it first")),
         None => Ok(()),
     }
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn simulate(args: &Args, build: &Build, samples: &Samples, waves: Option<&Path>) -> Result<Vec<Trace>> {
@@ -109,11 +118,7 @@ fn simulate(args: &Args, build: &Build, samples: &Samples, waves: Option<&Path>)
 /// Lets `work` write waves beside `file` and renames them when they are complete.
 fn with_waves<T>(file: &Path, work: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let failed = |e: std::io::Error| Error::Data(empf_ir::Error::io("write", file, e));
-    let parent = match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let folder = tempfile::Builder::new().prefix(".empf-").tempdir_in(parent).map_err(failed)?;
+    let folder = tempfile::Builder::new().prefix(".empf-").tempdir_in(folder_of(file)).map_err(failed)?;
     let waves = folder.path().join("waves.fst");
     let result = work(&waves)?;
     std::fs::rename(&waves, file).map_err(failed)?;

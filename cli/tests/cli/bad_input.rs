@@ -150,10 +150,15 @@ fn outputs_that_are_in_use() {
 
 #[test]
 fn damaged_builds() {
-    let damage: [(&str, &dyn Fn(&Path), &[&str]); 5] = [
+    let damage: [(&str, &dyn Fn(&Path), &[&str]); 6] = [
         ("weights.mem", &|f| fs::write(f, "1\n2\n").unwrap(), &["has 2 words", "compile again"]),
         ("schedule.mem", &|f| replace(f, "2\n", "3\n"), &["is not the schedule of program.json"]),
         ("program.json", &|f| replace(f, "\"version\": 1", "\"version\": 9"), &["version 9"]),
+        (
+            "program.json",
+            &|f| replace(f, "\"classes\": 10", "\"classes\": 9"),
+            &["its parts differ: T = 2, 10 classes", "T = 2, 9 classes", "compile again"],
+        ),
         ("accel.v", &|f| fs::remove_file(f).unwrap(), &["cannot read", "accel.v"]),
         (
             "quant.json",

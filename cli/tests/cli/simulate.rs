@@ -88,6 +88,8 @@ fn inputs_that_do_not_fit_are_refused() {
     assert!(fail(place, &words(line)).contains("--samples: 1001 samples are asked for, there are 1000"));
     let line = "simulate build --input glyphs --engine golden --trace x.fst";
     assert!(fail(place, &words(line)).contains("--trace: needs --engine verilator"));
+    let line = "simulate build --input glyphs --samples 1 --output none/out.npz";
+    assert!(fail(place, &words(line)).contains("none: is no folder; create it first"));
     let output = Path::new("/proc/out.npz");
     let line =
         ["simulate", "build", "--input", "glyphs", "--samples", "1", "--output", output.to_str().unwrap()];
