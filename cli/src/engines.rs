@@ -109,10 +109,12 @@ pub(crate) fn in_parallel<W, R: Send>(
         let threads: Vec<_> = (0..workers.min(count)).map(|_| scope.spawn(share)).collect();
         threads.into_iter().map(|t| t.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
     });
-    let mut results: Vec<(usize, R)> =
-        shares.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
-    results.sort_by_key(|(sample, _)| *sample);
     bar.finish_and_clear();
+    let mut results = Vec::with_capacity(count);
+    for share in shares {
+        results.extend(share?);
+    }
+    results.sort_by_key(|(sample, _)| *sample);
     Ok(results.into_iter().map(|(_, result)| result).collect())
 }
 

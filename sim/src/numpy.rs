@@ -32,8 +32,8 @@ type Text<T> = std::result::Result<T, String>;
 /// Reads samples for a network that takes `input`: a `.npy` file, or the arrays `inputs` and, where there is
 /// one, `labels` of an `.npz`.
 ///
-/// Samples are of type u1, `[N, frames, C, H, W]`, or `[N, C, H, W]` where the input is static; labels are u1
-/// or i8, `[N]`.
+/// Samples are of type uint8, `[N, frames, C, H, W]`, or `[N, C, H, W]` where the input is static; labels are
+/// uint8 or int64, `[N]`.
 pub fn read_inputs(path: &Path, input: &QuantInput) -> Result<Inputs> {
     let bytes = store::read(path)?;
     let inputs = match bytes.starts_with(b"PK") {

@@ -3,6 +3,7 @@
 mod bad_input;
 mod check;
 mod command;
+mod format;
 mod help;
 mod simulate;
 mod train;
