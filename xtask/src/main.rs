@@ -1,5 +1,6 @@
 //! Named commands for long checks and benchmarks: `cargo xtask COMMAND`.
 
+mod bench_train;
 mod cells;
 mod regress;
 
@@ -18,6 +19,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Images a second in training, beside PyTorch
+    BenchTrain(bench_train::Args),
     /// ECP5 cells of the array a processing element, held to its limits
     Cells(cells::Args),
     /// Random networks on every engine: exact equality of all tensors, logits and cycles
@@ -26,6 +29,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::BenchTrain(args) => bench_train::run(&args),
         Command::Cells(args) => cells::run(&args),
         Command::Regress(args) => regress::run(args),
     };
