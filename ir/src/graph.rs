@@ -1,5 +1,6 @@
 //! Named nodes in an order in which each comes after what it reads.
 
+use crate::shape::MAX_ELEMENTS;
 use crate::{Error, Result, Shape};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -30,6 +31,9 @@ pub trait Operator {
 /// Shape of every node, in order. Rejects names used twice, reads of unknown or later nodes (so that no
 /// cycle can exist), wrong numbers of inputs and shapes that do not fit.
 pub fn infer_shapes<Op: Operator>(input: Shape, nodes: &[Node<Op>]) -> Result<Vec<Shape>> {
+    if !input.is_sensible() {
+        return Err(Error::invalid("input", unusable(input)));
+    }
     let mut known: HashMap<&str, Shape> = HashMap::from([(INPUT, input)]);
     let mut shapes = Vec::with_capacity(nodes.len());
     for node in nodes {
@@ -55,8 +59,8 @@ pub fn infer_shapes<Op: Operator>(input: Shape, nodes: &[Node<Op>]) -> Result<Ve
             })
             .collect::<Result<_>>()?;
         let shape = node.op.output_shape(&inputs).map_err(at)?;
-        if shape.elements() == 0 {
-            return Err(at(format!("its result {shape} is empty")));
+        if !shape.is_sensible() {
+            return Err(at(format!("its result {}", unusable(shape))));
         }
         if known.insert(&node.name, shape).is_some() {
             return Err(at("this name is used twice".into()));
@@ -64,4 +68,8 @@ pub fn infer_shapes<Op: Operator>(input: Shape, nodes: &[Node<Op>]) -> Result<Ve
         shapes.push(shape);
     }
     Ok(shapes)
+}
+
+fn unusable(shape: Shape) -> String {
+    format!("{shape} is empty or has more than {MAX_ELEMENTS} elements")
 }

@@ -1,6 +1,7 @@
 //! The float graph that the trainer writes and the compiler reads.
 
 use crate::graph::{self, Node, Operator};
+use crate::shape::MAX_ELEMENTS;
 use crate::tensors::{Tensor, Tensors};
 use crate::{Error, Result, Shape, store};
 use serde::{Deserialize, Serialize};
@@ -141,8 +142,8 @@ pub(crate) fn window(
     stride: [usize; 2],
     padding: usize,
 ) -> std::result::Result<Shape, String> {
-    if kernel.contains(&0) || stride.contains(&0) {
-        return Err("kernel and stride are at least 1".into());
+    if [kernel, stride].as_flattened().iter().any(|size| !(1..=MAX_ELEMENTS).contains(size)) {
+        return Err(format!("kernel and stride are 1 to {MAX_ELEMENTS}"));
     }
     if padding >= kernel[0].max(kernel[1]) {
         return Err(format!("padding {padding} is not smaller than the kernel"));

@@ -4,6 +4,7 @@
 //! record a step: an opcode and a fixed number of 32-bit fields. Address fields are taken modulo the memory's size, so that a negative
 //! step is its two's complement. `docs/architecture.md` gives the loops that each field drives.
 
+use crate::arch::MAX_TIME_STEPS;
 use crate::{ArchConfig, Error, Result, Shape, store};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
@@ -337,6 +338,29 @@ struct Header {
     memory: MemoryUse,
 }
 
+impl Header {
+    /// The architecture can be built, and nothing that is computed from the sizes overflows.
+    fn validate(&self) -> Result<()> {
+        self.arch.validate()?;
+        let steps = 1..=MAX_TIME_STEPS;
+        let tensors =
+            self.placements.iter().all(|p| p.shape.is_sensible() && steps.contains(&(p.frames as usize)));
+        let sizes = [
+            ("time_steps", steps.contains(&self.time_steps)),
+            ("input_frames", steps.contains(&self.input_frames)),
+            ("input", self.input.is_sensible()),
+            ("placements", tensors),
+        ];
+        match sizes.iter().find(|(_, sensible)| !sensible) {
+            Some((key, _)) => {
+                let message = format!("`{key}` of program.json has no sensible size; compile again");
+                Err(Error::invalid(format!("program `{}`", self.name), message))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 /// File names of the ROM images, as the emitted Verilog reads them.
 pub const WEIGHTS_MEM: &str = "weights.mem";
 /// See [`WEIGHTS_MEM`].
@@ -384,7 +408,7 @@ impl Program {
     /// Reads what [`Program::save`] writes. The schedule ROM must be the one of `program.json`.
     pub fn load(folder: &Path) -> Result<Self> {
         let h: Header = store::read_json(&folder.join("program.json"), FORMAT, VERSION)?;
-        h.arch.validate()?;
+        h.validate()?;
         let program = Program {
             weights: read_mem(&folder.join(WEIGHTS_MEM), h.arch.cols as u32, h.memory.weight)?,
             parameters: read_mem(&folder.join(PARAMETERS_MEM), h.arch.parameter_bits(), h.memory.parameter)?,

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Most elements of a feature map, so that no count of them overflows.
+pub const MAX_ELEMENTS: usize = 1 << 30;
+
 /// Channels, height and width of a feature map at one time-step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Shape {
@@ -29,11 +32,20 @@ impl Shape {
         self.channels * self.height * self.width
     }
 
+    /// There is something in the maps, and not more than [`MAX_ELEMENTS`].
+    pub fn is_sensible(self) -> bool {
+        let sizes = [self.channels, self.height, self.width];
+        let elements = sizes.into_iter().try_fold(1, usize::checked_mul);
+        elements.is_some_and(|n| (1..=MAX_ELEMENTS).contains(&n))
+    }
+
     /// Shape after a window of `kernel` (height, width) moves by `stride` over a border of `padding`;
     /// `None` where the window does not fit. Incomplete windows at the far border are dropped.
     pub fn windowed(self, kernel: [usize; 2], stride: [usize; 2], padding: usize) -> Option<Shape> {
-        let along =
-            |size: usize, k: usize, s: usize| (size + 2 * padding).checked_sub(k).map(|room| room / s + 1);
+        let along = |size: usize, k: usize, s: usize| {
+            let bordered = size.checked_add(padding.checked_mul(2)?)?;
+            Some(bordered.checked_sub(k)? / s + 1)
+        };
         Some(Shape {
             channels: self.channels,
             height: along(self.height, kernel[0], stride[0])?,

@@ -75,13 +75,15 @@ fn a_cycle() {
 
 #[test]
 fn sizes_without_measure() {
-    for key in ["kernel", "stride", "out_channels", "out_features"] {
+    let keys =
+        ["kernel", "stride", "padding", "out_channels", "out_features", "height", "channels", "frames"];
+    for (key, size) in keys.iter().flat_map(|key| [(key, u64::MAX), (key, 1 << 40)]) {
         let error = refused(|network| {
             let file = network.join("network.json");
             let text = fs::read_to_string(&file).unwrap();
             let start = text.find(&format!("\"{key}\": ")).unwrap() + key.len() + 4;
             let end = start + text[start..].find(|c: char| !c.is_ascii_digit()).unwrap();
-            fs::write(&file, format!("{}{}{}", &text[..start], u64::MAX, &text[end..])).unwrap();
+            fs::write(&file, format!("{}{size}{}", &text[..start], &text[end..])).unwrap();
         });
         assert!(error.starts_with("error: "), "{error}");
     }
@@ -150,7 +152,8 @@ fn outputs_that_are_in_use() {
 
 #[test]
 fn damaged_builds() {
-    let damage: [(&str, &dyn Fn(&Path), &[&str]); 6] = [
+    type Damage<'a> = (&'a str, &'a dyn Fn(&Path), &'a [&'a str]);
+    let damage: [Damage; 6] = [
         ("weights.mem", &|f| fs::write(f, "1\n2\n").unwrap(), &["has 2 words", "compile again"]),
         ("schedule.mem", &|f| replace(f, "2\n", "3\n"), &["is not the schedule of program.json"]),
         ("program.json", &|f| replace(f, "\"version\": 1", "\"version\": 9"), &["version 9"]),
