@@ -1,6 +1,6 @@
 //! Files that someone has broken: reading them gives an error or a valid value, and never a panic.
 
-use empf_ir::program::{Conv, Descriptor, MemoryUse, Placement, Step};
+use empf_ir::program::{Descriptor, MemoryUse, Placement, Step};
 use empf_ir::{
     ArchConfig, INPUT, Input, Network, NeuronVersion, Node, Op, Program, QuantInput, QuantNetwork, QuantOp,
     Shape, WeightKind,
@@ -76,8 +76,7 @@ fn quant() -> QuantNetwork {
 
 fn program() -> Program {
     let arch = ArchConfig::sized(4, 4, 8);
-    let step =
-        Step { node: "n".into(), descriptor: Descriptor::Conv(Box::new(Conv::default())), additions: 5 };
+    let step = Step { node: "n".into(), descriptor: Descriptor::Conv(Box::default()), additions: 5 };
     let shape = Shape::new(3, 2, 3);
     let mut program = Program {
         name: "p".into(),
