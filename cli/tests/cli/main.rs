@@ -5,5 +5,6 @@ mod check;
 mod command;
 mod format;
 mod help;
+mod inspect;
 mod simulate;
 mod train;
