@@ -10,7 +10,7 @@ fn main() {
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("a readable folder").path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
     files.sort();
-    let mut tests = String::new();
+    let mut tests = format!("const FILES: &[&str] = &{files:?};\n\n");
     for file in files {
         let stem = file.file_stem().and_then(|stem| stem.to_str()).expect("a case file's name is text");
         let name: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();

@@ -248,6 +248,7 @@ impl Accelerator {
         rtl.assign(&self.schedule.address_i, &s.schedule_address_o);
         rtl.assign(&s.schedule_i, &self.schedule.data_o);
         rtl.assign(&self.step, &s.step_o);
+        rtl.discard(&self.step);
         rtl.assign(&self.unfold.start_i, &s.unfold_start_o);
         rtl.assign(&self.stream.start_i, &s.conv_start_o);
         rtl.assign(&self.drain.start_i, &s.conv_start_o);

@@ -209,6 +209,7 @@ impl Accumulators {
             };
             self._rtl.assign(output, chosen);
         }
+        self._rtl.discard(&self.drain_group_i);
     }
 }
 

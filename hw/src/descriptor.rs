@@ -50,6 +50,7 @@ macro_rules! keep_fields {
             index: &$unit.field_index_i,
             data: &$unit.field_data_i,
         };
+        $unit._rtl.discard(bus.data);
         $(bus.keep(&mut $unit._rtl, $opcode, <$descriptor>::FIELDS, stringify!($field), &$unit.$field);)+
     }};
 }

@@ -74,11 +74,7 @@ pub fn verilog(name: &str, top: &dyn Block, ports: Ports) -> Result<String, Emit
     Ok(format!("{HEADER}\n{}{wrapper}{FOOTER}", emitter.text))
 }
 
-const HEADER: &str = "\
-// verilator lint_off DECLFILENAME
-// ^ one file holds all modules
-`default_nettype none
-";
+const HEADER: &str = "`default_nettype none\n";
 const FOOTER: &str = "`default_nettype wire\n";
 
 /// A block being visited.

@@ -102,7 +102,8 @@ impl Pool {
         let one = |wire: &Wire<Local>| wire.e().eq(lit(1, wire.width()));
         let row_end = &self.reading & one(&self.kx_left);
         let last_word = &row_end & one(&self.ky_left);
-        let enough = self.wait_left.e().le(lit(1, self.wait_left.width()));
+        let waits = |cycles| self.wait_left.e().eq(lit(cycles, self.wait_left.width()));
+        let enough = waits(0) | waits(1);
         let window_end = (&last_word | &self.waiting) & enough;
         let blocks_end = &window_end & one(&self.blocks_left);
         let x_end = &blocks_end & one(&self.x_left);

@@ -98,8 +98,8 @@ impl Case {
         Some(shapes)
     }
 
-    /// The accelerator. Its accumulators are few, so that small maps need several tiles of positions, and its
-    /// lanes and membrane bits vary with the bits of a spike.
+    /// The accelerator. Its accumulators are few, so that small maps need several tiles of positions, its lanes
+    /// and membrane bits vary with the bits of a spike, and its other memories hold every case that is drawn.
     pub fn arch(&self) -> ArchConfig {
         let [rows, cols] = self.array;
         let arch = ArchConfig::sized(rows, cols, self.act_bits);
@@ -108,7 +108,14 @@ impl Case {
             5..=7 => (arch.lanes, 20),
             _ => (arch.lanes, 16),
         };
-        ArchConfig { lanes, membrane_bits, accumulator_depth: 64, ..arch }
+        ArchConfig {
+            lanes,
+            membrane_bits,
+            accumulator_depth: 64,
+            activation_depth: 1 << 16,
+            weight_depth: 1 << 16,
+            ..arch
+        }
     }
 
     /// Reads a case file.

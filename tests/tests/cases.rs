@@ -1,6 +1,7 @@
 //! Every file in `cases/` on every engine.
 
-use empf_tests::{Case, Suite};
+use empf_tests::{ACT_BITS, ARRAYS, Case, Layer, Suite, TIME_STEPS};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 fn check(path: &str) {
@@ -11,3 +12,56 @@ fn check(path: &str) {
 }
 
 include!(concat!(env!("OUT_DIR"), "/cases.rs"));
+
+fn kept() -> Vec<Case> {
+    FILES.iter().map(|path| Case::load(Path::new(path)).unwrap()).collect()
+}
+
+/// What `wanted` names is among the properties of the kept cases.
+#[track_caller]
+fn assert_seen<T: Ord + std::fmt::Debug>(wanted: impl IntoIterator<Item = T>, seen: impl Iterator<Item = T>) {
+    let seen: BTreeSet<T> = seen.collect();
+    let missing: Vec<T> = wanted.into_iter().filter(|value| !seen.contains(value)).collect();
+    assert!(missing.is_empty(), "no kept case has {missing:?}");
+}
+
+#[test]
+fn kept_cases_cover_arrays_spikes_and_steps() {
+    let cases = kept();
+    assert!(cases.len() >= 30);
+    let accelerators = ARRAYS.iter().flat_map(|array| ACT_BITS.map(|bits| (*array, bits)));
+    assert_seen(accelerators, cases.iter().map(|case| (case.array, case.act_bits)));
+    assert_seen(TIME_STEPS, cases.iter().map(|case| case.time_steps));
+    assert_seen([false, true], cases.iter().map(|case| case.input.is_static));
+}
+
+#[test]
+fn kept_cases_cover_windows() {
+    let layers: Vec<Layer> = kept().into_iter().flat_map(|case| case.layers).collect();
+    let convs = || {
+        layers.iter().filter_map(|layer| match *layer {
+            Layer::Conv { channels, kernel, stride, padding, .. } => {
+                Some((channels, kernel, stride, padding))
+            }
+            _ => None,
+        })
+    };
+    assert_seen(
+        [1, 3, 5, 7].map(|kernel| [1, 2].map(|stride| (kernel, stride))).concat(),
+        convs().map(|c| (c.1, c.2)),
+    );
+    assert_seen(0..=4, convs().map(|c| c.3));
+    assert_seen([false, true], convs().map(|c| c.0 > 1 && c.0 % 2 == 1));
+    let kinds = layers.iter().flat_map(|layer| match *layer {
+        Layer::Conv { sign, parallel, offset, .. } => {
+            vec![
+                ["integer", "sign"][usize::from(sign)],
+                ["leaky", "parallel"][usize::from(parallel)],
+                ["plain", "offset"][usize::from(offset)],
+            ]
+        }
+        Layer::Pool { .. } => vec!["pool"],
+        Layer::GlobalPool => vec!["global pool"],
+    });
+    assert_seen(["integer", "sign", "leaky", "parallel", "plain", "offset", "pool", "global pool"], kinds);
+}

@@ -173,26 +173,21 @@ impl Scope {
         }
     }
 
-    /// Gives `expr` a wire of its own and returns the wire's name; `in_part` says that bits may stay unused.
+    /// Gives `expr` a wire of its own and returns the wire's name; `in_part` says that bits may stay unused,
+    /// which the linter's waivers know by the name.
     fn hoist(&mut self, expr: &Expr, in_part: bool) -> String {
         let pointer = Arc::as_ptr(expr.node());
         if let Some(name) = self.hoisted.get(&pointer) {
             return name.clone();
         }
         let text = self.render_here(expr).0;
+        let stem = if in_part { "part" } else { "value" };
         let name = (0..)
-            .map(|n| format!("value_{n}"))
+            .map(|n| format!("{stem}_{n}"))
             .find(|name| !self.taken.contains(name))
             .expect("there are endlessly many names");
         self.taken.insert(name.clone());
-        let declaration = format!("wire {}{name} = {text};", range(expr.width()));
-        self.declarations.push(if in_part {
-            format!(
-                "/* verilator lint_off UNUSEDSIGNAL */ {declaration} /* verilator lint_on UNUSEDSIGNAL */"
-            )
-        } else {
-            declaration
-        });
+        self.declarations.push(format!("wire {}{name} = {text};", range(expr.width())));
         self.hoisted.insert(pointer, name.clone());
         name
     }

@@ -231,16 +231,16 @@ impl Module<'_> {
     fn memory(&self, text: &mut String, scope: &mut Scope) {
         let (Some(memory), Some(clock)) = (&self.description.memory, &self.description.clock) else { return };
         let clock = scope.name(clock.id()).to_string();
-        line(text, 1, &format!("reg {}memory [0:{}];", range(memory.width), memory.depth - 1));
+        line(text, 1, &format!("reg {}words [0:{}];", range(memory.width), memory.depth - 1));
         line(text, 1, &format!("always @(posedge {clock}) begin"));
         if let Some(write) = &memory.write {
             let (enable, address, data) =
                 (scope.text(&write.enable), scope.text(&write.address), scope.text(&write.data));
-            line(text, 2, &format!("if ({enable}) memory[{address}] <= {data};"));
+            line(text, 2, &format!("if ({enable}) words[{address}] <= {data};"));
         }
         let (enable, address) = (scope.text(&memory.read_enable), scope.text(&memory.read_address));
         let data = scope.name(memory.read_data.id());
-        line(text, 2, &format!("if ({enable}) {data} <= memory[{address}];"));
+        line(text, 2, &format!("if ({enable}) {data} <= words[{address}];"));
         line(text, 1, "end");
         image(text, memory);
     }
@@ -308,26 +308,29 @@ fn block(text: &mut String, indent: usize, head: &str, statements: &[String]) {
 
 fn image(text: &mut String, memory: &Memory) {
     match &memory.image {
+        // Block RAM is zero at power-up; yosys would unroll the loop word by word.
         MemoryImage::Zeros => {
-            line(text, 1, "integer word;");
+            text.push_str("`ifndef SYNTHESIS\n");
+            line(text, 1, "integer index;");
             let last = memory.depth;
             line(
                 text,
                 1,
                 &format!(
-                    "initial for (word = 0; word < {last}; word = word + 1) memory[word] = {};",
+                    "initial for (index = 0; index < {last}; index = index + 1) words[index] = {};",
                     literal(0, memory.width)
                 ),
             );
+            text.push_str("`endif\n");
         }
         MemoryImage::File { plusarg, path } => {
             text.push_str("`ifdef SYNTHESIS\n");
-            line(text, 1, &format!("initial $readmemh(\"{path}\", memory);"));
+            line(text, 1, &format!("initial $readmemh(\"{path}\", words);"));
             text.push_str("`else\n");
             line(text, 1, "reg [8*1024-1:0] path;");
             line(text, 1, "initial begin");
             line(text, 2, &format!("if (!$value$plusargs(\"{plusarg}=%s\", path)) path = \"{path}\";"));
-            line(text, 2, "$readmemh(path, memory);");
+            line(text, 2, "$readmemh(path, words);");
             line(text, 1, "end");
             text.push_str("`endif\n");
         }
