@@ -1,4 +1,6 @@
 //! The emitted Verilog in outside tools: Verilator, Icarus Verilog and yosys.
 
+mod accelerator;
+mod adders;
 mod expressions;
 mod tools;

@@ -7,6 +7,12 @@ use std::process::Command;
 /// Runs `program` in `folder` and returns what it printed; panics with its output if it fails.
 #[track_caller]
 pub(crate) fn run(folder: &Path, program: impl AsRef<Path>, args: &[&str]) -> String {
+    try_run(folder, program, args).unwrap_or_else(|output| panic!("{output}"))
+}
+
+/// Runs `program` in `folder`; what it printed is the error if it fails. Panics if there is no such program.
+#[track_caller]
+pub(crate) fn try_run(folder: &Path, program: impl AsRef<Path>, args: &[&str]) -> Result<String, String> {
     let program = program.as_ref();
     let output = Command::new(program).args(args).current_dir(folder).output().unwrap_or_else(|error| {
         match error.kind() {
@@ -17,15 +23,18 @@ pub(crate) fn run(folder: &Path, program: impl AsRef<Path>, args: &[&str]) -> St
         }
     });
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        return Ok(text);
+    }
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{} {args:?} failed:\n{text}\n{errors}", program.display());
-    text
+    Err(format!("{} {args:?} failed:\n{text}\n{errors}", program.display()))
 }
 
 /// Lints with every warning on; any warning is a failure. `arguments` are files and further options.
 #[track_caller]
 pub(crate) fn lint(folder: &Path, top: &str, arguments: &[&str]) {
-    run(folder, "verilator", &[&["--lint-only", "-Wall", "--top-module", top], arguments].concat());
+    let language = ["--lint-only", "-Wall", "--default-language", "1364-2005", "--top-module", top];
+    run(folder, "verilator", &[&language, arguments].concat());
 }
 
 /// Compiles `files` with Icarus Verilog and runs module `top`; returns what it printed.
