@@ -4,18 +4,23 @@
 //! |---|---|---|
 //! | [`GoldenEngine`] | the integer network, as `docs/numerics.md` defines it | every node |
 //! | [`Interpreter`] | schedule and ROM images | tensors in the activation memory, cycles |
-//! | [`verilator::Verilator`] | the emitted Verilog | tensors in the activation memory, cycles |
+//! | [`verilator::Verilator`] | the emitted Verilog, compiled | tensors in the activation memory, cycles |
+//! | [`Icarus`] | the emitted Verilog, interpreted | tensors in the activation memory, cycles |
 //!
 //! All are an [`Engine`]; [`compare()`] holds one's [`empf_ir::Trace`] to another's, element by element.
 
 mod activation;
+mod capture;
 pub mod compare;
 pub mod cycles;
 mod engine;
 mod error;
 mod golden;
+mod icarus;
 mod interpreter;
 pub mod numpy;
+mod roms;
+mod tool;
 pub mod verilator;
 
 pub use activation::ActivationMemory;
@@ -24,4 +29,5 @@ pub use engine::Engine;
 pub(crate) use engine::check_input;
 pub use error::{Error, Result};
 pub use golden::{GoldenEngine, interleaved, planar};
+pub use icarus::Icarus;
 pub use interpreter::Interpreter;

@@ -4,12 +4,14 @@
 //! [`Case::random`] draws others, and [`minimise`] makes a failing one small enough to be kept as a file.
 
 mod case;
+mod faults;
 mod minimise;
 mod random;
 mod suite;
 mod values;
 
 pub use case::{Case, CaseInput, Layer};
+pub use faults::{FaultError, Located, changed_theta, flipped_weight, off_by_one_stride};
 pub use minimise::minimise;
 pub use random::{ACT_BITS, ARRAYS, TIME_STEPS};
-pub use suite::{Failure, Outcome, Result, Suite, check_program, run_schedule};
+pub use suite::{Failure, Outcome, Result, Suite, run_schedule};

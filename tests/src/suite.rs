@@ -3,7 +3,7 @@
 use crate::case::Case;
 use empf_ir::{ArchConfig, Program, QuantNetwork, Trace};
 use empf_sim::verilator::{Accelerator, Options};
-use empf_sim::{Comparison, Engine, GoldenEngine, Interpreter, compare, planar};
+use empf_sim::{Comparison, Engine, GoldenEngine, Icarus, Interpreter, compare, planar};
 use empf_trainer::integer::IntegerModel;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -48,14 +48,15 @@ pub struct Outcome {
 /// Cases on one accelerator, built once.
 #[derive(Clone)]
 pub struct Suite {
+    text: String,
     verilog: Accelerator,
 }
 
 impl Suite {
     /// Emits and verilates the accelerator of `arch`.
     pub fn new(arch: &ArchConfig) -> Result<Self> {
-        let verilog = empf_hw::emit_accelerator(arch)?;
-        Ok(Suite { verilog: Accelerator::build(&verilog, arch, false)? })
+        let text = empf_hw::emit_accelerator(arch)?;
+        Ok(Suite { verilog: Accelerator::build(&text, arch, false)?, text })
     }
 
     /// The suite of `arch`, made once in this process.
@@ -70,9 +71,31 @@ impl Suite {
         }
     }
 
-    /// Runs `case` on all engines; it must be a case of this suite's architecture.
+    /// Verilog of the accelerator.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The accelerator in Verilator.
+    pub fn verilog(&self) -> &Accelerator {
+        &self.verilog
+    }
+
+    /// Runs `case` on trainer, interpreter and Verilator; it must be a case of this suite's architecture.
     pub fn run(&self, case: &Case) -> Result<Outcome> {
-        check(case, Some(&self.verilog))
+        let (network, program) = compile(case)?;
+        let mut engines = schedule_engines(&network, &program)?;
+        engines.push(Box::new(self.verilog.engine(&program, Options::default())?));
+        hold(case, &network, engines)
+    }
+
+    /// Runs `case` on trainer, interpreter, Verilator and Icarus Verilog.
+    pub fn run_everywhere(&self, case: &Case) -> Result<Outcome> {
+        let (network, program) = compile(case)?;
+        let mut engines = schedule_engines(&network, &program)?;
+        engines.push(Box::new(self.verilog.engine(&program, Options::default())?));
+        engines.push(Box::new(Icarus::new(&self.text, &program)?));
+        hold(case, &network, engines)
     }
 }
 
@@ -83,28 +106,31 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Runs `case` on the engines that need no Verilog.
 pub fn run_schedule(case: &Case) -> Result<Outcome> {
-    check(case, None)
+    let (network, program) = compile(case)?;
+    hold(case, &network, schedule_engines(&network, &program)?)
 }
 
-fn check(case: &Case, verilog: Option<&Accelerator>) -> Result<Outcome> {
+/// The network of `case` and its program.
+pub(crate) fn compile(case: &Case) -> Result<(QuantNetwork, Program)> {
     let network = case.network();
     let program = empf_compiler::lower(&network, &case.arch())?;
-    check_program(case, &network, &program, verilog)
+    Ok((network, program))
 }
 
-/// Holds trainer, interpreter and Verilog, running `program`, to the golden model of `network`.
-pub fn check_program(
+fn schedule_engines<'a>(
+    network: &'a QuantNetwork,
+    program: &'a Program,
+) -> Result<Vec<Box<dyn Engine + 'a>>> {
+    Ok(vec![Box::new(Trainer::new(network)?), Box::new(Interpreter::new(program)?)])
+}
+
+/// Holds `engines` to the golden model of `network` on the inputs of `case`, and their cycles to each other.
+pub(crate) fn hold<'a>(
     case: &Case,
-    network: &QuantNetwork,
-    program: &Program,
-    verilog: Option<&Accelerator>,
+    network: &'a QuantNetwork,
+    mut engines: Vec<Box<dyn Engine + 'a>>,
 ) -> Result<Outcome> {
     let mut golden = GoldenEngine::new(network);
-    let mut engines: Vec<Box<dyn Engine + '_>> =
-        vec![Box::new(Trainer::new(network)?), Box::new(Interpreter::new(program)?)];
-    if let Some(accelerator) = verilog {
-        engines.push(Box::new(accelerator.engine(program, Options::default())?));
-    }
     let order: Vec<&str> = network.nodes.iter().map(|node| node.name.as_str()).collect();
     let mut outcome = Outcome::default();
     for index in 0..INFERENCES {

@@ -2,6 +2,7 @@
 
 mod bench_train;
 mod cells;
+mod faults;
 mod regress;
 
 use clap::{Parser, Subcommand};
@@ -23,6 +24,8 @@ enum Command {
     BenchTrain(bench_train::Args),
     /// ECP5 cells of the array a processing element, held to its limits
     Cells(cells::Args),
+    /// Plants faults in ROM images, Verilog and golden model; each must be seen and located
+    Faults,
     /// Random networks on every engine: exact equality of all tensors, logits and cycles
     Regress(regress::Args),
 }
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::BenchTrain(args) => bench_train::run(&args),
         Command::Cells(args) => cells::run(&args),
+        Command::Faults => faults::run(),
         Command::Regress(args) => regress::run(args),
     };
     match result {

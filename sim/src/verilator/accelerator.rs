@@ -2,13 +2,13 @@
 
 use super::model::{Instance, Object, Port};
 use crate::activation::ActivationMemory;
+use crate::capture::{self, replay};
+use crate::roms::Roms;
 use crate::{Engine, Error, Interpreter, Result, check_input};
-use empf_ir::program::{PARAMETERS_MEM, SCHEDULE_MEM, WEIGHTS_MEM, write_mem};
 use empf_ir::{ArchConfig, Program, Trace};
 use std::ffi::{c_int, c_void};
 use std::path::PathBuf;
 use std::sync::Arc;
-use tempfile::TempDir;
 
 /// Name of the accelerator's module.
 const TOP: &str = "empf_top";
@@ -85,14 +85,8 @@ impl Accelerator {
         if options.waves.is_some() && !self.waves {
             return Err(failure("this accelerator was built without waves"));
         }
-        let roms = roms(program)?;
-        let image = |plusarg: &str, file| format!("+{plusarg}={}", roms.path().join(file).display());
-        let plusargs = [
-            image("weights", WEIGHTS_MEM),
-            image("parameters", PARAMETERS_MEM),
-            image("schedule", SCHEDULE_MEM),
-        ];
-        let instance = self.object.instance(&plusargs, options.waves.as_deref())?;
+        let roms = Roms::new(program)?;
+        let instance = self.object.instance(&roms.plusargs(), options.waves.as_deref())?;
         let expected = Interpreter::new(program)?.predicted_cycles();
         let mut engine = Verilator {
             writes: Writes::new(&self.object)?,
@@ -112,17 +106,6 @@ impl Accelerator {
 
 fn failure(message: impl Into<String>) -> Error {
     Error::Engine { engine: "verilator".into(), message: message.into() }
-}
-
-/// ROM images in a folder of their own.
-fn roms(program: &Program) -> Result<TempDir> {
-    let folder = tempfile::Builder::new().prefix("empf-roms-").tempdir();
-    let folder = folder.map_err(|e| empf_ir::Error::io("create", std::env::temp_dir(), e))?;
-    let arch = &program.arch;
-    write_mem(&folder.path().join(WEIGHTS_MEM), &program.weights, arch.cols as u32)?;
-    write_mem(&folder.path().join(PARAMETERS_MEM), &program.parameters, arch.parameter_bits())?;
-    write_mem(&folder.path().join(SCHEDULE_MEM), &program.schedule(), 32)?;
-    Ok(folder)
 }
 
 /// The shim's list of writes.
@@ -173,7 +156,7 @@ pub struct Verilator<'p> {
     simulated: u64,
     writes: Writes,
     instance: Instance,
-    _roms: TempDir,
+    _roms: Roms,
 }
 
 // SAFETY: the list of writes is touched by this engine's calls alone.
@@ -219,30 +202,14 @@ impl Verilator<'_> {
         Err(Error::Stuck { engine: "verilator".into(), message: message.into(), cycles: self.simulated })
     }
 
-    /// Replays the writes, step by step, and reads each tensor when its step has ended.
     fn tensors(&mut self, trace: &mut Trace) -> Result<()> {
-        let mask = (1u64 << self.program.arch.act_bits) - 1;
-        let mut writes = self.writes.as_slice().iter().peekable();
-        for step in 0..self.program.steps.len() {
-            while let Some(write) = writes.next_if(|write| write.step as usize == step) {
-                let bank = self.memory.bank_mut(write.address as usize, write.bank as usize);
-                let bank =
-                    bank.ok_or_else(|| failure(format!("step {step} writes beyond the activation memory")))?;
-                for (lane, code) in bank.iter_mut().enumerate() {
-                    *code = (write.data >> (lane as u32 * self.program.arch.act_bits) & mask) as u8;
-                }
-            }
-            for place in self.program.placements.iter().filter(|p| p.written_by == step) {
-                let tensor = self.memory.tensor(place);
-                let tensor =
-                    tensor.ok_or_else(|| failure(format!("tensor `{}` leaves the memory", place.node)))?;
-                trace.tensors.insert(place.node.clone(), tensor);
-            }
-        }
-        match writes.next() {
-            Some(write) => Err(failure(format!("a write of step {} came out of order", write.step))),
-            None => Ok(()),
-        }
+        let writes = self.writes.as_slice().iter().map(|write| capture::Write {
+            step: write.step,
+            bank: write.bank,
+            address: write.address,
+            data: write.data,
+        });
+        replay("verilator", self.program, &mut self.memory, writes, trace)
     }
 }
 

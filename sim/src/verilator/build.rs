@@ -1,5 +1,6 @@
 //! Builds shared objects out of Verilog, once for each content.
 
+use crate::tool::execute;
 use crate::{Error, Result};
 use empf_ir::store;
 use sha2::{Digest, Sha256};
@@ -137,7 +138,7 @@ fn build(source: &Source, tools: &Tools, folder: &Path) -> Result<PathBuf> {
     if source.waves {
         verilator.arg("--trace-fst");
     }
-    execute(&mut verilator)?;
+    execute(&mut verilator, "verilator")?;
     let compiler = Compiler { folder, tools, waves: source.waves };
     let objects = compiler.compile_all(generated(folder)?)?;
     let complete = folder.join("dut.so");
@@ -147,7 +148,7 @@ fn build(source: &Source, tools: &Tools, folder: &Path) -> Result<PathBuf> {
     if source.waves {
         link.arg("-lz");
     }
-    execute(&mut link)?;
+    execute(&mut link, "g++")?;
     Ok(complete)
 }
 
@@ -164,7 +165,7 @@ fn runtime(tools: &Tools, waves: bool) -> Result<PathBuf> {
         let complete = folder.join("runtime.o");
         let mut link = Command::new("g++");
         link.current_dir(folder).args(["-r", "-nostdlib", "-o"]).arg(&complete).args(objects);
-        execute(&mut link)?;
+        execute(&mut link, "g++")?;
         Ok(complete)
     })
 }
@@ -212,24 +213,10 @@ impl Compiler<'_> {
         compiler.args(["-I.", "-DVM_COVERAGE=0", "-DVM_SC=0"]);
         compiler.args([format!("-DVM_TRACE={trace}"), format!("-DVM_TRACE_FST={trace}")]);
         compiler.arg("-I").arg(&self.tools.include).arg("-I").arg(self.tools.include.join("vltstd"));
-        execute(&mut compiler)
+        execute(&mut compiler, "g++").map(drop)
     }
 }
 
 fn object_of(file: &Path) -> PathBuf {
     Path::new(file.file_name().unwrap_or_default()).with_extension("o")
-}
-
-/// Runs a tool; the end of what it printed goes into the error.
-fn execute(command: &mut Command) -> Result<()> {
-    const KEPT_LINES: usize = 30;
-    let tool = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().map_err(|e| empf_ir::Error::io("run", &tool, e))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let text = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<&str> = text.lines().collect();
-    let output_end = lines[lines.len().saturating_sub(KEPT_LINES)..].join("\n");
-    Err(Error::Tool { tool, status: output.status.to_string(), output: output_end })
 }

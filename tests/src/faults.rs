@@ -1,0 +1,235 @@
+//! Planted faults: each must be seen, and its first mismatch must name the place where it was planted.
+
+use crate::case::{Case, CaseInput, Layer};
+use crate::suite::{Failure, Outcome, Suite, compile, hold};
+use empf_hw::emit::EmitError;
+use empf_ir::program::{Conv, Descriptor};
+use empf_ir::{Program, QuantNetwork};
+use empf_sim::verilator::{Accelerator, Options};
+use empf_sim::{Engine, Icarus, Interpreter, Mismatch};
+use std::fmt;
+
+/// A fault that was located.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located {
+    /// What was planted.
+    pub fault: String,
+    /// The engine that ran with it.
+    pub engine: String,
+    /// The first element that differs from the golden model.
+    pub first: Mismatch,
+}
+
+impl fmt::Display for Located {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}\n    {} differs from golden in {}", self.fault, self.engine, self.first)
+    }
+}
+
+/// Why a fault was not located.
+#[derive(Debug, thiserror::Error)]
+pub enum FaultError {
+    /// The faulty engine equals the golden model.
+    #[error("not seen: {0}")]
+    Unseen(String),
+    /// The first mismatch is somewhere else.
+    #[error("planted in {planted}, but located elsewhere: {located}")]
+    Misplaced {
+        /// Layer, and channel and step where they are determined.
+        planted: String,
+        /// What was found.
+        located: Box<Located>,
+    },
+    /// The emitted Verilog has changed, and the fault no longer fits it.
+    #[error("`{0}` is not once in the Verilog of the stream unit: adapt the fault to the unit")]
+    Text(&'static str),
+    /// Something failed for another reason.
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+type Result<T> = std::result::Result<T, FaultError>;
+
+impl From<empf_sim::Error> for FaultError {
+    fn from(error: empf_sim::Error) -> Self {
+        FaultError::Failed(error.into())
+    }
+}
+
+impl From<EmitError> for FaultError {
+    fn from(error: EmitError) -> Self {
+        FaultError::Failed(error.into())
+    }
+}
+
+/// Where a fault must be found.
+struct Place {
+    layer: &'static str,
+    channel: Option<usize>,
+    time_step: Option<usize>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "layer `{}`", self.layer)?;
+        self.channel.map_or(Ok(()), |channel| write!(f, ", channel {channel}"))?;
+        self.time_step.map_or(Ok(()), |step| write!(f, ", time-step {step}"))
+    }
+}
+
+/// The layer into whose ROM words faults are planted: the second, so that the layer before it is right.
+const LAYER: &str = "spike2";
+
+/// Two convolutions and a pooling layer on the smallest array.
+fn case() -> Case {
+    let conv = |channels, stride, sign| Layer::Conv {
+        channels,
+        kernel: 3,
+        stride,
+        padding: 1,
+        sign,
+        parallel: false,
+        offset: true,
+    };
+    Case {
+        seed: 1,
+        array: [4, 4],
+        act_bits: 8,
+        time_steps: 4,
+        input: CaseInput { channels: 2, height: 7, width: 7, is_static: true, zero_point: 3 },
+        layers: vec![conv(6, 1, false), conv(7, 2, true), Layer::Pool { kernel: [2; 2], stride: [2; 2] }],
+        classes: 3,
+    }
+}
+
+/// The descriptor of [`LAYER`].
+fn descriptor(program: &Program) -> &Conv {
+    let conv = program.steps.iter().find_map(|step| match &step.descriptor {
+        Descriptor::Conv(conv) if step.node == LAYER => Some(conv),
+        _ => None,
+    });
+    conv.expect("the case has this layer")
+}
+
+/// Holds `result`, that of an engine with the fault, to the place where the fault is.
+fn located(fault: &str, place: &Place, result: crate::Result<Outcome>) -> Result<Located> {
+    let (engine, comparison) = match result {
+        Ok(_) => return Err(FaultError::Unseen(fault.into())),
+        Err(Failure::Differs { engine, comparison }) => (engine, comparison),
+        Err(failure) => return Err(failure.into()),
+    };
+    let first = comparison.first.ok_or_else(|| FaultError::Unseen(fault.into()))?;
+    let is_right = first.layer == place.layer
+        && place.channel.is_none_or(|channel| channel == first.channel)
+        && place.time_step.is_none_or(|step| step == first.time_step);
+    let located = Located { fault: fault.into(), engine, first };
+    if is_right {
+        Ok(located)
+    } else {
+        Err(FaultError::Misplaced { planted: place.to_string(), located: Box::new(located) })
+    }
+}
+
+/// Locates a fault of `program` in the interpreter and in Verilator.
+fn in_both(fault: &str, place: &Place, network: &QuantNetwork, program: &Program) -> Result<Vec<Located>> {
+    let suite = Suite::shared(&case().arch())?;
+    let engines: [Box<dyn Engine>; 2] = [
+        Box::new(Interpreter::new(program)?),
+        Box::new(suite.verilog().engine(program, Options::default())?),
+    ];
+    in_each(fault, place, network, engines)
+}
+
+fn in_each<'a>(
+    fault: &str,
+    place: &Place,
+    network: &'a QuantNetwork,
+    engines: [Box<dyn Engine + 'a>; 2],
+) -> Result<Vec<Located>> {
+    engines.into_iter().map(|engine| located(fault, place, hold(&case(), network, vec![engine]))).collect()
+}
+
+/// One bit of the weight ROM flips. The neuron hides some weights; the first is taken that it does not.
+pub fn flipped_weight() -> Result<Vec<Located>> {
+    let (network, program) = compile(&case())?;
+    let base = descriptor(&program).weight_base as usize;
+    let [rows, columns] = case().array;
+    for (row, channel) in (0..rows).flat_map(|row| (0..columns).map(move |channel| (row, channel))) {
+        let mut faulty = program.clone();
+        faulty.weights[base + row] ^= 1 << channel;
+        let fault = format!("bit {channel} of weight ROM word {} flipped", base + row);
+        let place = Place { layer: LAYER, channel: Some(channel), time_step: None };
+        match in_both(&fault, &place, &network, &faulty) {
+            Err(FaultError::Unseen(_)) => {}
+            result => return result,
+        }
+    }
+    Err(FaultError::Unseen("no bit of a weight tile".into()))
+}
+
+/// The threshold of one channel in one step changes its sign bit.
+pub fn changed_theta() -> Result<Vec<Located>> {
+    /// M, B, lambda, theta and c of a lane.
+    const LANE_PARAMETERS: usize = 5;
+    const THETA: usize = 3;
+    let (network, mut program) = compile(&case())?;
+    let (channel, step) = (2, 1);
+    let lane = step * program.arch.lanes + channel;
+    let word = descriptor(&program).parameter_base as usize + lane * LANE_PARAMETERS + THETA;
+    program.parameters[word] ^= 1 << (program.arch.membrane_bits - 1);
+    let fault = format!("sign of parameter ROM word {word}, a theta, changed");
+    let place = Place { layer: LAYER, channel: Some(channel), time_step: Some(step) };
+    in_both(&fault, &place, &network, &program)
+}
+
+/// The stream unit steps one word too far from a position to the next of its row.
+pub fn off_by_one_stride() -> Result<Vec<Located>> {
+    let (network, program) = compile(&case())?;
+    let text = empf_hw::emit_accelerator(&program.arch)?;
+    let faulty = with_long_stride(&text)?;
+    let accelerator = Accelerator::build(&faulty, &program.arch, false)?;
+    let engines: [Box<dyn Engine>; 2] = [
+        Box::new(accelerator.engine(&program, Options::default())?),
+        Box::new(Icarus::new(&faulty, &program)?),
+    ];
+    // The first layer walks rows too.
+    let place = Place { layer: "spike1", channel: None, time_step: None };
+    in_each("x_step + 1 in the Verilog of the stream unit", &place, &network, engines)
+}
+
+/// `text` with the fault in its module `stream`, in exactly one place.
+fn with_long_stride(text: &str) -> Result<String> {
+    const RIGHT: &str = "? row_step : x_step)";
+    let start = text.find("module stream (").unwrap_or(text.len());
+    let end = text[start..].find("endmodule").map_or(text.len(), |length| start + length);
+    let stream = &text[start..end];
+    if stream.matches(RIGHT).count() != 1 {
+        return Err(FaultError::Text(RIGHT));
+    }
+    let faulty = stream.replace(RIGHT, "? row_step : x_step + 1'd1)");
+    Ok([&text[..start], &faulty, &text[end..]].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_elsewhere_is_not_located() {
+        let (network, mut program) = compile(&case()).unwrap();
+        program.parameters[3] ^= 1 << (program.arch.membrane_bits - 1);
+        let place = Place { layer: LAYER, channel: None, time_step: None };
+        let error = in_both("theta of another layer", &place, &network, &program).unwrap_err();
+        assert!(error.to_string().contains("planted in layer `spike2`, but located elsewhere"), "{error}");
+        assert!(error.to_string().contains("layer `spike1`"), "{error}");
+        let (network, program) = compile(&case()).unwrap();
+        let error = in_both("none", &place, &network, &program).unwrap_err();
+        assert_eq!(error.to_string(), "not seen: none");
+    }
+
+    #[test]
+    fn verilog_that_the_fault_does_not_fit_is_refused() {
+        assert!(matches!(with_long_stride("module stream (\nendmodule\n"), Err(FaultError::Text(_))));
+        assert!(matches!(with_long_stride("module pool (? row_step : x_step)"), Err(FaultError::Text(_))));
+    }
+}
