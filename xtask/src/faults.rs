@@ -24,15 +24,18 @@ pub(crate) fn run() -> crate::Result {
     Ok(())
 }
 
-/// The golden model rounds down: a copy of the workspace with this fault must fail the suite, in the first layer
-/// that rounds, in every engine.
+/// Pooling in the golden model rounds down: a copy of the workspace with this fault must fail the suite, and the
+/// first layer that differs must be one that pools.
 fn wrong_rounding() -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
-    const FILE: &str = "golden/src/round.rs";
-    const RIGHT: &str = "n => (x + (1 << (n - 1))) >> n,";
-    const WRONG: &str = "n => x >> n,";
-    let folder = tempfile::tempdir()?;
-    copy_workspace(Path::new(WORKSPACE), folder.path())?;
-    let file = folder.path().join(FILE);
+    const FILE: &str = "golden/src/pool.rs";
+    const RIGHT: &str = "clamp(round_shift(sum, shift), act_bits)";
+    const WRONG: &str = "clamp(round_shift(sum, 0) >> shift, act_bits)";
+    let folder = target_folder().join("faults");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    copy_workspace(Path::new(WORKSPACE), &folder)?;
+    let file = folder.join(FILE);
     let text = fs::read_to_string(&file)?;
     if text.matches(RIGHT).count() != 1 {
         return Err(format!("`{RIGHT}` is not once in {FILE}: adapt the fault to the golden model").into());
@@ -40,21 +43,20 @@ fn wrong_rounding() -> Result<String, Box<dyn std::error::Error + Send + Sync>> 
     fs::write(&file, text.replace(RIGHT, WRONG))?;
 
     let mut suite = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    suite.current_dir(folder.path()).env("CARGO_TARGET_DIR", target_folder());
+    suite.current_dir(&folder).env("CARGO_TARGET_DIR", target_folder());
     suite.args(["test", "--offline", "--package", "empf-tests", "--test", "schedules"]);
     let output = suite.output().map_err(|e| format!("cannot run cargo: {e}"))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let found = text.lines().find_map(|line| line.split_once(" differs from golden: "));
     match found {
-        Some((engine, first)) if first.contains("first: layer `spike1`") => {
+        Some((engine, first)) if first.contains("first: layer `pool") => {
             let engine = engine.rsplit(' ').next().unwrap_or(engine);
-            Ok(format!("{WRONG} in the golden model\n    {engine} differs from golden: {first}"))
+            Ok(format!("{WRONG} in {FILE}\n    {engine} differs from golden: {first}"))
         }
-        _ => Err(format!(
-            "not located in `spike1`: {WRONG} in the golden model\n{text}{}",
-            String::from_utf8_lossy(&output.stderr)
-        )
-        .into()),
+        _ => {
+            let errors = String::from_utf8_lossy(&output.stderr);
+            Err(format!("not located in a pooling layer: {WRONG} in {FILE}\n{text}{errors}").into())
+        }
     }
 }
 
@@ -66,6 +68,7 @@ fn target_folder() -> PathBuf {
 
 /// Copies the manifests and the folders of all members.
 fn copy_workspace(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
     for file in ["Cargo.toml", "Cargo.lock"] {
         fs::copy(from.join(file), to.join(file))?;
     }

@@ -1,5 +1,6 @@
 //! Named commands for long checks and benchmarks: `cargo xtask COMMAND`.
 
+mod bench_array;
 mod bench_train;
 mod cells;
 mod faults;
@@ -20,6 +21,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Speed of the emitted array in Verilator against hand-written Verilog, same run and same drive
+    BenchArray(bench_array::Args),
     /// Images a second in training, beside PyTorch
     BenchTrain(bench_train::Args),
     /// ECP5 cells of the array a processing element, held to its limits
@@ -32,6 +35,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::BenchArray(args) => bench_array::run(&args),
         Command::BenchTrain(args) => bench_train::run(&args),
         Command::Cells(args) => cells::run(&args),
         Command::Faults => faults::run(),
