@@ -105,6 +105,19 @@ pub struct Accelerator {
 }
 rtl_logic!(Accelerator);
 
+/// What the coming clock edge writes into the activation memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ActivationWrite {
+    /// Step that runs.
+    pub step: u64,
+    /// Bit b: bank b is written.
+    pub banks: u64,
+    /// Word.
+    pub address: u64,
+    /// `lanes` codes, the first in the low bits.
+    pub data: u64,
+}
+
 impl Accelerator {
     /// Elaborates the accelerator of a valid `arch`.
     pub fn new(arch: &ArchConfig) -> Self {
@@ -176,6 +189,25 @@ impl Accelerator {
         u.array_path();
         u.drain_path();
         u
+    }
+
+    /// Sets the ROMs' first words in RustHDL's simulator; panics where they do not fit.
+    #[track_caller]
+    pub fn load(&mut self, weights: &[u64], parameters: &[u64], schedule: &[u64]) {
+        self.weights.load(weights);
+        self.parameters.load(parameters);
+        self.schedule.load(schedule);
+    }
+
+    /// The write of the coming edge in RustHDL's simulator, when the design has settled.
+    pub fn activation_write(&self) -> Option<ActivationWrite> {
+        let banks = self.act_write_en.get();
+        (banks != 0).then(|| ActivationWrite {
+            step: self.step.get(),
+            banks,
+            address: self.act_write_addr.get(),
+            data: self.act_write_data.get(),
+        })
     }
 
     fn clocks(&mut self) {

@@ -21,7 +21,7 @@ pub mod timing;
 mod unfold;
 mod unit_macro;
 
-pub use accelerator::{Accelerator, TOP};
+pub use accelerator::{Accelerator, ActivationWrite, TOP};
 
 use emit::{EmitError, Ports};
 use empf_ir::ArchConfig;

@@ -17,6 +17,14 @@ pub(crate) struct Write {
     pub(crate) data: u64,
 }
 
+impl Write {
+    /// The same word of each bank whose bit in `banks` is set.
+    pub(crate) fn of_banks(step: u32, banks: u64, address: u32, data: u64) -> impl Iterator<Item = Write> {
+        let written = (0..u64::BITS).filter(move |bank| banks >> bank & 1 == 1);
+        written.map(move |bank| Write { step, bank, address, data })
+    }
+}
+
 /// Replays `writes`, step by step, and puts each tensor of `program` into `trace` when its step has ended.
 /// `engine` is named in errors.
 pub(crate) fn replay(

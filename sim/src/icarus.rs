@@ -111,8 +111,7 @@ impl Printed {
         let (step, address) = (step.parse().ok()?, address.parse().ok()?);
         let enables = u64::from_str_radix(enables, 16).ok()?;
         let data = u64::from_str_radix(data, 16).ok()?;
-        let banks = (0..u64::BITS).filter(|bank| enables >> bank & 1 == 1);
-        self.writes.extend(banks.map(|bank| Write { step, bank, address, data }));
+        self.writes.extend(Write::of_banks(step, enables, address, data));
         Some(())
     }
 }

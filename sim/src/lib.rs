@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`GoldenEngine`] | the integer network, as `docs/numerics.md` defines it | every node |
 //! | [`Interpreter`] | schedule and ROM images | tensors in the activation memory, cycles |
+//! | [`RustHdl`] | the accelerator's description | tensors in the activation memory, cycles |
 //! | [`verilator::Verilator`] | the emitted Verilog, compiled | tensors in the activation memory, cycles |
 //! | [`Icarus`] | the emitted Verilog, interpreted | tensors in the activation memory, cycles |
 //!
@@ -20,6 +21,7 @@ mod icarus;
 mod interpreter;
 pub mod numpy;
 mod roms;
+mod rust_hdl;
 mod tool;
 pub mod verilator;
 
@@ -31,3 +33,4 @@ pub use error::{Error, Result};
 pub use golden::{GoldenEngine, interleaved, planar};
 pub use icarus::Icarus;
 pub use interpreter::Interpreter;
+pub use rust_hdl::RustHdl;

@@ -3,7 +3,7 @@
 use crate::case::Case;
 use empf_ir::{ArchConfig, Program, QuantNetwork, Trace};
 use empf_sim::verilator::{Accelerator, Options};
-use empf_sim::{Comparison, Engine, GoldenEngine, Icarus, Interpreter, compare, planar};
+use empf_sim::{Comparison, Engine, GoldenEngine, Icarus, Interpreter, RustHdl, compare, planar};
 use empf_trainer::integer::IntegerModel;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -89,12 +89,13 @@ impl Suite {
         hold(case, &network, engines)
     }
 
-    /// Runs `case` on trainer, interpreter, Verilator and Icarus Verilog.
+    /// Runs `case` on trainer, interpreter, Verilator, Icarus Verilog and RustHDL; for small cases on a small array.
     pub fn run_everywhere(&self, case: &Case) -> Result<Outcome> {
         let (network, program) = compile(case)?;
         let mut engines = schedule_engines(&network, &program)?;
         engines.push(Box::new(self.verilog.engine(&program, Options::default())?));
         engines.push(Box::new(Icarus::new(&self.text, &program)?));
+        engines.push(Box::new(RustHdl::new(&program)?));
         hold(case, &network, engines)
     }
 }

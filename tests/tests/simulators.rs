@@ -1,9 +1,9 @@
-//! One network in every simulator of the emitted Verilog: tensors, logits and cycles are equal.
+//! One network in every simulator of the accelerator: tensors, logits and cycles are equal.
 
 use empf_tests::{Case, CaseInput, Layer, Suite};
 
 #[test]
-fn icarus_verilog_equals_verilator() {
+fn verilator_icarus_and_rust_hdl_are_equal() {
     let conv = |kernel, stride, padding, sign| Layer::Conv {
         channels: 5,
         kernel,

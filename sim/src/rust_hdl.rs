@@ -1,0 +1,162 @@
+//! The accelerator in RustHDL's own simulator: no Verilog between the description and its execution. Slow: for
+//! small arrays.
+
+use crate::activation::ActivationMemory;
+use crate::capture::{Write, replay};
+use crate::{Engine, Error, Interpreter, Result, check_input};
+use empf_hw::Accelerator;
+use empf_hw::rtl::Bench;
+use empf_ir::{Program, Trace};
+
+/// Cycles of patience beyond twice what is expected.
+const PATIENCE: u64 = 10_000;
+/// Addresses of the control port.
+const CONTROL: u64 = 0x00;
+const STATUS: u64 = 0x04;
+const CYCLES: u64 = 0x08;
+
+/// An accelerator with a program.
+pub struct RustHdl<'p> {
+    program: &'p Program,
+    bench: Bench<Accelerator>,
+    memory: ActivationMemory,
+    writes: Vec<Write>,
+    cycles: u64,
+    limit: u64,
+}
+
+impl<'p> RustHdl<'p> {
+    /// The accelerator of `program`'s architecture with its ROMs, after reset.
+    pub fn new(program: &'p Program) -> Result<Self> {
+        let mut accelerator = Accelerator::new(&program.arch);
+        let schedule = program.schedule();
+        accelerator.load(&program.weights, &program.parameters, &schedule);
+        for input in [
+            &accelerator.aresetn,
+            &accelerator.s_axis_tvalid,
+            &accelerator.m_axis_tready,
+            &accelerator.s_axil_awvalid,
+            &accelerator.s_axil_wvalid,
+            &accelerator.s_axil_bready,
+            &accelerator.s_axil_arvalid,
+            &accelerator.s_axil_rready,
+        ] {
+            input.set(0);
+        }
+        let expected = Interpreter::new(program)?.predicted_cycles();
+        let mut engine = RustHdl {
+            program,
+            bench: Bench::new(accelerator, |accelerator| &accelerator.aclk),
+            memory: ActivationMemory::new(&program.arch),
+            writes: Vec::new(),
+            cycles: 0,
+            limit: PATIENCE + 2 * (expected + program.input_bytes() as u64),
+        };
+        for _ in 0..4 {
+            engine.bench.tick();
+        }
+        engine.bench.aresetn.set(1);
+        Ok(engine)
+    }
+
+    /// Settles the inputs, gives what `look` sees then, and ticks.
+    fn cycle<T>(&mut self, waits_for: &str, look: impl Fn(&Accelerator) -> T) -> Result<T> {
+        if self.cycles == self.limit {
+            let (engine, message) = ("rust-hdl".into(), format!("{waits_for} did not come"));
+            return Err(Error::Stuck { engine, message, cycles: self.cycles });
+        }
+        self.bench.settle();
+        let seen = look(&self.bench);
+        if let Some(write) = self.bench.activation_write() {
+            let (step, address) = (write.step as u32, write.address as u32);
+            self.writes.extend(Write::of_banks(step, write.banks, address, write.data));
+        }
+        self.bench.tick();
+        self.cycles += 1;
+        Ok(seen)
+    }
+
+    fn send(&mut self, input: &[u8]) -> Result<()> {
+        self.bench.s_axis_tvalid.set(1);
+        for (index, code) in input.iter().enumerate() {
+            self.bench.s_axis_tdata.set(u64::from(*code));
+            self.bench.s_axis_tlast.set(u64::from(index + 1 == input.len()));
+            while self.cycle("room for the input", |top| top.s_axis_tready.get())? == 0 {}
+        }
+        self.bench.s_axis_tvalid.set(0);
+        Ok(())
+    }
+
+    /// Writes CTRL.
+    fn start(&mut self) -> Result<()> {
+        let top = &self.bench;
+        top.s_axil_awaddr.set(CONTROL);
+        top.s_axil_wdata.set(1);
+        top.s_axil_wstrb.set(0xf);
+        for valid in [&top.s_axil_awvalid, &top.s_axil_wvalid, &top.s_axil_bready] {
+            valid.set(1);
+        }
+        // The slave takes address and data together.
+        while self.cycle("the control port", |top| top.s_axil_awready.get())? == 0 {}
+        self.bench.s_axil_awvalid.set(0);
+        self.bench.s_axil_wvalid.set(0);
+        while self.cycle("the control port", |top| top.s_axil_bvalid.get())? == 0 {}
+        self.bench.s_axil_bready.set(0);
+        Ok(())
+    }
+
+    fn receive(&mut self) -> Result<Vec<i32>> {
+        self.bench.m_axis_tready.set(1);
+        let mut logits = Vec::new();
+        while logits.len() < self.program.classes {
+            let beat = |top: &Accelerator| {
+                let beat = (top.m_axis_tdata.get() as i32, top.m_axis_tlast.get() == 1);
+                (top.m_axis_tvalid.get() == 1).then_some(beat)
+            };
+            let Some((logit, last)) = self.cycle("a logit", beat)? else { continue };
+            logits.push(logit);
+            if last != (logits.len() == self.program.classes) {
+                let message = "m_axis_tlast was not with the last logit".into();
+                return Err(Error::Engine { engine: "rust-hdl".into(), message });
+            }
+        }
+        self.bench.m_axis_tready.set(0);
+        Ok(logits)
+    }
+
+    fn register(&mut self, address: u64) -> Result<u64> {
+        self.bench.s_axil_araddr.set(address);
+        self.bench.s_axil_arvalid.set(1);
+        self.bench.s_axil_rready.set(1);
+        while self.cycle("the control port", |top| top.s_axil_arready.get())? == 0 {}
+        self.bench.s_axil_arvalid.set(0);
+        loop {
+            let answer = |top: &Accelerator| (top.s_axil_rvalid.get() == 1).then(|| top.s_axil_rdata.get());
+            if let Some(value) = self.cycle("the control port", answer)? {
+                self.bench.s_axil_rready.set(0);
+                return Ok(value);
+            }
+        }
+    }
+}
+
+impl Engine for RustHdl<'_> {
+    fn name(&self) -> &str {
+        "rust-hdl"
+    }
+
+    fn run(&mut self, input: &[u8]) -> Result<Trace> {
+        check_input(self.program, input)?;
+        self.writes.clear();
+        self.cycles = 0;
+        self.send(input)?;
+        self.start()?;
+        let logits = self.receive()?;
+        // The schedule's end is read after the last logit; until then the counter runs.
+        while self.register(STATUS)? & 1 == 1 {}
+        let cycles = Some(self.register(CYCLES)?);
+        let mut trace = Trace { logits, cycles, ..Trace::default() };
+        replay("rust-hdl", self.program, &mut self.memory, self.writes.iter().copied(), &mut trace)?;
+        Ok(trace)
+    }
+}
