@@ -12,19 +12,21 @@ pub(super) struct Requantizer {
 }
 
 impl Requantizer {
-    /// Currents of all `steps`; a static input's single frame of accumulators serves each of them.
-    pub(super) fn apply(&self, acc: &[Vec<i32>], steps: usize, (low, high): (i64, i64)) -> Vec<i32> {
-        let c = self.channels;
-        let frame = |t: usize| {
+    /// Currents of all time-steps, `[t, position, channel]`, from sums of as many frames, or of a static
+    /// input's only one, which serves each of them.
+    pub(super) fn apply(&self, acc: &[i32], currents: &mut [i32], steps: usize, (low, high): (i64, i64)) {
+        let (c, size) = (self.channels, currents.len() / steps);
+        for (t, currents) in currents.chunks_exact_mut(size).enumerate() {
             let (mantissa, bias) = (&self.mantissa[t * c..][..c], &self.bias[t * c..][..c]);
-            let acc = &acc[t.min(acc.len() - 1)];
-            acc.chunks_exact(c).flat_map(move |acc| {
-                acc.iter().zip(mantissa).zip(bias).map(move |((acc, m), b)| {
+            let frame = t.min(acc.len() / size - 1);
+            let acc = &acc[frame * size..][..size];
+            for (currents, acc) in currents.chunks_exact_mut(c).zip(acc.chunks_exact(c)) {
+                let channels = mantissa.iter().zip(bias);
+                for ((current, acc), (m, b)) in currents.iter_mut().zip(acc).zip(channels) {
                     let product = i64::from(*acc) * i64::from(*m);
-                    (round_shift(product, self.shift) + i64::from(*b)).clamp(low, high) as i32
-                })
-            })
-        };
-        (0..steps).flat_map(frame).collect()
+                    *current = (round_shift(product, self.shift) + i64::from(*b)).clamp(low, high) as i32;
+                }
+            }
+        }
     }
 }
