@@ -2,7 +2,7 @@
 
 use crate::data::{Batches, Dataset};
 use crate::error::Result;
-use crate::{Float, Frames, Model, Tensor};
+use crate::{Float, Frames, Model};
 
 /// Answers on a data set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,10 +46,10 @@ pub fn answer<F: PartialOrd>(logits: &[F]) -> usize {
 pub fn evaluate<F: Float>(model: &mut Model<F>, data: &Dataset, batch_size: usize) -> Result<Evaluation> {
     let batches = Batches::in_order(data, batch_size);
     let input = model.graph().input.clone();
-    let (mut x, mut answers) = (Tensor::default(), Vec::with_capacity(data.len()));
+    let (mut x, mut answers) = (vec![], Vec::with_capacity(data.len()));
     for batch in 0..batches.count() {
         batches.fill(batch, &input, &mut x);
-        let logits = model.evaluate(Frames::Static(&x))?;
+        let logits = model.evaluate(Frames::of(&x))?;
         answers.extend(logits.data.chunks_exact(logits.extents.channels).map(answer));
     }
     Ok(Evaluation::new(model.graph().classes, &data.labels, &answers))

@@ -22,6 +22,14 @@ pub enum Frames<'a, F> {
 }
 
 impl<'a, F> Frames<'a, F> {
+    /// A single tensor is static.
+    pub fn of(frames: &'a [Tensor<F>]) -> Self {
+        match frames {
+            [image] => Frames::Static(image),
+            frames => Frames::PerStep(frames),
+        }
+    }
+
     fn at(self, t: usize) -> &'a Tensor<F> {
         match self {
             Frames::Static(x) => x,

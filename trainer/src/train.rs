@@ -1,7 +1,7 @@
 //! A training run.
 
 use crate::checkpoint::{self, Identity, Position};
-use crate::data::{Augment, Batches, Dataset, Purpose, stream};
+use crate::data::{Augment, Batches, Dataset, Purpose, describe, stream};
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, answer, evaluate};
 use crate::optimizer::{Sgd, SgdConfig};
@@ -173,13 +173,11 @@ impl<'a> Run<'a> {
     fn start(task: Task<'a>) -> Result<Self> {
         let Task { network, train, config, .. } = task;
         config.validate()?;
-        let sizes =
-            |channels, height, width, classes| format!("{channels}x{height}x{width}, {classes} classes");
-        let (i, d) = (&network.input, train);
-        let takes = sizes(i.channels, i.height, i.width, network.classes);
-        let has = sizes(d.channels, d.height, d.width, d.classes);
-        if takes != has || d.is_empty() {
-            return Err(Error::Batch(format!("the network takes {takes}, the {} images are {has}", d.len())));
+        let takes = describe(network.input.frames, network.input.shape(), network.classes);
+        let has = train.describe();
+        if takes != has || train.is_empty() {
+            let images = train.len();
+            return Err(Error::Batch(format!("the network takes {takes}, the {images} images are {has}")));
         }
         let graph = serde_json::json!({
             "name": network.name,
@@ -210,7 +208,7 @@ impl<'a> Run<'a> {
             total: config.epochs * batches.count(),
         };
         let (start, seen_before) = (Instant::now(), self.position.seen);
-        let mut x = Tensor::default();
+        let mut x = vec![];
         while self.position.batch < batches.count() {
             let labels = batches.fill(self.position.batch, &self.task.network.input, &mut x);
             let rate = schedule.at(epoch * batches.count() + self.position.batch);
@@ -252,7 +250,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn batch(&mut self, x: &Tensor<f32>, labels: &[usize], rate: f64) -> Result<()> {
+    fn batch(&mut self, x: &[Tensor<f32>], labels: &[usize], rate: f64) -> Result<()> {
         let Position { epoch, batch, .. } = self.position;
         let learning = match self.task.config.rule {
             Rule::Online => Learning::Online,
@@ -262,7 +260,7 @@ impl<'a> Run<'a> {
                 Learning::RandomStep(rng.random_range(0..self.task.network.time_steps))
             }
         };
-        let outcome = self.model.train_batch(Frames::Static(x), labels, learning)?;
+        let outcome = self.model.train_batch(Frames::of(x), labels, learning)?;
         if !outcome.loss.is_finite() {
             return Err(self.diverged().unwrap_or(Error::Diverged { epoch, batch, layer: "loss".into() }));
         }

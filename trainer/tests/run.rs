@@ -136,8 +136,49 @@ fn impossible_settings_are_refused() {
     };
     assert!(message(&TrainConfig { rate: f64::NAN, ..good.clone() }, &data).contains("learning rate"));
     assert!(message(&TrainConfig { batch_size: 0, ..good.clone() }, &data).contains("batch size"));
-    let colour = Dataset { channels: 3, height: 28, width: 28, classes: 10, pixels: vec![], labels: vec![] };
+    let colour = Dataset {
+        channels: 3,
+        height: 28,
+        width: 28,
+        frames: 1,
+        classes: 10,
+        pixels: vec![],
+        labels: vec![],
+    };
     assert!(message(&good, &colour).contains("takes 1x28x28, 10 classes"));
+}
+
+/// Images whose class shows in one frame alone: of 4, the one in which a bright square appears.
+fn moving(count: usize) -> Dataset {
+    let (frames, side) = (4, 8);
+    let image = |i: usize| {
+        let pixel = move |at: usize| {
+            let (frame, y, x) = (at / (side * side), at / side % side, at % side);
+            let bright = frame == i % frames && (2..6).contains(&y) && (2..6).contains(&x);
+            if bright { 200 } else { ((at * 37 + i * 101) % 32) as u8 }
+        };
+        (0..frames * side * side).map(pixel)
+    };
+    let pixels = (0..count).flat_map(image).collect();
+    let labels = (0..count).map(|i| (i % frames) as u8).collect();
+    Dataset { channels: 1, height: side, width: side, frames, classes: frames, pixels, labels }
+}
+
+#[test]
+fn frames_over_time_are_learned_and_judged() {
+    let (train_set, test_set) = (moving(80), moving(60));
+    let input = Input { channels: 1, height: 8, width: 8, frames: 4, zero_point: 0, scale: 0.02 };
+    let network = preset("tiny", &Target { input, classes: 4, time_steps: 4, width: 0.5 }).unwrap();
+    let config =
+        TrainConfig { epochs: 12, rate: 0.3, augment: Augment::default(), ..config(Rule::ThroughTime) };
+    let task = Task { network: &network, train: &train_set, test: None, config: &config, checkpoint: None };
+    let mut model = train(task, &mut ()).unwrap();
+    let judged = evaluate(&mut model, &test_set, 16).unwrap();
+    assert!(judged.accuracy() > 0.9, "{judged:?}");
+    let static_set = Dataset { frames: 1, pixels: test_set.pixels[..60 * 64].to_vec(), ..test_set };
+    assert!(evaluate(&mut model, &static_set, 16).is_err());
+    let error = train(Task { train: &static_set, ..task }, &mut ()).unwrap_err().to_string();
+    assert!(error.contains("takes 1x8x8, 4 frames, 4 classes"), "{error}");
 }
 
 #[test]

@@ -55,24 +55,29 @@ impl<'a> Batches<'a> {
         batch * self.size..((batch + 1) * self.size).min(self.order.len())
     }
 
-    /// Writes batch number `batch` to `x` as the values `(code - zero_point) * scale`; its labels.
-    pub fn fill<F: Float>(&self, batch: usize, input: &Input, x: &mut Tensor<F>) -> Vec<usize> {
+    /// Writes batch number `batch` to `x`, a tensor a frame, as the values `(code - zero_point) * scale`; its
+    /// labels. All frames of an image are changed alike.
+    pub fn fill<F: Float>(&self, batch: usize, input: &Input, x: &mut Vec<Tensor<F>>) -> Vec<usize> {
         let images = &self.order[self.range(batch)];
-        let Dataset { channels, height, width, .. } = *self.data;
-        x.resize(Extents { images: images.len(), height, width, channels });
+        let Dataset { frames, channels, height, width, .. } = *self.data;
+        let extents = Extents { images: images.len(), height, width, channels };
+        x.resize_with(frames, Tensor::default);
+        x.iter_mut().for_each(|frame| frame.resize(extents));
         let code_value = |code: u8| {
             F::of(f64::from(i32::from(code) - i32::from(input.zero_point)) * f64::from(input.scale))
         };
         let values: Vec<F> = (0..=255).map(code_value).collect();
         let mut rng = self.augment.map(|(seed, epoch, a)| (stream(seed, Purpose::Augment, epoch, batch), a));
-        for (out, image) in x.data.chunks_exact_mut(x.extents.image()).zip(images) {
-            let pixels = self.data.image(*image);
+        let size = extents.image();
+        for (i, image) in images.iter().enumerate() {
             let change = rng.as_mut().map_or(Change::NONE, |(rng, augment)| augment.draw(rng));
-            for (position, out) in out.chunks_exact_mut(channels).enumerate() {
-                let source = change.source(position / width, position % width, height, width);
-                for (channel, out) in out.iter_mut().enumerate() {
-                    let code = source.map_or(input.zero_point, |at| pixels[channel * height * width + at]);
-                    *out = values[usize::from(code)];
+            for (x, pixels) in x.iter_mut().zip(self.data.image(*image).chunks_exact(size)) {
+                for (position, out) in x.data[i * size..][..size].chunks_exact_mut(channels).enumerate() {
+                    let source = change.source(position / width, position % width, height, width);
+                    for (channel, out) in out.iter_mut().enumerate() {
+                        let at = source.map(|at| channel * height * width + at);
+                        *out = values[usize::from(at.map_or(input.zero_point, |at| pixels[at]))];
+                    }
                 }
             }
         }
@@ -86,7 +91,7 @@ mod tests {
 
     fn data() -> Dataset {
         let pixels = (0..5 * 2 * 2 * 3).map(|i| i as u8).collect();
-        Dataset { channels: 2, height: 2, width: 3, classes: 5, pixels, labels: (0..5).collect() }
+        Dataset { channels: 2, height: 2, width: 3, frames: 1, classes: 5, pixels, labels: (0..5).collect() }
     }
 
     fn input() -> Input {
@@ -96,10 +101,31 @@ mod tests {
     #[test]
     fn values_are_codes_less_zero_point_channels_last() {
         let data = data();
-        let mut x: Tensor<f64> = Tensor::default();
+        let mut x: Vec<Tensor<f64>> = vec![];
         let labels = Batches::in_order(&data, 2).fill(1, &input(), &mut x);
-        assert_eq!(labels, [2, 3]);
-        assert_eq!(x.data[..4], [7.0, 10.0, 7.5, 10.5]);
+        assert_eq!((labels, x.len()), (vec![2, 3], 1));
+        assert_eq!(x[0].data[..4], [7.0, 10.0, 7.5, 10.5]);
+    }
+
+    #[test]
+    fn frames_are_tensors_and_change_alike() {
+        let pixels = (0..2 * 3 * 4).map(|i| i as u8).collect();
+        let data =
+            Dataset { channels: 1, height: 1, width: 4, frames: 3, classes: 2, pixels, labels: vec![0, 1] };
+        let input = Input { channels: 1, height: 1, width: 4, frames: 3, zero_point: 0, scale: 1.0 };
+        let mut x: Vec<Tensor<f32>> = vec![];
+        Batches::in_order(&data, 2).fill(0, &input, &mut x);
+        assert_eq!(x.len(), 3);
+        assert_eq!(x[1].data, [4.0, 5.0, 6.0, 7.0, 16.0, 17.0, 18.0, 19.0]);
+        let flipped = |epoch| {
+            let mut x: Vec<Tensor<f32>> = vec![];
+            let augment = Augment { shift: 0, flip: true };
+            Batches::shuffled(&data, 2, 7, epoch, augment).fill(0, &input, &mut x);
+            x.iter().map(|frame| frame.data[0] > frame.data[1]).collect::<Vec<_>>()
+        };
+        let seen: Vec<Vec<bool>> = (0..12).map(flipped).collect();
+        assert!(seen.contains(&vec![true; 3]) && seen.contains(&vec![false; 3]));
+        assert!(seen.iter().all(|frames| frames.iter().all(|f| *f == frames[0])));
     }
 
     #[test]
@@ -107,7 +133,7 @@ mod tests {
         let data = data();
         let labels = |epoch| {
             let batches = Batches::shuffled(&data, 2, 3, epoch, Augment { shift: 1, flip: true });
-            let mut x: Tensor<f32> = Tensor::default();
+            let mut x: Vec<Tensor<f32>> = vec![];
             (0..batches.count()).flat_map(|b| batches.fill(b, &input(), &mut x)).collect::<Vec<_>>()
         };
         let sorted = |mut v: Vec<usize>| {

@@ -47,6 +47,7 @@ fn set(folder: &Path, prefix: &str) -> Result<Dataset> {
         channels: 1,
         height: images.sizes[1],
         width: images.sizes[2],
+        frames: 1,
         classes,
         pixels: images.bytes,
         labels: labels.bytes,

@@ -12,6 +12,7 @@ pub use glyphs::glyphs;
 pub use idx::load as load_idx;
 
 use crate::error::{Error, Result};
+use empf_ir::Shape;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
@@ -27,9 +28,11 @@ pub struct Dataset {
     pub height: usize,
     /// Columns.
     pub width: usize,
+    /// 1: static images; else each has so many frames, one a time-step.
+    pub frames: usize,
     /// Number of classes.
     pub classes: usize,
-    /// Codes 0..=255, `[image, channel, y, x]`.
+    /// Codes 0..=255, `[image, frame, channel, y, x]`.
     pub pixels: Vec<u8>,
     /// Class of each image, below `classes`.
     pub labels: Vec<u8>,
@@ -46,27 +49,44 @@ impl Dataset {
         self.labels.is_empty()
     }
 
-    /// Codes of image `i`, `[channel, y, x]`.
+    /// Codes of one image.
+    fn size(&self) -> usize {
+        self.frames * self.channels * self.height * self.width
+    }
+
+    /// Codes of image `i`, `[frame, channel, y, x]`.
     pub fn image(&self, i: usize) -> &[u8] {
-        let size = self.channels * self.height * self.width;
-        &self.pixels[i * size..][..size]
+        &self.pixels[i * self.size()..][..self.size()]
     }
 
     /// Keeps the first `count` images.
     pub fn truncate(&mut self, count: usize) {
         self.labels.truncate(count);
-        self.pixels.truncate(self.labels.len() * self.channels * self.height * self.width);
+        self.pixels.truncate(self.labels.len() * self.size());
     }
 
     /// SHA-256 of sizes, pixels and labels.
     pub fn digest(&self) -> String {
         let mut hash = Sha256::new();
-        for size in [self.channels, self.height, self.width, self.classes] {
+        for size in [self.frames, self.channels, self.height, self.width, self.classes] {
             hash.update(size.to_le_bytes());
         }
         hash.update(&self.pixels);
         hash.update(&self.labels);
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Size of an image and number of classes, for people.
+    pub(crate) fn describe(&self) -> String {
+        describe(self.frames, Shape::new(self.channels, self.height, self.width), self.classes)
+    }
+}
+
+/// What images of `shape` are, or what a network takes, for people.
+pub(crate) fn describe(frames: usize, shape: Shape, classes: usize) -> String {
+    match frames {
+        1 => format!("{shape}, {classes} classes"),
+        frames => format!("{shape}, {frames} frames, {classes} classes"),
     }
 }
 
