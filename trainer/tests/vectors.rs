@@ -8,7 +8,7 @@ use empf_ir::{INPUT, Input, Network, NeuronVersion, Node, Op, Tensors, WeightKin
 use empf_trainer::conv::{Conv, Window};
 use empf_trainer::membrane::{MembraneStep, Reparameterized, Statistics, reparameterize};
 use empf_trainer::neuron::{Current, CurrentGradient, Neuron, Potential};
-use empf_trainer::{Extents, Float, Frames, Learning, Model, Tensor};
+use empf_trainer::{Extents, Float, Frames, Learning, Model, Param, Tensor};
 use safetensors::{Dtype, SafeTensors};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -88,23 +88,33 @@ impl Vectors {
         self.text(key).parse().unwrap()
     }
 
-    /// The last four axes `[images, channels, height, width]` of a tensor.
-    fn extents(&self, name: &str) -> Extents {
-        let [.., images, channels, height, width] = *self.shape(name) else {
-            panic!("{name} has too few axes")
-        };
-        Extents { images, height, width, channels }
-    }
-
+    /// Maps `[images, channels, height, width]`, or `[images, channels]` of a single position.
     fn maps<F: Float>(&self, name: &str) -> Tensor<F> {
-        Tensor::from_nchw(self.extents(name), &cast(self.values(name)))
+        let (shape, values) = self.get(name);
+        Tensor::from_nchw(extents(shape), &cast(values))
     }
 
-    /// Maps at time-step `t` of a `[T, images, channels, height, width]` tensor.
-    fn maps_at<F: Float>(&self, name: &str, t: usize) -> Tensor<F> {
-        let extents = self.extents(name);
-        let size = extents.elements();
-        Tensor::from_nchw(extents, &cast(&self.values(name)[t * size..][..size]))
+    /// Maps of each time-step, which is the first axis.
+    fn steps<F: Float>(&self, name: &str) -> Vec<Tensor<F>> {
+        let (shape, values) = self.get(name);
+        let extents = extents(&shape[1..]);
+        values.chunks_exact(extents.elements()).map(|v| Tensor::from_nchw(extents, &cast(v))).collect()
+    }
+
+    /// Sets a parameter that has a value for each time-step, and channel or layer.
+    fn set_steps<F: Float>(&self, param: &mut Param<F>, name: &str) {
+        let (shape, values) = self.get(name);
+        param.shape = vec![shape[0], shape.get(1).copied().unwrap_or(1)];
+        param.value = cast(values);
+        param.grad = vec![F::zero(); values.len()];
+    }
+}
+
+fn extents(shape: &[usize]) -> Extents {
+    match *shape {
+        [images, channels, height, width] => Extents { images, height, width, channels },
+        [images, channels] => Extents { images, height: 1, width: 1, channels },
+        _ => panic!("maps of shape {shape:?}"),
     }
 }
 
@@ -137,26 +147,26 @@ fn bconv<F: Float>(file: &Vectors) -> Results {
 }
 
 fn neuron<F: Float>(file: &Vectors) -> Results {
-    let extents = file.extents("in.current");
-    let (steps, size) = (file.number("T"), extents.elements());
+    let (currents, upstreams) = (file.steps::<F>("in.current"), file.steps::<F>("in.upstream"));
+    let (steps, extents) = (currents.len(), currents[0].extents);
+    let size = extents.elements();
     let flag = |key: &str| file.text(key) == "true";
     let version = match (flag("parallel"), flag("membrane_bn")) {
         (true, _) => NeuronVersion::III,
         (false, true) => NeuronVersion::II,
         (false, false) => NeuronVersion::I,
     };
-    let layer_wide = file.shape("in.theta")[1] == 1 && extents.channels != 1;
     let eps = file.text("eps").parse().unwrap();
-    let mut neuron = Neuron::<F>::new(version, steps, extents.channels, layer_wide, eps);
-    neuron.theta.value = cast(file.values("in.theta"));
+    let mut neuron = Neuron::<F>::new(version, steps, extents.channels, false, eps);
+    file.set_steps(&mut neuron.theta, "in.theta");
     if let Some(lambda) = &mut neuron.lambda {
-        lambda.value = cast(file.values("in.lambda_"));
+        file.set_steps(lambda, "in.lambda_");
     }
     let statistics = if flag("training") { Statistics::Batch } else { Statistics::Running };
     if let Some(norm) = &mut neuron.membrane {
         let params = [&mut norm.alpha, &mut norm.beta, &mut norm.gamma, &mut norm.b];
         for (param, name) in params.into_iter().zip(["alpha", "beta", "gamma", "b"]) {
-            param.value = cast(file.values(&format!("in.{name}")));
+            file.set_steps(param, &format!("in.{name}"));
         }
         if statistics == Statistics::Running {
             norm.running.mean = cast(file.values("in.mean"));
@@ -166,15 +176,14 @@ fn neuron<F: Float>(file: &Vectors) -> Results {
 
     let (mut spikes, mut residual) = (vec![], vec![]);
     let mut potentials: Vec<Potential<F>> = vec![];
-    for t in 0..steps {
-        let x: Tensor<F> = file.maps_at("in.current", t);
+    for (t, x) in currents.iter().enumerate() {
         let mut potential = potentials.last().cloned().unwrap_or_default();
         if t == 0 {
             potential.reset(size);
         }
         potential.advance();
         let mut s = Tensor::default();
-        neuron.forward(t, Current { x: &x, affine: None }, statistics, &mut potential, &mut s);
+        neuron.forward(t, Current { x, affine: None }, statistics, &mut potential, &mut s);
         let v = match version {
             NeuronVersion::III => x.data.iter().zip(&s.data).map(|(m, s)| *m - *s).collect(),
             _ => potential.after.clone(),
@@ -185,20 +194,21 @@ fn neuron<F: Float>(file: &Vectors) -> Results {
     }
 
     let mut carry = vec![F::zero(); size];
-    let mut currents = vec![vec![]; steps];
+    let mut grads = vec![vec![]; steps];
     for t in (0..steps).rev() {
-        let (x, upstream) = (file.maps_at("in.current", t), file.maps_at("in.upstream", t));
         let mut grad = Tensor::default();
         let carry = (!flag("online")).then_some(&mut carry);
         let to = CurrentGradient { grad: &mut grad, accumulate: false, carry };
-        neuron.backward(t, Current { x: &x, affine: None }, &potentials[t], &upstream, to);
-        currents[t] = grad.to_nchw();
+        let current = Current { x: &currents[t], affine: None };
+        neuron.backward(t, current, &potentials[t], &upstreams[t], to);
+        grads[t] = grad.to_nchw();
     }
-    let no_leak = vec![F::zero(); file.values("grad.lambda_").len()];
+    // Where a neuron has no leak, the file may hold a gradient of zeros for it.
+    let no_leak = vec![F::zero(); file.tensors.get("grad.lambda_").map_or(0, |(_, v)| v.len())];
     let mut results = vec![
         result("out.spikes", &spikes),
         result("out.residual", &residual),
-        result("grad.current", &currents.concat()),
+        result("grad.current", &grads.concat()),
         result("grad.theta", &neuron.theta.grad),
         result("grad.lambda_", neuron.lambda.as_ref().map_or(&no_leak, |l| &l.grad)),
     ];
@@ -307,12 +317,13 @@ fn graph(file: &Vectors) -> (Network, Vec<(String, String)>) {
         let input = nodes.last().map_or(INPUT.to_string(), |n: &Node<Op>| n.name.clone());
         nodes.push(Node { name, inputs: vec![input], op });
     }
-    let x = file.extents("in.x");
+    let x = file.shape("in.x");
+    let [.., channels, height, width] = *x else { panic!("in.x has too few axes") };
     let input = Input {
-        channels: x.channels,
-        height: x.height,
-        width: x.width,
-        frames: 1,
+        channels,
+        height,
+        width,
+        frames: if x.len() == 5 { x[0] } else { 1 },
         zero_point: 0,
         scale: 1.0,
     };
@@ -334,7 +345,7 @@ fn net<F: Float>(file: &Vectors) -> Results {
         let (shape, values) = file.get(&format!("in.{tensor}"));
         model.set(node, shape, values).unwrap();
     }
-    let x: Tensor<F> = file.maps("in.x");
+    let x = if graph.input.frames == 1 { vec![file.maps("in.x")] } else { file.steps("in.x") };
     let labels: Vec<usize> = file.values("in.label").iter().map(|l| *l as usize).collect();
     let learning = match file.text("mode") {
         "online" => Learning::Online,
@@ -342,7 +353,7 @@ fn net<F: Float>(file: &Vectors) -> Results {
         "stbp" => Learning::ThroughTime,
         other => panic!("mode {other}"),
     };
-    let outcome = model.train_batch(Frames::Static(&x), &labels, learning).unwrap();
+    let outcome = model.train_batch(Frames::of(&x), &labels, learning).unwrap();
     let logits: Vec<F> = outcome.logits.iter().flat_map(|l| l.data.clone()).collect();
     let grads = model.params().into_iter().map(|(node, param)| {
         let (_, tensor) = names.iter().find(|(n, _)| *n == node).unwrap();
