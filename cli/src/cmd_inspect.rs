@@ -142,6 +142,10 @@ fn float_op(op: &Op) -> String {
         },
         Op::AvgPool { kernel, stride } => format!("average pool {}", window([*kernel; 2], [*stride; 2])),
         Op::GlobalAvgPool => "global average pool".into(),
+        Op::MaxPool { kernel, stride, .. } => {
+            format!("maximum pool {}", window([*kernel; 2], [*stride; 2]))
+        }
+        Op::Seca { kernel } => format!("channel attention {kernel}"),
         Op::Linear { .. } => "linear".into(),
         Op::Add => "add".into(),
     }

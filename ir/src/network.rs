@@ -48,6 +48,9 @@ pub enum WeightKind {
     Sign,
 }
 
+/// Channels that a score of channel attention may see.
+pub const SECA_KERNELS: [usize; 3] = [3, 5, 7];
+
 /// Versions of the EM-PF neuron (Eq. 3 and 6 of the paper).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NeuronVersion {
@@ -100,6 +103,22 @@ pub enum Op {
     },
     /// Mean over all positions.
     GlobalAvgPool,
+    /// Maximum over windows; a border never wins.
+    MaxPool {
+        /// Side of the window.
+        kernel: usize,
+        /// Step of the window.
+        stride: usize,
+        /// Border on each side.
+        padding: usize,
+    },
+    /// Channel attention on currents (SECA): each channel times a score, the sigmoid of a convolution over
+    /// the channel axis of the signs of the channels' means, zeros beyond both ends.
+    /// `weight`: `[kernel]`, for all channels and time-steps.
+    Seca {
+        /// Channels that a score sees: odd, 3..=7.
+        kernel: usize,
+    },
     /// `weight`: `[out_features, C * H * W]`, `bias`: `[out_features]`.
     Linear {
         /// Number of outputs.
@@ -127,8 +146,12 @@ impl Operator for Op {
             }
             Op::AvgPool { kernel, stride } => window(x, [kernel; 2], [stride; 2], 0),
             Op::GlobalAvgPool => Ok(Shape::new(x.channels, 1, 1)),
+            Op::MaxPool { kernel, stride, padding } => window(x, [kernel; 2], [stride; 2], padding),
+            Op::Seca { kernel } if !SECA_KERNELS.contains(&kernel) => {
+                Err(format!("the kernel of channel attention is {kernel}, not one of {SECA_KERNELS:?}"))
+            }
             Op::Linear { out_features } => Ok(Shape::new(out_features, 1, 1)),
-            Op::BatchNorm { .. } | Op::Neuron { .. } => Ok(x),
+            Op::BatchNorm { .. } | Op::Neuron { .. } | Op::Seca { .. } => Ok(x),
             Op::Add if inputs[1] == x => Ok(x),
             Op::Add => Err(format!("adds {x} and {}", inputs[1])),
         }
@@ -206,7 +229,8 @@ impl Network {
             Op::Linear { out_features } => {
                 vec![("weight", vec![out_features, input.elements()]), ("bias", vec![out_features])]
             }
-            Op::AvgPool { .. } | Op::GlobalAvgPool | Op::Add => vec![],
+            Op::Seca { kernel } => vec![("weight", vec![kernel])],
+            Op::AvgPool { .. } | Op::GlobalAvgPool | Op::MaxPool { .. } | Op::Add => vec![],
         }
     }
 

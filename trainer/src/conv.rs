@@ -37,7 +37,7 @@ impl Window {
     }
 
     /// Input indices under window position `at`, clipped to `0..size`, and the first one's window index.
-    fn span(&self, at: usize, size: usize) -> (std::ops::Range<usize>, usize) {
+    pub(crate) fn span(&self, at: usize, size: usize) -> (std::ops::Range<usize>, usize) {
         let start = at * self.stride;
         let first = start.clamp(self.padding, size + self.padding);
         let end = (start + self.kernel).clamp(first, size + self.padding);

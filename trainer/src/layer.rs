@@ -6,7 +6,8 @@ use crate::linear::Linear;
 use crate::membrane::MembraneNorm;
 use crate::neuron::Neuron;
 use crate::param::Param;
-use crate::pool::{AvgPool, GlobalAvgPool};
+use crate::pool::{AvgPool, GlobalAvgPool, MaxPool};
+use crate::seca::Seca;
 use crate::{Extents, Float};
 use empf_ir::{Node, Op, Shape};
 use rand::Rng;
@@ -20,6 +21,8 @@ pub(crate) enum Layer<F> {
     Neuron(Box<Neuron<F>>),
     AvgPool(AvgPool),
     GlobalAvgPool(GlobalAvgPool),
+    MaxPool(MaxPool),
+    Seca(Seca<F>),
     Linear(Linear<F>),
     Add,
 }
@@ -48,6 +51,10 @@ impl<F: Float> Layer<F> {
             }
             Op::AvgPool { kernel, stride } => Layer::AvgPool(AvgPool { kernel, stride }),
             Op::GlobalAvgPool => Layer::GlobalAvgPool(GlobalAvgPool),
+            Op::MaxPool { kernel, stride, padding } => {
+                Layer::MaxPool(MaxPool(Window { kernel, stride, padding }))
+            }
+            Op::Seca { kernel } => Layer::Seca(Seca::new(kernel, draw(rng, kernel))),
             Op::Linear { out_features } => {
                 let map =
                     Extents { images: 1, height: input.height, width: input.width, channels: input.channels };
@@ -72,7 +79,8 @@ impl<F: Float> Layer<F> {
                 params
             }
             Layer::Linear(l) => vec![("weight", &l.weight), ("bias", &l.bias)],
-            Layer::AvgPool(_) | Layer::GlobalAvgPool(_) | Layer::Add => vec![],
+            Layer::Seca(l) => vec![("weight", &l.weight)],
+            Layer::AvgPool(_) | Layer::GlobalAvgPool(_) | Layer::MaxPool(_) | Layer::Add => vec![],
         }
     }
 
@@ -91,7 +99,8 @@ impl<F: Float> Layer<F> {
                 params
             }
             Layer::Linear(l) => vec![("weight", &mut l.weight), ("bias", &mut l.bias)],
-            Layer::AvgPool(_) | Layer::GlobalAvgPool(_) | Layer::Add => vec![],
+            Layer::Seca(l) => vec![("weight", &mut l.weight)],
+            Layer::AvgPool(_) | Layer::GlobalAvgPool(_) | Layer::MaxPool(_) | Layer::Add => vec![],
         }
     }
 

@@ -28,6 +28,7 @@ pub mod pool;
 pub mod presets;
 mod progress;
 mod schedule;
+pub mod seca;
 mod tensor;
 pub mod train;
 

@@ -7,6 +7,7 @@ use crate::loss::cross_entropy;
 use crate::membrane::Statistics;
 use crate::neuron::{Current, CurrentGradient, Potential};
 use crate::param::Param;
+use crate::seca::Attention;
 use crate::{Extents, Float, Tensor};
 use empf_ir::{INPUT, Network, Op, Tensors};
 use rand::SeedableRng;
@@ -97,6 +98,7 @@ struct Slot<F> {
     output: Tensor<F>,
     norm: Normalisation<F>,
     potential: Potential<F>,
+    attention: Attention<F>,
 }
 
 /// `dL/d(output)` of a node at the time-step in progress.
@@ -404,6 +406,8 @@ impl<F: Float> Model<F> {
                 }
                 Layer::AvgPool(l) => l.forward(x, &mut slot.output),
                 Layer::GlobalAvgPool(l) => l.forward(x, &mut slot.output),
+                Layer::MaxPool(l) => l.forward(x, &mut slot.output),
+                Layer::Seca(l) => l.forward(x, &mut slot.attention, &mut slot.output),
                 Layer::Linear(l) => l.forward(x, &mut slot.output),
                 Layer::Add => {
                     let other = view.read(self.plans[i].inputs[1]);
@@ -452,6 +456,8 @@ impl<F: Float> Model<F> {
                     }
                     Layer::AvgPool(l) => l.backward(x.extents, &upstream, grad, accumulate),
                     Layer::GlobalAvgPool(l) => l.backward(x.extents, &upstream, grad, accumulate),
+                    Layer::MaxPool(l) => l.backward(x, &upstream, grad, accumulate),
+                    Layer::Seca(l) => l.backward(&slot.attention, x, &upstream, grad, accumulate),
                     Layer::Linear(l) => l.backward(x, &upstream, grad, accumulate),
                     Layer::Add if accumulate => {
                         grad.data.iter_mut().zip(&upstream.data).for_each(|(g, u)| *g += *u);

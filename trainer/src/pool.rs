@@ -1,5 +1,6 @@
-//! Average pooling over windows and over whole maps.
+//! Pooling over windows and over whole maps.
 
+use crate::conv::Window;
 use crate::{Extents, Float, Tensor};
 use rayon::prelude::*;
 
@@ -103,6 +104,63 @@ impl GlobalAvgPool {
             for row in dx.chunks_exact_mut(c) {
                 for (d, g) in row.iter_mut().zip(g) {
                     *d = if accumulate { *d + *g * share } else { *g * share };
+                }
+            }
+        });
+    }
+}
+
+/// Maximum over windows; a border never wins.
+#[derive(Clone, Copy, Debug)]
+pub struct MaxPool(pub Window);
+
+impl MaxPool {
+    fn output_extents(&self, x: Extents) -> Extents {
+        Extents { height: self.0.positions(x.height), width: self.0.positions(x.width), ..x }
+    }
+
+    /// Offsets in an image of the maps' positions that window `at` sees, in raster order.
+    fn seen(&self, at: usize, x: Extents, y: Extents) -> impl Iterator<Item = usize> + use<> {
+        let (rows, _) = self.0.span(at / y.width, x.height);
+        let (columns, _) = self.0.span(at % y.width, x.width);
+        rows.flat_map(move |row| columns.clone().map(move |column| (row * x.width + column) * x.channels))
+    }
+
+    /// `y[o] = maximum of x over window o`.
+    pub fn forward<F: Float>(&self, x: &Tensor<F>, y: &mut Tensor<F>) {
+        let (xe, ye) = (x.extents, self.output_extents(x.extents));
+        y.resize(ye);
+        y.data.par_chunks_mut(ye.image()).zip(x.data.par_chunks(xe.image())).for_each(|(y, x)| {
+            y.fill(F::neg_infinity());
+            for (at, y) in y.chunks_exact_mut(ye.channels).enumerate() {
+                for from in self.seen(at, xe, ye) {
+                    y.iter_mut().zip(&x[from..]).for_each(|(y, x)| *y = y.max(*x));
+                }
+            }
+        });
+    }
+
+    /// Hands `grad_out` to the first position of each window that holds its maximum.
+    pub fn backward<F: Float>(
+        &self,
+        x: &Tensor<F>,
+        grad_out: &Tensor<F>,
+        grad_in: &mut Tensor<F>,
+        accumulate: bool,
+    ) {
+        let (xe, ye) = (x.extents, grad_out.extents);
+        grad_in.resize(xe);
+        let maps = grad_in.data.par_chunks_mut(xe.image()).zip(x.data.par_chunks(xe.image()));
+        maps.zip(grad_out.data.par_chunks(ye.image())).for_each(|((dx, x), g)| {
+            if !accumulate {
+                dx.fill(F::zero());
+            }
+            for (i, g) in g.iter().enumerate() {
+                let (at, channel) = (i / ye.channels, i % ye.channels);
+                let seen = self.seen(at, xe, ye).map(|from| from + channel);
+                let best = seen.reduce(|best, from| if x[from] > x[best] { from } else { best });
+                if let Some(best) = best {
+                    dx[best] += *g;
                 }
             }
         });

@@ -6,6 +6,7 @@
 
 use empf_ir::{INPUT, Input, Network, NeuronVersion, Node, Op, Tensors, WeightKind};
 use empf_trainer::conv::{Conv, Window};
+use empf_trainer::seca::{Attention, Seca};
 use empf_trainer::{Extents, Frames, Learning, Model, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
@@ -44,6 +45,11 @@ fn images(rng: &mut Pcg64) -> Tensor<f64> {
 
 /// Draws every parameter, then compares each gradient with the difference quotient of the loss.
 fn check(network: &Network, layer_wide: bool, learning: Learning) {
+    check_nodes(network, layer_wide, learning, &|_| true);
+}
+
+/// As [`check`], of the nodes that are `chosen` by their names.
+fn check_nodes(network: &Network, layer_wide: bool, learning: Learning, chosen: &dyn Fn(&str) -> bool) {
     let mut rng = Pcg64::seed_from_u64(7);
     let mut model = Model::<f64>::new(network, 1, layer_wide).unwrap();
     for param in model.params_mut() {
@@ -58,7 +64,7 @@ fn check(network: &Network, layer_wide: bool, learning: Learning) {
     model.train_batch(frames, &labels, learning).unwrap();
     let grads: Vec<Vec<f64>> = model.params().iter().map(|(_, p)| p.grad.clone()).collect();
     let names: Vec<String> = model.params().iter().map(|(name, _)| name.clone()).collect();
-    for (p, name) in names.iter().enumerate() {
+    for (p, name) in names.iter().enumerate().filter(|(_, name)| chosen(name)) {
         for (i, gradient) in grads[p].iter().enumerate() {
             let mut loss_at = |delta: f64| {
                 model.params_mut().nth(p).unwrap().value[i] += delta;
@@ -92,6 +98,20 @@ fn pooling() {
         let nodes = vec![
             ("conv", &[INPUT][..], conv(3, 3, 1, 1)),
             ("pool", &["conv"], Op::AvgPool { kernel, stride }),
+            ("conv2", &["pool"], conv(4, 1, 1, 0)),
+            ("gap", &["conv2"], Op::GlobalAvgPool),
+            ("fc", &["gap"], Op::Linear { out_features: 3 }),
+        ];
+        check(&network(1, 1, nodes), false, Learning::Online);
+    }
+}
+
+#[test]
+fn maximum_pooling() {
+    for (kernel, stride, padding) in [(2, 2, 0), (3, 2, 1), (3, 1, 2), (2, 3, 1)] {
+        let nodes = vec![
+            ("conv", &[INPUT][..], conv(3, 3, 1, 1)),
+            ("pool", &["conv"], Op::MaxPool { kernel, stride, padding }),
             ("conv2", &["pool"], conv(4, 1, 1, 0)),
             ("gap", &["conv2"], Op::GlobalAvgPool),
             ("fc", &["gap"], Op::Linear { out_features: 3 }),
@@ -186,4 +206,94 @@ fn sign_weights_pass_the_gradient_of_their_signs_where_not_clipped() {
     expected.iter_mut().zip(&weights).filter(|(_, w)| w.abs() > 1.0).for_each(|(g, _)| *g = 0.0);
     assert_eq!(got, expected);
     assert!(got.contains(&0.0) && got.iter().any(|g| *g != 0.0));
+}
+
+/// Upstream of the signs there is nothing to compare with.
+#[test]
+fn channel_attention_in_a_network() {
+    let nodes = vec![
+        ("conv1", &[INPUT][..], conv(5, 3, 1, 1)),
+        ("bn1", &["conv1"], Op::BatchNorm { eps: 1e-5 }),
+        ("conv2", &["bn1"], conv(5, 3, 1, 1)),
+        ("bn2", &["conv2"], Op::BatchNorm { eps: 1e-5 }),
+        ("sum", &["bn1", "bn2"], Op::Add),
+        ("seca", &["sum"], Op::Seca { kernel: 3 }),
+        ("neuron", &["seca"], neuron(NeuronVersion::II)),
+        ("gap", &["neuron"], Op::GlobalAvgPool),
+        ("fc", &["gap"], Op::Linear { out_features: 3 }),
+    ];
+    let after = |name: &str| ["seca", "neuron", "fc"].iter().any(|node| name.starts_with(node));
+    check_nodes(&network(2, 2, nodes), false, Learning::ThroughTime, &after);
+}
+
+/// Channel attention one element at a time, with the signs that `sign(image, channel, mean)` gives.
+fn attention(x: &Tensor<f64>, weight: &[f64], sign: &dyn Fn(usize, usize, f64) -> f64) -> Vec<f64> {
+    let (e, half) = (x.extents, weight.len() / 2);
+    let mean = |i: usize, c: usize| {
+        let positions = (0..e.positions()).map(|p| x.data[i * e.image() + p * e.channels + c]);
+        positions.sum::<f64>() / e.positions() as f64
+    };
+    let score = |i: usize, c: usize| {
+        let taps = weight.iter().enumerate().filter(|(k, _)| (half..e.channels + half).contains(&(c + k)));
+        let sum: f64 = taps.map(|(k, w)| w * sign(i, c + k - half, mean(i, c + k - half))).sum();
+        1.0 / (1.0 + (-sum).exp())
+    };
+    (0..x.data.len()).map(|at| x.data[at] * score(at / e.image(), at % e.channels)).collect()
+}
+
+/// Around the present maps a sign grows as its mean does where the mean is within -1..=1, and is constant
+/// elsewhere: the gradient is held to differences of this.
+#[test]
+fn channel_attention_passes_the_clipped_gradient_of_its_signs() {
+    let mut rng = Pcg64::seed_from_u64(11);
+    for (kernel, channels) in [(3, 5), (5, 4), (7, 9), (7, 2)] {
+        let extents = Extents { images: 3, height: 3, width: 2, channels };
+        let offsets: Vec<f64> = (0..3 * channels).map(|_| rng.random_range(-2.5..2.5)).collect();
+        let value = |at: usize| offsets[at / extents.image() * channels + at % channels];
+        let data = (0..extents.elements()).map(|at| value(at) + rng.random_range(-1.0..1.0)).collect();
+        let x = Tensor { extents, data };
+        let mut seca = Seca::<f64>::new(kernel, |_| rng.random_range(-1.0..1.0));
+        let upstream: Vec<f64> = (0..extents.elements()).map(|_| rng.random_range(-1.0..1.0)).collect();
+        let upstream = Tensor { extents, data: upstream };
+
+        let (mut kept, mut y, mut grad) = (Attention::default(), Tensor::default(), Tensor::default());
+        seca.forward(&x, &mut kept, &mut y);
+        seca.backward(&kept, &x, &upstream, &mut grad, false);
+        let hard = |_: usize, _: usize, mean: f64| if mean >= 0.0 { 1.0 } else { -1.0 };
+        for (y, expected) in y.data.iter().zip(attention(&x, &seca.weight.value, &hard)) {
+            assert!((y - expected).abs() < 1e-12);
+        }
+
+        let means = std::cell::RefCell::new(vec![0.0; 3 * channels]);
+        attention(&x, &seca.weight.value, &|i, c, mean| {
+            means.borrow_mut()[i * channels + c] = mean;
+            0.0
+        });
+        let means = means.into_inner();
+        assert!(means.iter().any(|m| m.abs() < 1.0) && means.iter().any(|m| m.abs() > 1.0));
+        let soft = |i: usize, c: usize, mean: f64| {
+            let present = means[i * channels + c];
+            hard(i, c, present) + if present.abs() <= 1.0 { mean - present } else { 0.0 }
+        };
+        let loss = |x: &Tensor<f64>, weight: &[f64]| -> f64 {
+            attention(x, weight, &soft).iter().zip(&upstream.data).map(|(y, g)| y * g).sum()
+        };
+        let quotient = |change: &dyn Fn(f64) -> f64| (change(STEP) - change(-STEP)) / (2.0 * STEP);
+        for (i, gradient) in grad.data.iter().enumerate() {
+            let changed = |delta: f64| {
+                let mut x = x.clone();
+                x.data[i] += delta;
+                loss(&x, &seca.weight.value)
+            };
+            assert!((gradient - quotient(&changed)).abs() < BOUND, "element {i} with kernel {kernel}");
+        }
+        for (k, gradient) in seca.weight.grad.iter().enumerate() {
+            let changed = |delta: f64| {
+                let mut weight = seca.weight.value.clone();
+                weight[k] += delta;
+                loss(&x, &weight)
+            };
+            assert!((gradient - quotient(&changed)).abs() < BOUND, "weight {k} with kernel {kernel}");
+        }
+    }
 }

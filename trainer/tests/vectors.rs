@@ -5,9 +5,11 @@
 //! come from its tensors and metadata.
 
 use empf_ir::{INPUT, Input, Network, NeuronVersion, Node, Op, Tensors, WeightKind};
+use empf_trainer::batch_norm::BatchNorm;
 use empf_trainer::conv::{Conv, Window};
 use empf_trainer::membrane::{MembraneStep, Reparameterized, Statistics, reparameterize};
 use empf_trainer::neuron::{Current, CurrentGradient, Neuron, Potential};
+use empf_trainer::seca::{Attention, Seca};
 use empf_trainer::{Extents, Float, Frames, Learning, Model, Param, Tensor};
 use safetensors::{Dtype, SafeTensors};
 use std::collections::HashMap;
@@ -248,6 +250,49 @@ fn reparameterized(file: &Vectors) -> Results {
     ]
 }
 
+/// SECA-I, or the composition that SECA-II is: `SECA(I + BN(BConv(I)))` with the batch's statistics.
+fn seca<F: Float>(file: &Vectors) -> Results {
+    let kernel = file.values("in.kernel");
+    let mut seca = Seca::<F>::new(kernel.len(), |k| F::of(kernel[k]));
+    let (current, upstream) = (file.maps::<F>("in.current"), file.maps("in.upstream"));
+    let (mut kept, mut y, mut grad) = (Attention::default(), Tensor::default(), Tensor::default());
+    if file.text("variant") == "1" {
+        seca.forward(&current, &mut kept, &mut y);
+        seca.backward(&kept, &current, &upstream, &mut grad, false);
+        return vec![
+            result("out.y", &y.to_nchw()),
+            result("grad.current", &grad.to_nchw()),
+            result("grad.kernel", &seca.weight.grad),
+        ];
+    }
+    let (shape, weights) = file.get("in.weight");
+    let window = Window { kernel: shape[2], stride: 1, padding: shape[2] / 2 };
+    let mut conv = Conv::<F>::new(shape[1], shape[0], window, WeightKind::Sign, |i| F::of(weights[i]));
+    let mut norm = BatchNorm::<F>::new(shape[0], 1, file.text("eps").parse().unwrap());
+    norm.gamma.value = cast(file.values("in.gamma"));
+    norm.bias.value = cast(file.values("in.b"));
+    let (mut z, mut sum) = (Tensor::default(), Tensor::default());
+    conv.prepare();
+    conv.forward(&current, &mut z);
+    let normalisation = norm.observe(&z, 0..1);
+    norm.apply(&normalisation, &z, &mut sum);
+    sum.data.iter_mut().zip(&current.data).for_each(|(s, i)| *s += *i);
+    seca.forward(&sum, &mut kept, &mut y);
+
+    seca.backward(&kept, &sum, &upstream, &mut grad, false);
+    let (through_sum, mut through_norm) = (grad.clone(), Tensor::default());
+    norm.backward(&normalisation, &z, &through_sum, &mut through_norm, false);
+    conv.backward(&current, &through_norm, Some((&mut grad, true)));
+    vec![
+        result("out.y", &y.to_nchw()),
+        result("grad.current", &grad.to_nchw()),
+        result("grad.kernel", &seca.weight.grad),
+        result("grad.weight", &conv.weight.public(&conv.weight.grad)),
+        result("grad.gamma", &norm.gamma.grad),
+        result("grad.b", &norm.bias.grad),
+    ]
+}
+
 /// The graph of a metadata text such as
 /// `conv1(float,3x3,pad1) BN(...) EMPF(I) conv2(sign,3x3,pad1) BN EMPF(III) GAP fc; ...`, and for each node
 /// tensor its name in the file.
@@ -384,15 +429,14 @@ fn worst(name: &str, file: &Vectors, results: &Results, bounds: &Bounds) -> f64 
 
 /// Kinds by the start of a file's name, each in double and in single precision.
 type Check = fn(&Vectors) -> Results;
-const KINDS: [(&str, Check, Check); 5] = [
+const KINDS: [(&str, Check, Check); 6] = [
     ("bconv_", bconv::<f64>, bconv::<f32>),
     ("neuron_i_", neuron::<f64>, neuron::<f32>),
     ("neuron_ii_", neuron::<f64>, neuron::<f32>),
     ("neuron_iii_", neuron::<f64>, neuron::<f32>),
     ("net_", net::<f64>, net::<f32>),
+    ("seca_", seca::<f64>, seca::<f32>),
 ];
-/// Kinds of units that this crate does not train.
-const NOT_COVERED: [&str; 1] = ["seca_"];
 
 fn folder() -> PathBuf {
     match std::env::var_os("EMPF_VECTORS") {
@@ -413,14 +457,14 @@ fn vectors() {
     assert!(!files.is_empty(), "{} holds no .safetensors file; set EMPF_VECTORS", folder.display());
     for path in files {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        if NOT_COVERED.iter().any(|kind| name.starts_with(kind)) {
-            println!("{name}: kind not covered");
-            continue;
-        }
-        let (_, double, single) = KINDS
-            .iter()
-            .find(|(kind, ..)| name.starts_with(kind))
-            .unwrap_or_else(|| panic!("{}: unknown kind of vectors", path.display()));
+        let (_, double, single) =
+            KINDS.iter().find(|(kind, ..)| name.starts_with(kind)).unwrap_or_else(|| {
+                panic!(
+                    "{}: a file of no known kind; a name starts with one of {:?}",
+                    path.display(),
+                    KINDS.map(|k| k.0)
+                )
+            });
         let file = Vectors::load(&path);
         let in_double = worst(&name, &file, &double(&file), &DOUBLE);
         let in_single = worst(&name, &file, &single(&file), &SINGLE);

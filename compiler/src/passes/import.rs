@@ -59,12 +59,21 @@ impl Reader<'_> {
             Op::Neuron { version, eps } => DraftOp::Neuron(Box::new(self.neuron(version, eps.into())?)),
             Op::AvgPool { kernel, stride } => DraftOp::AvgPool { kernel: [kernel; 2], stride: [stride; 2] },
             Op::GlobalAvgPool => DraftOp::AvgPool { kernel: [height, width], stride: [height, width] },
+            Op::MaxPool { .. } => return Err(self.not_in_hardware("maximum pooling", "average pooling")),
+            Op::Seca { .. } => {
+                return Err(self.not_in_hardware("channel attention (SECA)", "a network without"));
+            }
             Op::Linear { out_features } => DraftOp::Linear {
                 weight: self.shaped("weight", (out_features, self.input.elements()))?,
                 bias: self.shaped("bias", out_features)?.to_vec(),
             },
             Op::Add => DraftOp::Add,
         })
+    }
+
+    fn not_in_hardware(&self, what: &str, instead: &str) -> Error {
+        let message = format!("{what} is not yet supported in hardware; use {instead}");
+        Error::unsupported(&self.node.name, message)
     }
 
     fn values(&self, name: &str) -> Result<Vec<f64>> {

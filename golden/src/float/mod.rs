@@ -8,6 +8,7 @@ mod neuron;
 mod norm;
 mod pool;
 mod run;
+mod seca;
 
 pub use conv::conv;
 pub use pool::avg_pool;

@@ -1,4 +1,4 @@
-//! Average pooling.
+//! Average and maximum pooling.
 
 use ndarray::{Array4, ArrayView4, s};
 
@@ -15,10 +15,32 @@ pub fn avg_pool(x: ArrayView4<f64>, kernel: [usize; 2], stride: [usize; 2]) -> A
     })
 }
 
+/// Maximum over windows; a border of `padding` never wins. Every window meets the map.
+pub(super) fn max_pool(x: ArrayView4<f64>, kernel: usize, stride: usize, padding: usize) -> Array4<f64> {
+    let (frames, channels, height, width) = x.dim();
+    let along = |size: usize| (size + 2 * padding - kernel) / stride + 1;
+    let seen = |at: usize, size: usize| {
+        let inside = |edge: usize| edge.saturating_sub(padding).min(size);
+        inside(at * stride)..inside(at * stride + kernel)
+    };
+    Array4::from_shape_fn((frames, channels, along(height), along(width)), |(f, c, i, j)| {
+        let window = x.slice(s![f, c, seen(i, height), seen(j, width)]);
+        window.fold(f64::NEG_INFINITY, |top, value| top.max(*value))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use ndarray::array;
+
+    #[test]
+    fn maxima() {
+        let x = array![[[[-1.0, -3.0, -9.0], [-5.0, -7.0, 2.0]]]];
+        assert_eq!(max_pool(x.view(), 3, 2, 1), array![[[[-1.0, 2.0]]]]);
+        assert_eq!(max_pool(x.view(), 2, 1, 0), array![[[[-1.0, 2.0]]]]);
+        assert_eq!(max_pool(x.view(), 2, 3, 1), array![[[[-1.0, -9.0]]]]);
+    }
 
     #[test]
     fn means() {

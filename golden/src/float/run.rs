@@ -103,6 +103,8 @@ fn apply(
             let window = [shape.height, shape.width];
             super::pool::avg_pool(x, window, window)
         }
+        Op::MaxPool { kernel, stride, padding } => super::pool::max_pool(x, kernel, stride, padding),
+        Op::Seca { .. } => super::seca::seca(x, values("weight")?),
         Op::Linear { out_features } => {
             let weight = values("weight")?;
             let weight = Array2::from_shape_fn((out_features, shape.elements()), |(o, i)| {
