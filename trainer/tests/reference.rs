@@ -2,6 +2,7 @@
 
 use empf_golden::float;
 use empf_ir::{INPUT, Input, Network, NeuronVersion, Node, Op, Tensors, WeightKind};
+use empf_trainer::presets::{PRESETS, Target, preset};
 use empf_trainer::{Extents, Frames, Model, Tensor};
 use ndarray::Array4;
 use rand::{Rng, SeedableRng};
@@ -84,6 +85,18 @@ fn every_operator() {
             nodes: nodes.clone(),
             tensors: Tensors::default(),
         };
+        fill(&mut network, &mut rng);
+        assert_same_logits(&network, &mut rng);
+    }
+}
+
+#[test]
+fn every_preset() {
+    let mut rng = Pcg64::seed_from_u64(6);
+    for name in PRESETS {
+        let input = Input { channels: 3, height: 32, width: 32, frames: 1, zero_point: 120, scale: 0.015 };
+        let target = Target { input, classes: 5, time_steps: 2, width: 0.05 };
+        let mut network = preset(name, &target).unwrap();
         fill(&mut network, &mut rng);
         assert_same_logits(&network, &mut rng);
     }

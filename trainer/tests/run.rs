@@ -3,7 +3,7 @@
 use empf_ir::{Input, Network};
 use empf_trainer::data::{Augment, Dataset, Split};
 use empf_trainer::evaluate::evaluate;
-use empf_trainer::presets::{PRESETS, Target, preset};
+use empf_trainer::presets::{Target, preset};
 use empf_trainer::train::{
     BatchReport, CheckpointPlan, EpochReport, Progress, Rule, Task, TrainConfig, train,
 };
@@ -182,16 +182,16 @@ fn frames_over_time_are_learned_and_judged() {
 }
 
 #[test]
-fn every_preset_survives_storage() {
-    for name in PRESETS {
-        let network = network(name, 10);
-        let data = data();
+fn networks_survive_storage() {
+    for name in ["tiny", "vgg-small", "resnet18-seca2"] {
+        let (network, mut data) = (network(name, 10), data());
+        data.truncate(20);
         let mut model = Model::<f32>::new(&network, 3, name == "tiny").unwrap();
         let folder = tempfile::tempdir().unwrap();
         model.to_network().save(folder.path()).unwrap();
         let mut read = Model::<f32>::from_network(&Network::load(folder.path()).unwrap()).unwrap();
         assert_eq!(read.to_network(), model.to_network());
-        let result = evaluate(&mut model, &data, 32).unwrap();
+        let result = evaluate(&mut model, &data, 16).unwrap();
         assert_eq!(result.total(), data.len());
         assert_eq!(result, evaluate(&mut read, &data, 7).unwrap(), "the batch size does not matter");
     }
