@@ -76,3 +76,10 @@ pub enum Error {
         batch: usize,
     },
 }
+
+impl Error {
+    /// A broken file or folder of data.
+    pub(crate) fn data(path: &std::path::Path, message: String) -> Self {
+        Error::Data { path: path.into(), message }
+    }
+}

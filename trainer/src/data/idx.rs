@@ -1,10 +1,9 @@
 //! The idx files of MNIST and its kin, plain or gzipped.
 
+use super::unpack::{find, open};
 use super::{Dataset, Split};
 use crate::error::{Error, Result};
-use flate2::read::GzDecoder;
-use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 const IMAGES_MAGIC: u32 = 0x0000_0803;
@@ -54,14 +53,6 @@ fn set(folder: &Path, prefix: &str) -> Result<Dataset> {
     })
 }
 
-fn find(folder: &Path, name: &str) -> Result<PathBuf> {
-    let candidates = [folder.join(format!("{name}.gz")), folder.join(name)];
-    candidates.into_iter().find(|path| path.is_file()).ok_or_else(|| Error::Data {
-        path: folder.into(),
-        message: format!("has no file {name}.gz or {name}"),
-    })
-}
-
 struct Idx {
     path: PathBuf,
     sizes: Vec<usize>,
@@ -71,13 +62,7 @@ struct Idx {
 impl Idx {
     fn read(path: &Path, magic: u32, axes: usize) -> Result<Self> {
         let data = |message: String| Error::Data { path: path.into(), message };
-        let file = File::open(path).map_err(|e| data(format!("cannot be opened: {e}")))?;
-        let file = BufReader::new(file);
-        let mut input: Box<dyn Read> = match path.extension() {
-            Some(e) if e == "gz" => Box::new(GzDecoder::new(file)),
-            _ => Box::new(file),
-        };
-
+        let mut input = open(path)?;
         let header_bytes = 4 * (1 + axes) as u64;
         let header = read_exactly(&mut input, header_bytes, 0, header_bytes).map_err(data)?;
         let words: Vec<u32> = header.as_chunks::<4>().0.iter().map(|w| u32::from_be_bytes(*w)).collect();

@@ -2,14 +2,21 @@
 
 mod augment;
 mod batches;
+mod cifar;
+mod digits;
 mod glyphs;
 mod idx;
+mod tiny_imagenet;
+mod unpack;
 
 pub use augment::Augment;
 pub use batches::Batches;
 pub(crate) use batches::{Purpose, stream};
+pub use cifar::load as load_cifar;
+pub use digits::load as load_digits;
 pub use glyphs::glyphs;
 pub use idx::load as load_idx;
+pub use tiny_imagenet::load as load_tiny_imagenet;
 
 use crate::error::{Error, Result};
 use empf_ir::Shape;
@@ -100,16 +107,35 @@ pub struct Split {
 }
 
 impl Split {
-    /// The generated set where `source` is [`GLYPHS`], else the idx files of the folder `source`.
-    /// `seed` is that of the generated set.
+    /// The generated set where `source` is [`GLYPHS`], else the data set whose files the folder or archive
+    /// `source` holds. `seed` is that of the generated set.
     pub fn load(source: &str, seed: u64) -> Result<Self> {
+        let path = Path::new(source);
         match source {
             GLYPHS => Ok(glyphs(seed)),
-            folder if Path::new(folder).is_dir() => load_idx(Path::new(folder)),
-            other => Err(Error::Data {
-                path: other.into(),
-                message: format!("is no folder; give a folder of idx files, or `{GLYPHS}`"),
-            }),
+            _ if path.is_dir() => load_folder(path),
+            _ if path.is_file() && tiny_imagenet::is_archive(source) => load_tiny_imagenet(path),
+            _ => Err(Error::data(path, format!("is no folder or tar archive; give one, or `{GLYPHS}`"))),
         }
+    }
+}
+
+fn load_folder(folder: &Path) -> Result<Split> {
+    let names = unpack::names(folder)?;
+    let has = |wanted: fn(&str) -> bool| names.iter().find(|name| wanted(name));
+    if has(|name| name.contains("-idx3-ubyte")).is_some() {
+        load_idx(folder)
+    } else if has(cifar::is_training_file).is_some() {
+        load_cifar(folder)
+    } else if has(|name| unpack::unpacked_name(name) == digits::FILE).is_some() {
+        load_digits(folder)
+    } else if has(|name| name == tiny_imagenet::CLASSES).is_some() {
+        load_tiny_imagenet(folder)
+    } else if let Some(name) = has(tiny_imagenet::is_archive) {
+        load_tiny_imagenet(&folder.join(name))
+    } else {
+        let message = "holds no data set that is known: idx files of the MNIST family, .bin files of CIFAR-10 or \
+                       CIFAR-100, digits.csv, or Tiny ImageNet";
+        Err(Error::data(folder, message.into()))
     }
 }
