@@ -1,0 +1,111 @@
+//! Events counted into frames.
+
+use super::{Event, Recording};
+use crate::error::{Error, Result};
+use empf_ir::arch::MAX_TIME_STEPS;
+
+/// Codes that an event adds to its pixel; a pixel saturates at 255.
+const EVENT: u8 = 16;
+
+/// How a recording is cut into frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// Each frame has the same number of events, up to one.
+    Count,
+    /// Each frame lasts equally long.
+    Time,
+}
+
+/// Frames that recordings become: `[frame][darker, brighter][y][x]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameConfig {
+    /// Frames of a recording, T.
+    pub frames: usize,
+    /// Rows; pixels of the sensor that fall together are added.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Where a frame ends.
+    pub cut: Cut,
+}
+
+impl FrameConfig {
+    pub(super) fn validate(&self) -> Result<()> {
+        let settings = [
+            ("frames", self.frames, MAX_TIME_STEPS),
+            ("frame height", self.height, 1024),
+            ("frame width", self.width, 1024),
+        ];
+        match settings.iter().find(|(_, value, top)| !(1..=*top).contains(value)) {
+            Some((setting, value, top)) => {
+                Err(Error::Setting { setting, message: format!("is {value}, not 1..={top}") })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Codes of all frames.
+    pub fn frames_of(&self, recording: &Recording) -> Vec<u8> {
+        let Recording { events, .. } = recording;
+        let size = self.height * self.width;
+        let mut codes = vec![0u8; self.frames * 2 * size];
+        let start = events.iter().map(|e| e.time).min().unwrap_or(0);
+        let length = events.iter().map(|e| e.time - start + 1).max().unwrap_or(1);
+        for (i, Event { time, x, y, on }) in events.iter().enumerate() {
+            let frame = match self.cut {
+                Cut::Count => i * self.frames / events.len(),
+                Cut::Time => ((time - start) as u128 * self.frames as u128 / u128::from(length)) as usize,
+            };
+            let row = usize::from(*y) * self.height / recording.height;
+            let column = usize::from(*x) * self.width / recording.width;
+            let code = &mut codes[(2 * frame + usize::from(*on)) * size + row * self.width + column];
+            *code = code.saturating_add(EVENT);
+        }
+        codes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn recording(events: &[(u64, u16, u16, bool)]) -> Recording {
+        let event = |(time, x, y, on): &(u64, u16, u16, bool)| Event { time: *time, x: *x, y: *y, on: *on };
+        Recording { height: 4, width: 6, events: events.iter().map(event).collect() }
+    }
+
+    #[test]
+    fn cuts_by_count_and_by_time() {
+        let recording =
+            recording(&[(100, 0, 0, true), (101, 1, 1, true), (102, 5, 3, false), (199, 2, 0, true)]);
+        let frames = |cut| FrameConfig { frames: 2, height: 2, width: 3, cut }.frames_of(&recording);
+        let by_count = [0, 0, 0, 0, 0, 0, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 16, 0, 0, 0, 0];
+        assert_eq!(frames(Cut::Count), by_count);
+        let by_time = [0, 0, 0, 0, 0, 16, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 0];
+        assert_eq!(frames(Cut::Time), by_time);
+    }
+
+    #[test]
+    fn a_busy_pixel_saturates() {
+        let recording = recording(&[(7, 3, 3, true); 20]);
+        let codes = FrameConfig { frames: 1, height: 4, width: 6, cut: Cut::Time }.frames_of(&recording);
+        assert_eq!(codes.iter().filter(|c| **c == 255).count(), 1);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn every_event_is_in_one_frame(
+            events in prop::collection::vec((0u64..1 << 32, 0u16..6, 0u16..4, any::<bool>()), 0..15),
+            frames in 1usize..12,
+            by_time: bool,
+        ) {
+            let cut = if by_time { Cut::Time } else { Cut::Count };
+            let codes = FrameConfig { frames, height: 3, width: 4, cut }.frames_of(&recording(&events));
+            prop_assert_eq!(codes.len(), frames * 2 * 3 * 4);
+            let sum: usize = codes.iter().map(|c| usize::from(*c)).sum();
+            prop_assert_eq!(sum, 16 * events.len());
+        }
+    }
+}
