@@ -29,6 +29,7 @@ pub mod presets;
 mod progress;
 mod schedule;
 pub mod seca;
+mod targets;
 mod tensor;
 pub mod train;
 

@@ -6,9 +6,12 @@ use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, answer, evaluate};
 use crate::optimizer::{Sgd, SgdConfig};
 use crate::schedule::Schedule;
+use crate::targets::{mix, smoothed};
 use crate::{Frames, Learning, Model, Outcome, Tensor};
 use empf_ir::Network;
 use rand::Rng;
+use rand::seq::SliceRandom;
+use rand_distr::{Beta, Distribution};
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -44,6 +47,13 @@ pub struct TrainConfig {
     pub rule: Rule,
     /// Random changes to the images.
     pub augment: Augment,
+    /// Share of a target that is spread over all classes, 0 for none.
+    #[serde(default)]
+    pub label_smoothing: f64,
+    /// alpha of mixup: images and targets of a batch are mixed in pairs, with a share from Beta(alpha, alpha);
+    /// 0 for none.
+    #[serde(default)]
+    pub mixup: f64,
     /// Decides initial weights, order, changes and random steps.
     pub seed: u64,
     /// One leak and threshold for a whole layer instead of one a channel.
@@ -62,7 +72,14 @@ impl TrainConfig {
                 return Err(Error::Setting { setting, message: format!("is {value}, not above 0") });
             }
         }
-        let shares = [("momentum", self.sgd.momentum), ("weight decay", self.sgd.weight_decay)];
+        if !(self.mixup.is_finite() && self.mixup >= 0.0) {
+            return Err(Error::Setting { setting: "mixup", message: format!("is {}, below 0", self.mixup) });
+        }
+        let shares = [
+            ("momentum", self.sgd.momentum),
+            ("weight decay", self.sgd.weight_decay),
+            ("label smoothing", self.label_smoothing),
+        ];
         match shares.iter().find(|(_, value)| !(0.0..1.0).contains(value)) {
             Some((setting, value)) => {
                 Err(Error::Setting { setting, message: format!("is {value}, not from 0 to below 1") })
@@ -212,7 +229,7 @@ impl<'a> Run<'a> {
         while self.position.batch < batches.count() {
             let labels = batches.fill(self.position.batch, &self.task.network.input, &mut x);
             let rate = schedule.at(epoch * batches.count() + self.position.batch);
-            self.batch(&x, &labels, rate)?;
+            self.batch(&mut x, &labels, rate)?;
             let report = BatchReport {
                 epoch,
                 epochs: config.epochs,
@@ -250,8 +267,9 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn batch(&mut self, x: &[Tensor<f32>], labels: &[usize], rate: f64) -> Result<()> {
+    fn batch(&mut self, x: &mut [Tensor<f32>], labels: &[usize], rate: f64) -> Result<()> {
         let Position { epoch, batch, .. } = self.position;
+        let targets = self.targets(x, labels);
         let learning = match self.task.config.rule {
             Rule::Online => Learning::Online,
             Rule::ThroughTime => Learning::ThroughTime,
@@ -260,7 +278,7 @@ impl<'a> Run<'a> {
                 Learning::RandomStep(rng.random_range(0..self.task.network.time_steps))
             }
         };
-        let outcome = self.model.train_batch(Frames::of(x), labels, learning)?;
+        let outcome = self.model.train_batch_towards(Frames::of(x), &targets, learning)?;
         if !outcome.loss.is_finite() {
             return Err(self.diverged().unwrap_or(Error::Diverged { epoch, batch, layer: "loss".into() }));
         }
@@ -269,6 +287,19 @@ impl<'a> Run<'a> {
         self.position.correct += correct(&outcome, labels);
         self.position.seen += labels.len();
         Ok(())
+    }
+
+    /// Targets of the batch, whose images are mixed where that is wanted.
+    fn targets(&self, x: &mut [Tensor<f32>], labels: &[usize]) -> Vec<f32> {
+        let (config, Position { epoch, batch, .. }) = (self.task.config, self.position);
+        let mut targets = smoothed(labels, self.task.network.classes, config.label_smoothing);
+        if let Ok(beta) = Beta::new(config.mixup, config.mixup) {
+            let mut rng = stream(config.seed, Purpose::Mix, epoch, batch);
+            let mut partners: Vec<usize> = (0..labels.len()).collect();
+            partners.shuffle(&mut rng);
+            mix(x, &mut targets, beta.sample(&mut rng), &partners);
+        }
+        targets
     }
 
     fn diverged(&self) -> Option<Error> {

@@ -18,7 +18,9 @@ fn config(rule: Rule) -> TrainConfig {
         warmup_epochs: 1,
         sgd: SgdConfig { momentum: 0.9, nesterov: true, weight_decay: 5e-4 },
         rule,
-        augment: Augment { shift: 2, flip: true },
+        augment: Augment { shift: 2, flip: true, cutout: 0 },
+        label_smoothing: 0.0,
+        mixup: 0.0,
         seed: 5,
         layer_wide: false,
     }
@@ -54,7 +56,8 @@ impl Progress for Interrupt {
 fn an_interrupted_run_ends_with_the_same_bits() {
     let (data, network) = (data(), network("tiny", 10));
     for rule in [Rule::Online, Rule::RandomBp] {
-        let config = config(rule);
+        let augment = Augment { cutout: 5, ..config(rule).augment };
+        let config = TrainConfig { augment, label_smoothing: 0.1, mixup: 0.4, ..config(rule) };
         let task = Task { network: &network, train: &data, test: None, config: &config, checkpoint: None };
         let whole = train(task, &mut ()).unwrap().to_network();
         for every in [1, 3, 4] {
@@ -136,6 +139,10 @@ fn impossible_settings_are_refused() {
     };
     assert!(message(&TrainConfig { rate: f64::NAN, ..good.clone() }, &data).contains("learning rate"));
     assert!(message(&TrainConfig { batch_size: 0, ..good.clone() }, &data).contains("batch size"));
+    assert!(message(&TrainConfig { mixup: -1.0, ..good.clone() }, &data).contains("mixup"));
+    assert!(
+        message(&TrainConfig { label_smoothing: 1.0, ..good.clone() }, &data).contains("label smoothing")
+    );
     let colour = Dataset {
         channels: 3,
         height: 28,

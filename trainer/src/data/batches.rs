@@ -14,6 +14,7 @@ pub(crate) enum Purpose {
     Order,
     Augment,
     Step,
+    Mix,
 }
 
 /// The random stream of one purpose at a place of a run. It depends on nothing else, so a run that was
@@ -70,7 +71,8 @@ impl<'a> Batches<'a> {
         let mut rng = self.augment.map(|(seed, epoch, a)| (stream(seed, Purpose::Augment, epoch, batch), a));
         let size = extents.image();
         for (i, image) in images.iter().enumerate() {
-            let change = rng.as_mut().map_or(Change::NONE, |(rng, augment)| augment.draw(rng));
+            let change =
+                rng.as_mut().map_or_else(Change::default, |(rng, augment)| augment.draw(rng, height, width));
             for (x, pixels) in x.iter_mut().zip(self.data.image(*image).chunks_exact(size)) {
                 for (position, out) in x.data[i * size..][..size].chunks_exact_mut(channels).enumerate() {
                     let source = change.source(position / width, position % width, height, width);
@@ -119,7 +121,7 @@ mod tests {
         assert_eq!(x[1].data, [4.0, 5.0, 6.0, 7.0, 16.0, 17.0, 18.0, 19.0]);
         let flipped = |epoch| {
             let mut x: Vec<Tensor<f32>> = vec![];
-            let augment = Augment { shift: 0, flip: true };
+            let augment = Augment { shift: 0, flip: true, cutout: 0 };
             Batches::shuffled(&data, 2, 7, epoch, augment).fill(0, &input, &mut x);
             x.iter().map(|frame| frame.data[0] > frame.data[1]).collect::<Vec<_>>()
         };
@@ -132,7 +134,7 @@ mod tests {
     fn an_epoch_sees_every_image_once_in_its_own_order() {
         let data = data();
         let labels = |epoch| {
-            let batches = Batches::shuffled(&data, 2, 3, epoch, Augment { shift: 1, flip: true });
+            let batches = Batches::shuffled(&data, 2, 3, epoch, Augment { shift: 1, flip: true, cutout: 0 });
             let mut x: Vec<Tensor<f32>> = vec![];
             (0..batches.count()).flat_map(|b| batches.fill(b, &input(), &mut x)).collect::<Vec<_>>()
         };

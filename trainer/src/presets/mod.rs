@@ -50,15 +50,25 @@ pub fn settings(name: &str) -> TrainConfig {
         warmup_epochs: 0,
         sgd: SgdConfig { momentum: 0.9, nesterov: true, weight_decay: 5e-4 },
         rule: Rule::RandomBp,
-        augment: Augment { shift: 4, flip: true },
+        augment: Augment { shift: 4, flip: true, cutout: 8 },
+        label_smoothing: 0.0,
+        mixup: 0.0,
         seed: 1,
         layer_wide: false,
     };
     match name {
-        "tiny" => TrainConfig { epochs: 16, rate: 0.6, augment: Augment { shift: 2, flip: false }, ..config },
-        "vgg-small" => {
-            TrainConfig { epochs: 10, rate: 0.2, augment: Augment { shift: 0, flip: true }, ..config }
-        }
+        "tiny" => TrainConfig {
+            epochs: 16,
+            rate: 0.6,
+            augment: Augment { shift: 2, ..Augment::default() },
+            ..config
+        },
+        "vgg-small" => TrainConfig {
+            epochs: 10,
+            rate: 0.2,
+            augment: Augment { flip: true, ..Augment::default() },
+            ..config
+        },
         "vgg-snn" => TrainConfig { batch_size: 32, ..config },
         name if name.starts_with("resnet34") => TrainConfig { epochs: 120, batch_size: 256, ..config },
         _ => config,

@@ -1,0 +1,302 @@
+//! A network in training: forward of all layers at a time-step, then backward of that step at once.
+
+mod plan;
+mod step;
+
+use crate::error::{Error, Result};
+use crate::layer::Layer;
+use crate::param::Param;
+use crate::targets::smoothed;
+use crate::{Extents, Float, Tensor};
+use empf_ir::{Network, Tensors};
+use plan::{Pass, Plan, plan};
+use rand::SeedableRng;
+use rand_pcg::Pcg64;
+use step::{Gradient, Slot};
+
+/// What a batch feeds to the network.
+#[derive(Clone, Copy, Debug)]
+pub enum Frames<'a, F> {
+    /// The same images at every time-step.
+    Static(&'a Tensor<F>),
+    /// One batch of frames a time-step.
+    PerStep(&'a [Tensor<F>]),
+}
+
+impl<'a, F> Frames<'a, F> {
+    /// A single tensor is static.
+    pub fn of(frames: &'a [Tensor<F>]) -> Self {
+        match frames {
+            [image] => Frames::Static(image),
+            frames => Frames::PerStep(frames),
+        }
+    }
+
+    fn at(self, t: usize) -> &'a Tensor<F> {
+        match self {
+            Frames::Static(x) => x,
+            Frames::PerStep(frames) => &frames[t],
+        }
+    }
+}
+
+/// How gradients are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Learning {
+    /// Every time-step passes back by itself; memory does not grow with T.
+    Online,
+    /// One time-step (counted from 0) passes back, the others only go forward.
+    RandomStep(usize),
+    /// Back through time; memory grows with T. The yardstick for the other two.
+    ThroughTime,
+}
+
+/// What a training batch gives besides gradients.
+#[derive(Clone, Debug)]
+pub struct Outcome<F> {
+    /// Cross entropy: mean over the time-steps, or that of the chosen one.
+    pub loss: f64,
+    /// Logits of each time-step, `[images, classes]` each.
+    pub logits: Vec<Tensor<F>>,
+}
+
+/// A network with its parameters, gradients and buffers.
+///
+/// Online, the buffers hold one time-step: activations, residual potentials and gradients are overwritten
+/// at the next one, so their size does not depend on T.
+#[derive(Debug)]
+pub struct Model<F> {
+    graph: Network,
+    plans: Vec<Plan>,
+    layers: Vec<Layer<F>>,
+    /// One entry, or T of them through time; results that are fixed lie in the first.
+    tape: Vec<Vec<Slot<F>>>,
+    grads: Vec<Gradient<F>>,
+    discard: Tensor<F>,
+}
+
+impl<F: Float> Model<F> {
+    /// A model of `graph`, whose tensors are ignored, with weights drawn from `seed`; neurons have one
+    /// leak and threshold a channel, or a layer where `layer_wide`.
+    pub fn new(graph: &Network, seed: u64, layer_wide: bool) -> Result<Self> {
+        Self::build(graph, seed, |_| layer_wide)
+    }
+
+    /// The model that `network` and its tensors describe.
+    pub fn from_network(network: &Network) -> Result<Self> {
+        network.validate()?;
+        let layer_wide = |node: &str| {
+            network.tensor(node, "theta").is_ok_and(|(shape, _)| shape.len() == 2 && shape[1] == 1)
+        };
+        let mut model = Self::build(network, 0, layer_wide)?;
+        for (name, tensor) in &network.tensors.0 {
+            let values: Vec<f64> = tensor.as_f32(name)?.iter().map(|x| f64::from(*x)).collect();
+            model.set(name, &tensor.shape, &values)?;
+        }
+        Ok(model)
+    }
+
+    fn build(graph: &Network, seed: u64, layer_wide: impl Fn(&str) -> bool) -> Result<Self> {
+        let shapes = graph.shapes()?;
+        let mut rng = Pcg64::seed_from_u64(seed);
+        let layers: Vec<Layer<F>> = (graph.nodes.iter())
+            .map(|node| {
+                let input = graph.shape_of(&node.inputs[0], &shapes);
+                Layer::new(node, input, graph.time_steps, layer_wide(&node.name), &mut rng)
+            })
+            .collect();
+        let graph = Network { tensors: Tensors::default(), ..graph.clone() };
+        let grads = layers.iter().map(|_| Gradient::default()).collect();
+        let (plans, tape, discard) = (plan(&graph), vec![], Tensor::default());
+        Ok(Model { graph, plans, layers, tape, grads, discard })
+    }
+
+    /// The graph, without tensors.
+    pub fn graph(&self) -> &Network {
+        &self.graph
+    }
+
+    /// The network with its present parameters.
+    pub fn to_network(&self) -> Network {
+        let mut network = self.graph.clone();
+        for (name, shape, values) in self.tensors() {
+            let values = values.iter().map(|x| x.f64() as f32).collect();
+            network.tensors.insert(name, empf_ir::Tensor::f32(shape, values));
+        }
+        network
+    }
+
+    /// Every parameter and running statistic as `<node>.<tensor>`, with its shape, row-major.
+    pub fn tensors(&self) -> Vec<(String, Vec<usize>, Vec<F>)> {
+        let mut all = vec![];
+        for (node, layer) in self.graph.nodes.iter().zip(&self.layers) {
+            for (name, param) in layer.params() {
+                all.push((format!("{}.{name}", node.name), param.shape.clone(), param.public(&param.value)));
+            }
+            for (name, values) in
+                layer.running().map(|r| [("mean", &r.mean), ("var", &r.var)]).into_iter().flatten()
+            {
+                let t = self.graph.time_steps;
+                all.push((format!("{}.{name}", node.name), vec![t, values.len() / t], values.clone()));
+            }
+        }
+        all
+    }
+
+    /// Sets the parameter or running statistic `<node>.<tensor>` from row-major values.
+    pub fn set(&mut self, name: &str, shape: &[usize], values: &[f64]) -> Result<()> {
+        let wrong = |message: String| Error::Tensor { name: name.into(), message };
+        let (node, tensor) = name.rsplit_once('.').ok_or_else(|| wrong("is not `<node>.<tensor>`".into()))?;
+        let at = self.graph.nodes.iter().position(|n| n.name == node);
+        let layer = &mut self.layers[at.ok_or_else(|| wrong("belongs to no node".into()))?];
+        let elements: usize = shape.iter().product();
+        let check = |expected: &[usize]| match shape == expected && values.len() == elements {
+            true => Ok(()),
+            false => Err(wrong(format!("has shape {shape:?}, expected {expected:?}"))),
+        };
+        if let Some((_, param)) = layer.params_mut().into_iter().find(|(n, _)| *n == tensor) {
+            check(&param.shape)?;
+            param.assign(values.iter().map(|x| F::of(*x)));
+            return Ok(());
+        }
+        let t = self.graph.time_steps;
+        let moments = layer.running_mut().and_then(|r| match tensor {
+            "mean" => Some(&mut r.mean),
+            "var" => Some(&mut r.var),
+            _ => None,
+        });
+        match moments {
+            Some(row) => {
+                check(&[t, row.len() / t])?;
+                row.iter_mut().zip(values).for_each(|(to, from)| *to = F::of(*from));
+                Ok(())
+            }
+            None => Err(wrong(format!("node `{node}` has no such tensor"))),
+        }
+    }
+
+    /// Learnable tensors as `<node>.<tensor>`, in the order of the graph.
+    pub fn params(&self) -> Vec<(String, &Param<F>)> {
+        let nodes = self.graph.nodes.iter().zip(&self.layers);
+        nodes
+            .flat_map(|(node, layer)| {
+                layer.params().into_iter().map(|(name, p)| (format!("{}.{name}", node.name), p))
+            })
+            .collect()
+    }
+
+    /// Learnable tensors in the order of the graph.
+    pub fn params_mut(&mut self) -> impl Iterator<Item = &mut Param<F>> {
+        self.layers.iter_mut().flat_map(|layer| layer.params_mut()).map(|(_, param)| param)
+    }
+
+    /// Forward and backward over all time-steps. Gradients are left in the parameters.
+    /// The loss is the mean over time-steps, or with [`Learning::RandomStep`] that of the chosen one.
+    pub fn train_batch(
+        &mut self,
+        frames: Frames<'_, F>,
+        labels: &[usize],
+        learning: Learning,
+    ) -> Result<Outcome<F>> {
+        let classes = self.graph.classes;
+        if labels.iter().any(|label| *label >= classes) {
+            return Err(Error::Batch(format!("a label is not below the {classes} classes")));
+        }
+        self.train_batch_towards(frames, &smoothed(labels, classes, 0.0), learning)
+    }
+
+    /// As [`Model::train_batch`], towards distributions over the classes, one row an image.
+    pub fn train_batch_towards(
+        &mut self,
+        frames: Frames<'_, F>,
+        targets: &[F],
+        learning: Learning,
+    ) -> Result<Outcome<F>> {
+        let steps = self.graph.time_steps;
+        let images = self.check(frames)?;
+        if targets.len() != images * self.graph.classes {
+            let rows = targets.len() as f64 / self.graph.classes as f64;
+            return Err(Error::Batch(format!("{rows} labels for {images} images")));
+        }
+        if let Learning::RandomStep(t) = learning
+            && t >= steps
+        {
+            return Err(Error::Batch(format!("time-step {t} was chosen of {steps}")));
+        }
+        self.params_mut().for_each(Param::clear_grad);
+        self.begin(if learning == Learning::ThroughTime { steps } else { 1 });
+        let mut outcome = Outcome { loss: 0.0, logits: Vec::with_capacity(steps) };
+        for t in 0..steps {
+            let at = if learning == Learning::ThroughTime { t } else { 0 };
+            self.forward_step(at, t, frames.at(t), Pass::Train);
+            outcome.logits.push(self.logits(at).clone());
+            let weight = match learning {
+                Learning::Online => 1.0 / steps as f64,
+                Learning::RandomStep(chosen) if chosen == t => 1.0,
+                Learning::RandomStep(_) | Learning::ThroughTime => continue,
+            };
+            outcome.loss += self.seed_gradient(at, targets, weight);
+            self.backward_step(at, t, frames.at(t), false, learning);
+        }
+        if learning == Learning::ThroughTime {
+            for t in (0..steps).rev() {
+                outcome.loss += self.seed_gradient(t, targets, 1.0 / steps as f64);
+                self.backward_step(t, t, frames.at(t), false, learning);
+            }
+        }
+        self.backward_step(0, 0, frames.at(0), true, learning);
+        Ok(outcome)
+    }
+
+    /// Logits summed over the time-steps, with the running statistics: `[images, classes]`.
+    pub fn evaluate(&mut self, frames: Frames<'_, F>) -> Result<Tensor<F>> {
+        self.check(frames)?;
+        self.begin(1);
+        let mut sum = Tensor::default();
+        for t in 0..self.graph.time_steps {
+            self.forward_step(0, t, frames.at(t), Pass::Evaluate);
+            let logits = self.logits(0);
+            if t == 0 {
+                sum = logits.clone();
+            } else {
+                sum.data.iter_mut().zip(&logits.data).for_each(|(s, x)| *s += *x);
+            }
+        }
+        Ok(sum)
+    }
+
+    /// First parameter or node, in the order of the graph, with a number that is not finite.
+    pub fn first_non_finite(&self) -> Option<String> {
+        let bad = |values: &[F]| values.iter().any(|x| !x.is_finite());
+        for (i, node) in self.graph.nodes.iter().enumerate() {
+            if let Some((name, _)) = self.layers[i].params().into_iter().find(|(_, p)| bad(&p.value)) {
+                return Some(format!("{}.{name}", node.name));
+            }
+            if self.tape.iter().any(|step| bad(&step[i].output.data)) {
+                return Some(node.name.clone());
+            }
+        }
+        None
+    }
+
+    /// Number of images, where they are as the network takes them.
+    fn check(&self, frames: Frames<'_, F>) -> Result<usize> {
+        let wrong = |message: String| Err(Error::Batch(message));
+        let (steps, input) = (self.graph.time_steps, &self.graph.input);
+        match frames {
+            Frames::Static(_) if input.frames != 1 => {
+                return wrong("is static, the network takes frames".into());
+            }
+            Frames::PerStep(f) if input.frames == 1 || f.len() != steps => {
+                return wrong(format!("has {} frames for {steps} time-steps", f.len()));
+            }
+            _ => {}
+        }
+        let images = frames.at(0).extents.images;
+        let expected = Extents { images, height: input.height, width: input.width, channels: input.channels };
+        if images == 0 || (0..steps).any(|t| frames.at(t).extents != expected) {
+            return wrong(format!("is {:?}, the network takes {}", frames.at(0).extents, input.shape()));
+        }
+        Ok(images)
+    }
+}
