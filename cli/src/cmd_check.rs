@@ -12,7 +12,7 @@ use empf_golden::float::classify;
 use empf_ir::{INPUT, Trace};
 use empf_sim::compare::LOGITS;
 use empf_sim::verilator::{Accelerator, Options};
-use empf_sim::{Comparison, Engine, compare};
+use empf_sim::{Comparison, Engine, adopt, compare};
 use std::path::PathBuf;
 
 /// What is held to the golden model, in this order: the interpreter's cycles are what Verilator's are compared
@@ -108,14 +108,6 @@ fn check_sample(
         adopt(&mut expected, got);
     }
     Ok(checked)
-}
-
-/// Later engines are also held to what only the schedule's engines know: cycles and the packed input.
-fn adopt(expected: &mut Trace, got: Trace) {
-    expected.cycles = expected.cycles.or(got.cycles);
-    for (name, tensor) in got.tensors {
-        expected.tensors.entry(name).or_insert(tensor);
-    }
 }
 
 /// All samples together.

@@ -4,9 +4,8 @@ use crate::activity;
 use crate::build::Build;
 use crate::error::Result;
 use clap::ValueEnum;
-use empf_ir::{QuantNetwork, Trace};
 use empf_sim::verilator::{Accelerator, Options};
-use empf_sim::{Engine, GoldenEngine, Interpreter, planar};
+use empf_sim::{Engine, GoldenEngine, Interpreter, PlanarEngine};
 use empf_trainer::integer::IntegerModel;
 use indicatif::ProgressBar;
 use std::panic::resume_unwind;
@@ -43,39 +42,16 @@ pub(crate) fn engine<'b>(
 ) -> Result<Box<dyn Engine + 'b>> {
     Ok(match (name, accelerator) {
         (EngineName::Golden, _) => Box::new(GoldenEngine::new(&build.quant)),
-        (EngineName::Trainer, _) => Box::new(Trainer::new(&build.quant)?),
+        (EngineName::Trainer, _) => {
+            let model = IntegerModel::new(&build.quant)?;
+            Box::new(PlanarEngine::new("trainer", &build.quant, move |input| model.run(input)))
+        }
         (EngineName::Interpreter, _) => Box::new(Interpreter::new(&build.program)?),
         (EngineName::Verilator, Some(accelerator)) => Box::new(accelerator.engine(&build.program, options)?),
         (EngineName::Verilator, None) => {
             Box::new(verilated(build, options.waves.is_some())?.engine(&build.program, options)?)
         }
     })
-}
-
-/// The trainer's integer forward as an engine.
-struct Trainer<'n> {
-    network: &'n QuantNetwork,
-    model: IntegerModel,
-}
-
-impl<'n> Trainer<'n> {
-    fn new(network: &'n QuantNetwork) -> Result<Self> {
-        Ok(Trainer { network, model: IntegerModel::new(network)? })
-    }
-}
-
-impl Engine for Trainer<'_> {
-    fn name(&self) -> &str {
-        "trainer"
-    }
-
-    fn run(&mut self, input: &[u8]) -> empf_sim::Result<Trace> {
-        let failed = |e: empf_trainer::Error| empf_sim::Error::Engine {
-            engine: "trainer".into(),
-            message: e.to_string(),
-        };
-        self.model.run(planar(self.network, input)?.view()).map_err(failed)
-    }
 }
 
 /// How many samples are worked on at a time: one a core.

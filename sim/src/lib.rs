@@ -26,9 +26,9 @@ mod tool;
 pub mod verilator;
 
 pub use activation::ActivationMemory;
-pub use compare::{Comparison, Mismatch, compare};
-pub use engine::Engine;
+pub use compare::{Comparison, Mismatch, adopt, compare};
 pub(crate) use engine::check_input;
+pub use engine::{Engine, PlanarEngine};
 pub use error::{Error, Result};
 pub use golden::{GoldenEngine, interleaved, planar};
 pub use icarus::Icarus;

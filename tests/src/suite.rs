@@ -1,9 +1,11 @@
 //! Runs a case on every engine.
 
 use crate::case::Case;
-use empf_ir::{ArchConfig, Program, QuantNetwork, Trace};
+use empf_ir::{ArchConfig, Program, QuantNetwork};
 use empf_sim::verilator::{Accelerator, Options};
-use empf_sim::{Comparison, Engine, GoldenEngine, Icarus, Interpreter, RustHdl, compare, planar};
+use empf_sim::{
+    Comparison, Engine, GoldenEngine, Icarus, Interpreter, PlanarEngine, RustHdl, adopt, compare,
+};
 use empf_trainer::integer::IntegerModel;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -20,6 +22,9 @@ pub enum Failure {
     /// The accelerator has no Verilog.
     #[error("the accelerator cannot be emitted: {0}")]
     Hardware(#[from] empf_hw::emit::EmitError),
+    /// The trainer's integer forward refused the network.
+    #[error(transparent)]
+    Trainer(#[from] empf_trainer::Error),
     /// An engine failed.
     #[error(transparent)]
     Engine(#[from] empf_sim::Error),
@@ -122,7 +127,9 @@ fn schedule_engines<'a>(
     network: &'a QuantNetwork,
     program: &'a Program,
 ) -> Result<Vec<Box<dyn Engine + 'a>>> {
-    Ok(vec![Box::new(Trainer::new(network)?), Box::new(Interpreter::new(program)?)])
+    let model = IntegerModel::new(network)?;
+    let trainer = PlanarEngine::new("trainer", network, move |input| model.run(input));
+    Ok(vec![Box::new(trainer), Box::new(Interpreter::new(program)?)])
 }
 
 /// Holds `engines` to the golden model of `network` on the inputs of `case`, and their cycles to each other.
@@ -150,39 +157,4 @@ pub(crate) fn hold<'a>(
         outcome.cycles = expected.cycles.unwrap_or_default();
     }
     Ok(outcome)
-}
-
-/// Later engines are also held to what only the schedule's engines know: cycles and the packed input.
-fn adopt(expected: &mut Trace, got: Trace) {
-    expected.cycles = expected.cycles.or(got.cycles);
-    for (name, tensor) in got.tensors {
-        expected.tensors.entry(name).or_insert(tensor);
-    }
-}
-
-/// The trainer's integer forward.
-struct Trainer<'n> {
-    network: &'n QuantNetwork,
-    model: IntegerModel,
-}
-
-impl<'n> Trainer<'n> {
-    fn new(network: &'n QuantNetwork) -> Result<Self> {
-        let model = IntegerModel::new(network).map_err(|e| trainer_error(&e))?;
-        Ok(Trainer { network, model })
-    }
-}
-
-fn trainer_error(error: &empf_trainer::Error) -> empf_sim::Error {
-    empf_sim::Error::Engine { engine: "trainer".into(), message: error.to_string() }
-}
-
-impl Engine for Trainer<'_> {
-    fn name(&self) -> &str {
-        "trainer"
-    }
-
-    fn run(&mut self, input: &[u8]) -> empf_sim::Result<Trace> {
-        self.model.run(planar(self.network, input)?.view()).map_err(|e| trainer_error(&e))
-    }
 }
