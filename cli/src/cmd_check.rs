@@ -9,7 +9,7 @@ use crate::output::{grouped, percent, print};
 use crate::samples::Samples;
 use crate::table::Table;
 use empf_golden::float::classify;
-use empf_ir::{INPUT, Trace};
+use empf_ir::INPUT;
 use empf_sim::compare::LOGITS;
 use empf_sim::verilator::{Accelerator, Options};
 use empf_sim::{Comparison, Engine, adopt, compare};
