@@ -140,6 +140,7 @@ fn float_op(op: &Op) -> String {
             NeuronVersion::II => "neuron II".into(),
             NeuronVersion::III => "neuron III".into(),
         },
+        Op::Lif { .. } => "neuron LIF".into(),
         Op::AvgPool { kernel, stride } => format!("average pool {}", window([*kernel; 2], [*stride; 2])),
         Op::GlobalAvgPool => "global average pool".into(),
         Op::MaxPool { kernel, stride, .. } => {

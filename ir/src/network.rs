@@ -94,6 +94,14 @@ pub enum Op {
         #[serde(default = "default_eps")]
         eps: f32,
     },
+    /// Leaky integrate-and-fire neuron with spikes of 0 and 1, what EM-PF neurons are compared with:
+    /// `m = leak v + I`, `s = 1` where `m >= threshold`, `v = m - threshold s`.
+    Lif {
+        /// Share of the potential that is left after a step.
+        leak: f32,
+        /// What a spike takes from the potential, above 0.
+        threshold: f32,
+    },
     /// Mean over windows without padding.
     AvgPool {
         /// Side of the window.
@@ -151,7 +159,14 @@ impl Operator for Op {
                 Err(format!("the kernel of channel attention is {kernel}, not one of {SECA_KERNELS:?}"))
             }
             Op::Linear { out_features } => Ok(Shape::new(out_features, 1, 1)),
-            Op::BatchNorm { .. } | Op::Neuron { .. } | Op::Seca { .. } => Ok(x),
+            Op::Lif { leak, threshold }
+                if !(leak.is_finite() && threshold.is_finite() && threshold > 0.0) =>
+            {
+                Err(format!(
+                    "leak {leak} or threshold {threshold} is not finite, or the threshold not above 0"
+                ))
+            }
+            Op::BatchNorm { .. } | Op::Neuron { .. } | Op::Lif { .. } | Op::Seca { .. } => Ok(x),
             Op::Add if inputs[1] == x => Ok(x),
             Op::Add => Err(format!("adds {x} and {}", inputs[1])),
         }
@@ -230,7 +245,7 @@ impl Network {
                 vec![("weight", vec![out_features, input.elements()]), ("bias", vec![out_features])]
             }
             Op::Seca { kernel } => vec![("weight", vec![kernel])],
-            Op::AvgPool { .. } | Op::GlobalAvgPool | Op::MaxPool { .. } | Op::Add => vec![],
+            Op::Lif { .. } | Op::AvgPool { .. } | Op::GlobalAvgPool | Op::MaxPool { .. } | Op::Add => vec![],
         }
     }
 

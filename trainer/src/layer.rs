@@ -2,6 +2,7 @@
 
 use crate::batch_norm::{BatchNorm, Running};
 use crate::conv::{Conv, Window};
+use crate::lif::Lif;
 use crate::linear::Linear;
 use crate::membrane::MembraneNorm;
 use crate::neuron::Neuron;
@@ -19,6 +20,7 @@ pub(crate) enum Layer<F> {
     Conv(Conv<F>),
     BatchNorm(BatchNorm<F>),
     Neuron(Box<Neuron<F>>),
+    Lif(Lif<F>),
     AvgPool(AvgPool),
     GlobalAvgPool(GlobalAvgPool),
     MaxPool(MaxPool),
@@ -49,6 +51,9 @@ impl<F: Float> Layer<F> {
                 let eps = decimal(eps);
                 Layer::Neuron(Box::new(Neuron::new(version, time_steps, input.channels, layer_wide, eps)))
             }
+            Op::Lif { leak, threshold } => {
+                Layer::Lif(Lif::new(F::of(decimal(leak)), F::of(decimal(threshold)), input.channels))
+            }
             Op::AvgPool { kernel, stride } => Layer::AvgPool(AvgPool { kernel, stride }),
             Op::GlobalAvgPool => Layer::GlobalAvgPool(GlobalAvgPool),
             Op::MaxPool { kernel, stride, padding } => {
@@ -61,6 +66,14 @@ impl<F: Float> Layer<F> {
                 Layer::Linear(Linear::new(map, out_features, draw(rng, input.elements())))
             }
             Op::Add => Layer::Add,
+        }
+    }
+
+    /// Whether it keeps a potential from one time-step to the next.
+    pub(crate) fn keeps_potential(&self) -> bool {
+        match self {
+            Layer::Neuron(l) => l.lambda.is_some(),
+            layer => matches!(layer, Layer::Lif(_)),
         }
     }
 
@@ -80,7 +93,9 @@ impl<F: Float> Layer<F> {
             }
             Layer::Linear(l) => vec![("weight", &l.weight), ("bias", &l.bias)],
             Layer::Seca(l) => vec![("weight", &l.weight)],
-            Layer::AvgPool(_) | Layer::GlobalAvgPool(_) | Layer::MaxPool(_) | Layer::Add => vec![],
+            Layer::Lif(_) | Layer::AvgPool(_) | Layer::GlobalAvgPool(_) | Layer::MaxPool(_) | Layer::Add => {
+                vec![]
+            }
         }
     }
 
@@ -100,7 +115,9 @@ impl<F: Float> Layer<F> {
             }
             Layer::Linear(l) => vec![("weight", &mut l.weight), ("bias", &mut l.bias)],
             Layer::Seca(l) => vec![("weight", &mut l.weight)],
-            Layer::AvgPool(_) | Layer::GlobalAvgPool(_) | Layer::MaxPool(_) | Layer::Add => vec![],
+            Layer::Lif(_) | Layer::AvgPool(_) | Layer::GlobalAvgPool(_) | Layer::MaxPool(_) | Layer::Add => {
+                vec![]
+            }
         }
     }
 

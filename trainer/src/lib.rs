@@ -15,6 +15,7 @@ pub mod evaluate;
 mod float;
 pub mod integer;
 mod layer;
+pub mod lif;
 pub mod linear;
 mod loss;
 mod matmul;

@@ -71,7 +71,9 @@ fn every_operator() {
         node("n2", &["sum"], neuron(NeuronVersion::I)),
         node("avg", &["n2"], Op::AvgPool { kernel: 2, stride: 1 }),
         node("conv3", &["avg"], conv(4, 1, 2, WeightKind::Sign)),
-        node("n3", &["conv3"], neuron(NeuronVersion::III)),
+        node("lif", &["conv3"], Op::Lif { leak: 0.6, threshold: 0.7 }),
+        node("conv4", &["lif"], conv(4, 1, 1, WeightKind::Sign)),
+        node("n3", &["conv4"], neuron(NeuronVersion::III)),
         node("gap", &["n3"], Op::GlobalAvgPool),
         node("fc", &["gap"], Op::Linear { out_features: 3 }),
     ];

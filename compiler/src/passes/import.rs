@@ -59,6 +59,7 @@ impl Reader<'_> {
             Op::Neuron { version, eps } => DraftOp::Neuron(Box::new(self.neuron(version, eps.into())?)),
             Op::AvgPool { kernel, stride } => DraftOp::AvgPool { kernel: [kernel; 2], stride: [stride; 2] },
             Op::GlobalAvgPool => DraftOp::AvgPool { kernel: [height, width], stride: [height, width] },
+            Op::Lif { .. } => return Err(self.not_in_hardware("a LIF neuron", "EM-PF neurons")),
             Op::MaxPool { .. } => return Err(self.not_in_hardware("maximum pooling", "average pooling")),
             Op::Seca { .. } => {
                 return Err(self.not_in_hardware("channel attention (SECA)", "a network without"));

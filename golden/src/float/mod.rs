@@ -4,6 +4,7 @@
 //! definition (Eq. 6), not the reparameterised form that the compiler makes of them.
 
 mod conv;
+mod lif;
 mod neuron;
 mod norm;
 mod pool;

@@ -98,6 +98,7 @@ fn apply(
             let norm = (version == NeuronVersion::II).then(membrane_norm).transpose()?;
             super::neuron::neuron(x, &Neuron { lambda, theta: per_channel("theta")?, norm })
         }
+        Op::Lif { leak, threshold } => super::lif::lif(x, network.time_steps, leak.into(), threshold.into()),
         Op::AvgPool { kernel, stride } => super::pool::avg_pool(x, [kernel; 2], [stride; 2]),
         Op::GlobalAvgPool => {
             let window = [shape.height, shape.width];

@@ -52,14 +52,18 @@ pub(super) fn plan(graph: &Network) -> Vec<Plan> {
                 Source::Node(i) => fixed(&plans[*i]),
             })
         };
-        let neuron = matches!(node.op, Op::Neuron { .. });
+        let neuron = is_neuron(&node.op);
         let norm = matches!(node.op, Op::BatchNorm { .. });
         let fixed_in_training = !neuron && all(&|p| p.fixed_in_training);
         let fixed_in_evaluation = !neuron && !norm && all(&|p| p.fixed_in_evaluation);
         let mut readers = graph.nodes.iter().filter(|n| n.inputs.contains(&node.name));
-        let read_by_neuron = readers.next().is_some_and(|n| matches!(n.op, Op::Neuron { .. }));
+        let read_by_neuron = readers.next().is_some_and(|n| is_neuron(&n.op));
         let fused = norm && read_by_neuron && readers.next().is_none();
         plans.push(Plan { inputs, fixed_in_training, fixed_in_evaluation, fused });
     }
     plans
+}
+
+fn is_neuron(op: &Op) -> bool {
+    matches!(op, Op::Neuron { .. } | Op::Lif { .. })
 }

@@ -64,11 +64,17 @@ impl<F: Float> Model<F> {
             }
             let place = if fixed { 0 } else { at };
             let mut slot = std::mem::take(&mut self.tape[place][i]);
-            if at > 0 && matches!(self.layers[i], Layer::Neuron(_)) {
-                slot.potential.after.clone_from(&self.tape[at - 1][i].potential.after);
-            }
             let view = View { plans: &self.plans, tape: &self.tape, at, input, pass };
             let x = view.read(self.plans[i].inputs[0]);
+            let current = view.current(self.plans[i].inputs[0]);
+            if self.layers[i].keeps_potential() {
+                if t == 0 {
+                    slot.potential.reset(current.x.data.len());
+                } else if at > 0 {
+                    slot.potential.after.clone_from(&self.tape[at - 1][i].potential.after);
+                }
+                slot.potential.advance();
+            }
             match &mut self.layers[i] {
                 Layer::Conv(l) => l.forward(x, &mut slot.output),
                 Layer::BatchNorm(l) => {
@@ -82,19 +88,13 @@ impl<F: Float> Model<F> {
                     }
                 }
                 Layer::Neuron(l) => {
-                    let current = view.current(self.plans[i].inputs[0]);
-                    if l.lambda.is_some() {
-                        if t == 0 {
-                            slot.potential.reset(current.x.data.len());
-                        }
-                        slot.potential.advance();
-                    }
                     let statistics = match pass {
                         Pass::Train => Statistics::Batch,
                         Pass::Evaluate => Statistics::Running,
                     };
                     l.forward(t, current, statistics, &mut slot.potential, &mut slot.output);
                 }
+                Layer::Lif(l) => l.forward(current, &mut slot.potential, &mut slot.output),
                 Layer::AvgPool(l) => l.forward(x, &mut slot.output),
                 Layer::GlobalAvgPool(l) => l.forward(x, &mut slot.output),
                 Layer::MaxPool(l) => l.forward(x, &mut slot.output),
@@ -137,6 +137,10 @@ impl<F: Float> Model<F> {
                 let view = View { plans: &self.plans, tape: &self.tape, at, input, pass: Pass::Train };
                 let x = view.read(source);
                 let slot = view.slot(i);
+                let through_time = learning == Learning::ThroughTime && self.layers[i].keeps_potential();
+                if through_time && carry.is_empty() {
+                    carry.resize(upstream.data.len(), F::zero());
+                }
                 match &mut self.layers[i] {
                     Layer::Conv(l) => {
                         let wanted = (source != Source::Input).then_some((grad, accumulate));
@@ -144,13 +148,14 @@ impl<F: Float> Model<F> {
                     }
                     Layer::BatchNorm(l) => l.backward(&slot.norm, x, &upstream, grad, accumulate),
                     Layer::Neuron(l) => {
-                        let through_time = learning == Learning::ThroughTime && l.lambda.is_some();
-                        if through_time && carry.is_empty() {
-                            carry.resize(upstream.data.len(), F::zero());
-                        }
                         let carry = through_time.then_some(&mut carry);
                         let to = CurrentGradient { grad, accumulate, carry };
                         l.backward(t, view.current(source), &slot.potential, &upstream, to);
+                    }
+                    Layer::Lif(l) => {
+                        let carry = through_time.then_some(&mut carry);
+                        let to = CurrentGradient { grad, accumulate, carry };
+                        l.backward(view.current(source), &slot.potential, &upstream, to);
                     }
                     Layer::AvgPool(l) => l.backward(x.extents, &upstream, grad, accumulate),
                     Layer::GlobalAvgPool(l) => l.backward(x.extents, &upstream, grad, accumulate),

@@ -66,6 +66,11 @@ impl<'a> Builder<'a> {
         self.neuron(version);
     }
 
+    /// The baseline's neuron.
+    pub(super) fn lif(&mut self) {
+        self.push("neuron", Op::Lif { leak: 0.5, threshold: 1.0 });
+    }
+
     pub(super) fn attention(&mut self) {
         self.push("seca", Op::Seca { kernel: SECA_KERNEL });
     }

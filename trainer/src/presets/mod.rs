@@ -20,10 +20,11 @@ use resnet::{Block, Depth};
 /// `tiny`, `vgg-small`: for tests and for hours of a desktop. The paper's networks: `resnet18` and `resnet34`
 /// of blocks whose inner neuron is parallel (Fig. 3b), and with the suffixes `-vanilla` (3a), `-parallel` (every
 /// neuron), `-seca1` and `-seca2` (3c, 3d, membrane normalisation); `vgg13`, and with attention `vgg13-seca1`;
-/// `vgg-snn`.
-pub const PRESETS: [&str; 15] = [
+/// `vgg-snn`. With the suffix `-lif` LIF neurons and float weights, for comparison.
+pub const PRESETS: [&str; 18] = [
     "tiny",
     "vgg-small",
+    "vgg-small-lif",
     "vgg13",
     "vgg13-seca1",
     "vgg-snn",
@@ -32,11 +33,13 @@ pub const PRESETS: [&str; 15] = [
     "resnet18-parallel",
     "resnet18-seca1",
     "resnet18-seca2",
+    "resnet18-lif",
     "resnet34",
     "resnet34-vanilla",
     "resnet34-parallel",
     "resnet34-seca1",
     "resnet34-seca2",
+    "resnet34-lif",
 ];
 
 /// Settings that suit the network called `name`: `tiny` reaches 98 % on the generated glyphs in under a
@@ -63,7 +66,7 @@ pub fn settings(name: &str) -> TrainConfig {
             augment: Augment { shift: 2, ..Augment::default() },
             ..config
         },
-        "vgg-small" => TrainConfig {
+        "vgg-small" | "vgg-small-lif" => TrainConfig {
             epochs: 10,
             rate: 0.2,
             augment: Augment { flip: true, ..Augment::default() },
@@ -102,6 +105,7 @@ pub fn preset(name: &str, target: &Target) -> Result<Network> {
     match (base, variant) {
         ("tiny", "") => vgg::tiny(&mut b),
         ("vgg", "small") => vgg::small(&mut b),
+        ("vgg", "small-lif") => vgg::small_lif(&mut b),
         ("vgg", "snn") => vgg::snn(&mut b),
         ("vgg13", "") => vgg::vgg13(&mut b, I, false),
         ("vgg13", "seca1") => vgg::vgg13(&mut b, II, true),

@@ -1,8 +1,8 @@
 //! Residual networks of two-layer blocks (Fig. 3).
 
 use super::builder::Builder;
-use empf_ir::NeuronVersion::{self, I, II, III};
-use empf_ir::WeightKind::{Float, Sign};
+use empf_ir::NeuronVersion::{I, II, III};
+use empf_ir::WeightKind::{self, Float, Sign};
 
 /// Inputs of at least so many rows start with a 7x7 convolution and maximum pooling, which quarter them.
 const LARGE_INPUT: usize = 112;
@@ -28,6 +28,8 @@ pub(super) enum Block {
     Seca1,
     /// The same behind a shortcut around each convolution that keeps its shape; version II (Fig. 3d).
     Seca2,
+    /// LIF neurons and float weights throughout.
+    Lif,
 }
 
 impl Block {
@@ -39,27 +41,39 @@ impl Block {
             "parallel" => Block::Parallel,
             "seca1" => Block::Seca1,
             "seca2" => Block::Seca2,
+            "lif" => Block::Lif,
             _ => return None,
         })
     }
 
-    /// Versions of the neuron inside and of the one behind the addition.
-    fn neurons(self) -> [NeuronVersion; 2] {
+    fn weights(self) -> WeightKind {
+        if self == Block::Lif { Float } else { Sign }
+    }
+
+    /// The neuron inside the block.
+    fn inner_neuron(self, b: &mut Builder) {
         match self {
-            Block::Vanilla => [I, I],
-            Block::Half => [III, I],
-            Block::Parallel => [III, III],
-            Block::Seca1 | Block::Seca2 => [II, II],
+            Block::Half => b.neuron(III),
+            _ => self.neuron(b),
+        }
+    }
+
+    /// The one behind the addition, and behind the first convolution.
+    fn neuron(self, b: &mut Builder) {
+        match self {
+            Block::Vanilla | Block::Half => b.neuron(I),
+            Block::Parallel => b.neuron(III),
+            Block::Seca1 | Block::Seca2 => b.neuron(II),
+            Block::Lif => b.lif(),
         }
     }
 }
 
 pub(super) fn resnet(b: &mut Builder, depth: Depth, block: Block) {
-    let [_, version] = block.neurons();
     let large = b.target.input.height.min(b.target.input.width) >= LARGE_INPUT;
     let (kernel, stride) = if large { (7, 2) } else { (3, 1) };
     b.conv_of(b.last(), 64, kernel, stride, Float);
-    b.neuron(version);
+    block.neuron(b);
     if large {
         b.max_pool();
     }
@@ -75,25 +89,24 @@ pub(super) fn resnet(b: &mut Builder, depth: Depth, block: Block) {
 /// Two 3x3 convolutions and the block's input, or where it `halves` the map a 1x1 convolution of it.
 fn basic_block(b: &mut Builder, channels: usize, halves: bool, block: Block) {
     let input = b.last();
-    let [inner, outer] = block.neurons();
     layer(b, channels, halves, block);
-    b.neuron(inner);
+    block.inner_neuron(b);
     layer(b, channels, false, block);
     let main = b.last();
     if halves {
-        b.conv_of(input, channels, 1, 2, Sign);
+        b.conv_of(input, channels, 1, 2, block.weights());
         b.add(main);
     } else {
         b.add(input);
     }
-    b.neuron(outer);
+    block.neuron(b);
 }
 
 /// Convolution, normalisation and attention.
 fn layer(b: &mut Builder, channels: usize, halves: bool, block: Block) {
     let input = b.last();
     let stride = if halves { 2 } else { 1 };
-    b.conv_of(input.clone(), channels, 3, stride, Sign);
+    b.conv_of(input.clone(), channels, 3, stride, block.weights());
     if block == Block::Seca2 && !halves {
         b.add(input);
     }

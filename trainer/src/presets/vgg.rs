@@ -23,6 +23,20 @@ pub(super) fn small(b: &mut Builder) {
     b.global_pool();
 }
 
+/// [`small`] of LIF neurons and float weights.
+pub(super) fn small_lif(b: &mut Builder) {
+    for (stage, channels) in [[32, 32].as_slice(), &[64, 64], &[128]].into_iter().enumerate() {
+        if stage > 0 {
+            b.pool();
+        }
+        for channels in channels {
+            b.conv_of(b.last(), *channels, 3, 1, Float);
+            b.lif();
+        }
+    }
+    b.global_pool();
+}
+
 /// VGG-13 with one classifier layer behind global pooling.
 pub(super) fn vgg13(b: &mut Builder, version: NeuronVersion, attention: bool) {
     for (stage, channels) in [64, 128, 256, 512, 512].into_iter().enumerate() {
