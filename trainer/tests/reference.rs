@@ -92,6 +92,30 @@ fn every_operator() {
     }
 }
 
+/// Nothing in front of it depends on the step, and still it must not be computed once for all.
+#[test]
+fn a_static_current_charges_a_neuron_step_by_step() {
+    let mut rng = Pcg64::seed_from_u64(5);
+    for neuron in [Op::Lif { leak: 0.9, threshold: 2.0 }, Op::Neuron { version: NeuronVersion::I, eps: 1e-3 }]
+    {
+        let conv = Op::Conv { out_channels: 4, kernel: 3, stride: 1, padding: 1, weights: WeightKind::Float };
+        let mut network = Network {
+            name: "static".into(),
+            time_steps: 5,
+            classes: 2,
+            input: Input { channels: 1, height: 4, width: 4, frames: 1, zero_point: 0, scale: 0.01 },
+            nodes: vec![
+                node("conv", &[INPUT], conv),
+                node("neuron", &["conv"], neuron),
+                node("fc", &["neuron"], Op::Linear { out_features: 2 }),
+            ],
+            tensors: Tensors::default(),
+        };
+        fill(&mut network, &mut rng);
+        assert_same_logits(&network, &mut rng);
+    }
+}
+
 #[test]
 fn every_preset() {
     let mut rng = Pcg64::seed_from_u64(6);

@@ -148,6 +148,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
         fn equals_tap_by_tap(
             (kernel, padding) in (1usize..6).prop_flat_map(|k| (Just(k), 0..k)),

@@ -67,6 +67,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
         fn equals_the_portable_form(
             taps in prop::collection::vec((any::<[[u8; 2]; WINDOWS]>(), any::<[[i8; 2]; OUTPUTS]>()), 0..40)
