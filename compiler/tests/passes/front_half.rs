@@ -223,6 +223,22 @@ fn a_normalisation_of_spikes_is_refused() {
 }
 
 #[test]
+fn operators_without_hardware_are_refused_by_name() {
+    for (node, op, expected) in [
+        ("neuron2", Op::Lif { leak: 0.5, threshold: 1.0 }, "a LIF neuron is not yet supported"),
+        ("pool", Op::MaxPool { kernel: 2, stride: 2, padding: 0 }, "maximum pooling is not yet supported"),
+        ("bn2", Op::Seca { kernel: 3 }, "channel attention (SECA) is not yet supported"),
+    ] {
+        let error = changed(|n| {
+            let changed = n.nodes.iter_mut().find(|n| n.name == node).unwrap();
+            changed.op = op;
+            n.set_tensor(node, "weight", vec![3], vec![1.0; 3]);
+        });
+        assert!(error.to_string().starts_with(&format!("node `{node}`: {expected}")), "{error}");
+    }
+}
+
+#[test]
 fn images_must_be_there_and_fit() {
     let network = network(5, NeuronVersion::I);
     let arch = ArchConfig::sized(4, 4, 8);
