@@ -51,8 +51,8 @@ fn a_wrong_shape() {
 
 #[test]
 fn an_unknown_operator() {
-    let error = refused(|n| replace(&n.join("network.json"), "\"avg_pool\"", "\"max_pool\""));
-    contains(&error, &["network.json", "max_pool", "avg_pool", "docs/format.md"]);
+    let error = refused(|n| replace(&n.join("network.json"), "\"avg_pool\"", "\"unpool\""));
+    contains(&error, &["network.json", "unpool", "avg_pool", "docs/format.md"]);
 }
 
 #[test]
