@@ -54,6 +54,9 @@ pub(crate) struct Args {
     /// Pass every time-step back, not one random step of each batch
     #[arg(long)]
     online: bool,
+    /// Round spikes to this many bits, 2 to 8, so that the network learns with them [default: not at all]
+    #[arg(long, value_name = "A")]
+    act_bits: Option<u32>,
     /// Go on from the checkpoint in the run's folder
     #[arg(long)]
     resume: bool,
@@ -69,6 +72,7 @@ impl Args {
         config.batch_size = self.batch.unwrap_or(config.batch_size);
         config.rate = self.rate.unwrap_or(config.rate);
         config.seed = self.seed.unwrap_or(config.seed);
+        config.act_bits = self.act_bits;
         if self.online {
             config.rule = Rule::Online;
         }

@@ -1,6 +1,6 @@
 //! A trained network on its way to integers: float parameters, resolved for every time-step and channel.
 
-use empf_ir::{Input, Node, WeightKind};
+use empf_ir::{CodeFormat, Codes, Input, Node, WeightKind};
 use ndarray::{Array2, Array4};
 use serde::Serialize;
 
@@ -17,6 +17,8 @@ pub struct Draft {
     pub input: Input,
     /// In order; the last one gives the logits.
     pub nodes: Vec<Node<DraftOp>>,
+    /// What the network was trained to round to, if to anything.
+    pub codes: Option<Codes>,
 }
 
 /// Operators of a draft. `[T, C]` tensors have a value for every time-step and channel.
@@ -119,6 +121,11 @@ pub struct MembraneNorm {
 }
 
 impl Draft {
+    /// Format that the result of the node called `name` was trained for, if any.
+    pub fn format(&self, name: &str) -> Option<CodeFormat> {
+        self.codes.as_ref()?.format(name)
+    }
+
     /// Index of the node called `name`; `None` for the input.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.nodes.iter().position(|n| n.name == name)

@@ -42,6 +42,16 @@ pub enum Error {
         /// Why it does not fit and what to do.
         message: String,
     },
+    /// The network was trained for codes of another width.
+    #[error(
+        "the network was trained for spikes of {trained} bits, the architecture has {arch}; compile with act_bits = {trained}"
+    )]
+    TrainedBits {
+        /// Bits of the training.
+        trained: u32,
+        /// Bits of the architecture.
+        arch: u32,
+    },
     /// Network and architecture differ in a width.
     #[error(
         "the integer network has {name} = {network}, the architecture {name} = {arch}; quantize for this architecture"

@@ -159,6 +159,7 @@ fn float_network(version: NeuronVersion) -> Network {
             node("gap", &["pool"], Op::GlobalAvgPool),
             node("fc", &["gap"], Op::Linear { out_features: 1 }),
         ],
+        codes: None,
         tensors: Tensors::default(),
     };
     for (node, name, shape, values) in [

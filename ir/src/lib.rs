@@ -11,6 +11,7 @@
 //! version, shapes, ranges, finite numbers, graph order. The forms are described in `docs/format.md`.
 
 pub mod arch;
+pub mod codes;
 pub mod error;
 pub mod graph;
 pub mod network;
@@ -22,6 +23,7 @@ pub mod tensors;
 pub mod trace;
 
 pub use arch::{AdderForm, ArchConfig};
+pub use codes::{CodeFormat, Codes};
 pub use error::{Error, Result};
 pub use graph::{INPUT, Node};
 pub use network::{Input, Network, NeuronVersion, Op, WeightKind};

@@ -3,7 +3,7 @@
 use crate::graph::{self, Node, Operator};
 use crate::shape::MAX_ELEMENTS;
 use crate::tensors::{Tensor, Tensors};
-use crate::{Error, Result, Shape, store};
+use crate::{Codes, Error, Result, Shape, store};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -140,6 +140,13 @@ fn default_eps() -> f32 {
     1e-5
 }
 
+impl Op {
+    /// Whether its result is what the activation memory holds: spikes, or means of them.
+    pub fn gives_codes(&self) -> bool {
+        matches!(self, Op::Neuron { .. } | Op::AvgPool { .. } | Op::GlobalAvgPool)
+    }
+}
+
 impl Operator for Op {
     fn arity(&self) -> usize {
         if *self == Op::Add { 2 } else { 1 }
@@ -204,6 +211,8 @@ pub struct Network {
     pub input: Input,
     /// In order; the last one's outputs, summed over T, are the logits.
     pub nodes: Vec<Node<Op>>,
+    /// What spikes and means are rounded to; `None` where they are real numbers.
+    pub codes: Option<Codes>,
     /// Parameters by `<node>.<tensor>`, all f32.
     pub tensors: Tensors,
 }
@@ -218,6 +227,8 @@ struct Header {
     classes: usize,
     input: Input,
     nodes: Vec<Node<Op>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    codes: Option<Codes>,
 }
 
 impl Network {
@@ -264,6 +275,9 @@ impl Network {
         }
         if !(self.input.scale.is_finite() && self.input.scale > 0.0) {
             return Err(network(format!("input scale {} is not a positive number", self.input.scale)));
+        }
+        if let Some(codes) = &self.codes {
+            codes.validate(|node| self.nodes.iter().any(|n| n.name == node && n.op.gives_codes()))?;
         }
         let shapes = self.shapes()?;
         match shapes.last() {
@@ -331,6 +345,7 @@ impl Network {
             classes: self.classes,
             input: self.input.clone(),
             nodes: self.nodes.clone(),
+            codes: self.codes.clone(),
         };
         store::create_dir(folder)?;
         self.tensors.save(&folder.join("weights.safetensors"))?;
@@ -342,8 +357,8 @@ impl Network {
         let path = folder.join("network.json");
         let header: Header = store::read_json(&path, FORMAT, VERSION)?;
         let tensors = Tensors::load(&folder.join("weights.safetensors"))?;
-        let Header { name, time_steps, classes, input, nodes, .. } = header;
-        let network = Network { name, time_steps, classes, input, nodes, tensors };
+        let Header { name, time_steps, classes, input, nodes, codes, .. } = header;
+        let network = Network { name, time_steps, classes, input, nodes, codes, tensors };
         network.validate()?;
         Ok(network)
     }

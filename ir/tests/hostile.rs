@@ -30,8 +30,15 @@ fn network() -> Network {
         ("fc", Op::Linear { out_features: 2 }),
     ]);
     let input = Input { channels: 2, height: 4, width: 6, frames: 2, zero_point: 9, scale: 0.5 };
-    let mut network =
-        Network { name: "n".into(), time_steps: 2, classes: 2, input, nodes, tensors: Default::default() };
+    let mut network = Network {
+        name: "n".into(),
+        time_steps: 2,
+        classes: 2,
+        input,
+        nodes,
+        codes: None,
+        tensors: Default::default(),
+    };
     let shapes = network.shapes().unwrap();
     for (node, output) in network.nodes.clone().iter().zip(&shapes) {
         let input = network.shape_of(&node.inputs[0], &shapes);

@@ -4,7 +4,7 @@ use crate::Model;
 use crate::error::{Error, Result};
 use crate::optimizer::Sgd;
 use crate::train::TrainConfig;
-use empf_ir::store;
+use empf_ir::{Codes, store};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,7 @@ struct Header {
     version: u32,
     identity: Identity,
     position: Position,
+    codes: Option<Codes>,
 }
 
 /// Writes the state to `path`, whole or not at all.
@@ -64,7 +65,8 @@ pub(crate) fn save(
         let view = TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(|e| broken(&e))?;
         views.push((name, view));
     }
-    let header = Header { version: VERSION, identity: identity.clone(), position };
+    let codes = model.codes();
+    let header = Header { version: VERSION, identity: identity.clone(), position, codes };
     let header = serde_json::to_string(&header).map_err(|e| broken(&e))?;
     let metadata = HashMap::from([(HEADER.to_string(), header)]);
     let file = safetensors::serialize(views, Some(metadata)).map_err(|e| broken(&e))?;
@@ -112,6 +114,9 @@ pub(crate) fn load(
         let values = view.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect();
         Ok((view.shape().to_vec(), values))
     };
+    if let Some(codes) = &header.codes {
+        model.set_codes(codes)?;
+    }
     for (name, _, _) in model.tensors() {
         let (shape, values) = read(&name)?;
         model.set(&name, &shape, &values.iter().map(|x| f64::from(*x)).collect::<Vec<f64>>())?;

@@ -8,6 +8,7 @@
 
 pub mod batch_norm;
 mod checkpoint;
+mod codes;
 pub mod conv;
 pub mod data;
 mod error;

@@ -9,6 +9,7 @@ use crate::schedule::Schedule;
 use crate::targets::{mix, smoothed};
 use crate::{Frames, Learning, Model, Outcome, Tensor};
 use empf_ir::Network;
+use empf_ir::arch::ACT_BITS;
 use rand::Rng;
 use rand::seq::SliceRandom;
 use rand_distr::{Beta, Distribution};
@@ -58,6 +59,8 @@ pub struct TrainConfig {
     pub seed: u64,
     /// One leak and threshold for a whole layer instead of one a channel.
     pub layer_wide: bool,
+    /// A: spikes and means are rounded to this many bits in training, 2..=8; `None`: they are not.
+    pub act_bits: Option<u32>,
 }
 
 impl TrainConfig {
@@ -71,6 +74,10 @@ impl TrainConfig {
             if !(value.is_finite() && value > 0.0) {
                 return Err(Error::Setting { setting, message: format!("is {value}, not above 0") });
             }
+        }
+        if let Some(bits) = self.act_bits.filter(|bits| !ACT_BITS.contains(bits)) {
+            let message = format!("is {bits}, not in {ACT_BITS:?}");
+            return Err(Error::Setting { setting: "number of spike bits", message });
         }
         if !(self.mixup.is_finite() && self.mixup >= 0.0) {
             return Err(Error::Setting { setting: "mixup", message: format!("is {}, below 0", self.mixup) });
@@ -205,6 +212,9 @@ impl<'a> Run<'a> {
         });
         let identity = Identity { config: config.clone(), graph, data: train.digest() };
         let mut model = Model::new(network, config.seed, config.layer_wide)?;
+        if let Some(bits) = config.act_bits {
+            model.round_to(bits)?;
+        }
         let mut sgd = Sgd::new(&model, config.sgd);
         let position = match task.checkpoint {
             Some(plan) if plan.path.exists() => {
@@ -278,7 +288,15 @@ impl<'a> Run<'a> {
                 Learning::RandomStep(rng.random_range(0..self.task.network.time_steps))
             }
         };
+        // The formats follow the weights once an epoch.
+        let calibrates = self.task.config.act_bits.is_some() && batch == 0;
+        if calibrates {
+            self.model.observe_codes();
+        }
         let outcome = self.model.train_batch_towards(Frames::of(x), &targets, learning)?;
+        if calibrates {
+            self.model.adopt_codes();
+        }
         if !outcome.loss.is_finite() {
             return Err(self.diverged().unwrap_or(Error::Diverged { epoch, batch, layer: "loss".into() }));
         }

@@ -26,6 +26,7 @@ fn network(time_steps: usize, frames: usize, nodes: Vec<(&str, &[&str], Op)>) ->
         classes: 3,
         input: Input { channels: 2, height: 7, width: 6, frames, zero_point: 0, scale: 1.0 },
         nodes: nodes.into_iter().map(node).collect(),
+        codes: None,
         tensors: Tensors::default(),
     }
 }

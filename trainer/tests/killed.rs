@@ -43,6 +43,7 @@ fn run(plan: Option<&CheckpointPlan>, progress: &mut dyn Progress) -> Network {
         mixup: 0.5,
         seed: 5,
         layer_wide: false,
+        act_bits: None,
     };
     let (network, data) = (preset("tiny", &target).unwrap(), data());
     let task = Task { network: &network, train: &data, test: None, config: &config, checkpoint: plan };

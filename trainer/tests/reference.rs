@@ -85,6 +85,7 @@ fn every_operator() {
             classes: 3,
             input: Input { channels: 2, height: 9, width: 8, frames, zero_point: 90, scale: 0.01 },
             nodes: nodes.clone(),
+            codes: None,
             tensors: Tensors::default(),
         };
         fill(&mut network, &mut rng);

@@ -23,6 +23,7 @@ fn config(rule: Rule) -> TrainConfig {
         mixup: 0.0,
         seed: 5,
         layer_wide: false,
+        act_bits: None,
     }
 }
 
@@ -55,9 +56,9 @@ impl Progress for Interrupt {
 #[test]
 fn an_interrupted_run_ends_with_the_same_bits() {
     let (data, network) = (data(), network("tiny", 10));
-    for rule in [Rule::Online, Rule::RandomBp] {
+    for (rule, act_bits) in [(Rule::Online, None), (Rule::RandomBp, None), (Rule::RandomBp, Some(3))] {
         let augment = Augment { cutout: 5, ..config(rule).augment };
-        let config = TrainConfig { augment, label_smoothing: 0.1, mixup: 0.4, ..config(rule) };
+        let config = TrainConfig { act_bits, augment, label_smoothing: 0.1, mixup: 0.4, ..config(rule) };
         let task = Task { network: &network, train: &data, test: None, config: &config, checkpoint: None };
         let whole = train(task, &mut ()).unwrap().to_network();
         for every in [1, 3, 4] {

@@ -378,6 +378,7 @@ fn graph(file: &Vectors) -> (Network, Vec<(String, String)>) {
         classes: file.shape("in.fcb")[0],
         input,
         nodes,
+        codes: None,
         tensors: Tensors::default(),
     };
     (network, names)

@@ -121,7 +121,15 @@ fn network(time_steps: usize) -> Network {
     }
     push(Op::GlobalAvgPool);
     push(Op::Linear { out_features: CLASSES });
-    Network { name: "bench".into(), time_steps, classes: CLASSES, input, nodes, tensors: Tensors::default() }
+    Network {
+        name: "bench".into(),
+        time_steps,
+        classes: CLASSES,
+        input,
+        nodes,
+        codes: None,
+        tensors: Tensors::default(),
+    }
 }
 
 /// Images a second of PyTorch in `mode`.

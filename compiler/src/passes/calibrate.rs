@@ -82,6 +82,10 @@ fn observe(draft: &Draft, image: ArrayView4<u8>) -> Result<Calibration> {
             DraftOp::Linear { .. } => continue,
             DraftOp::BatchNorm(_) => return Err(not_folded(node)),
         };
+        let result = match draft.format(&node.name) {
+            Some(format) => result.mapv_into(|value| format.nearest(value)),
+            None => result,
+        };
         match node.op {
             DraftOp::Conv(_) | DraftOp::Widen | DraftOp::Add => seen.currents(&node.name, &result),
             _ => seen.spikes(&node.name, &result),

@@ -29,6 +29,7 @@ pub fn import(network: &Network) -> Result<Draft> {
         classes: network.classes,
         input: network.input.clone(),
         nodes,
+        codes: network.codes.clone(),
     })
 }
 

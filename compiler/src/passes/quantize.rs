@@ -3,8 +3,8 @@
 //! | format | chosen |
 //! |---|---|
 //! | membrane, 2^-F | the finest in which every current, potential, bias and offset seen fits V bits; one for all currents that are ever added |
-//! | spike, 2^-f | least squared error over the spikes seen |
-//! | mean, `2^sh / n` of the spike's | least squared error over the means seen |
+//! | spike, 2^-f | that of the training, else least squared error over the spikes seen |
+//! | mean, `2^sh / n` of the spike's | that of the training, else least squared error over the means seen |
 //! | weights that are not +-1 | odd multiples of the largest magnitude / 255: of each output channel for convolutions, of the layer for the classifier |
 //! | mantissa | 16 bits for the layer's largest |
 
@@ -18,9 +18,15 @@ use empf_ir::{ArchConfig, INPUT, Node, QuantInput, QuantNetwork, QuantOp, Tensor
 use ndarray::{Array2, ArrayView, Axis, Dimension};
 use std::collections::BTreeMap;
 
+/// Relative difference of two code steps that are the same but for the rounding of a division.
+const SAME_STEP: f64 = 1e-9;
+
 /// The integer network of a draft without normalisations, with the ranges that it was seen to take, for the
 /// bits of `arch`.
 pub fn quantize(draft: &Draft, seen: &Calibration, arch: &ArchConfig) -> Result<QuantNetwork> {
+    if let Some(codes) = draft.codes.as_ref().filter(|codes| codes.bits != arch.act_bits) {
+        return Err(Error::TrainedBits { trained: codes.bits, arch: arch.act_bits });
+    }
     let shape = draft.input.shape();
     let network = QuantNetwork {
         name: draft.name.clone(),
@@ -75,7 +81,7 @@ impl Quantizer<'_> {
         match &node.op {
             DraftOp::Conv(conv) => self.conv(index, node, conv),
             DraftOp::Neuron(neuron) => self.neuron(index, node, neuron),
-            DraftOp::AvgPool { kernel, stride } => Ok(self.pool(node, *kernel, *stride)),
+            DraftOp::AvgPool { kernel, stride } => self.pool(node, *kernel, *stride),
             DraftOp::Linear { weight, bias } => self.linear(node, weight, bias),
             DraftOp::Widen => self.widen(index, node),
             DraftOp::Add => {
@@ -161,7 +167,7 @@ impl Quantizer<'_> {
             return Err(Error::unsupported(&node.name, "is still of version II; run `reparameterize` first"));
         }
         let unit = self.membrane_unit(index);
-        let shift = self.best_shift(&node.name, |shift| unit * f64::from(shift).exp2());
+        let shift = self.shift_of(&node.name, |shift| unit * f64::from(shift).exp2())?;
         let lambda = leak_codes(&node.name, &neuron.lambda)?;
         let limit = f64::from(1 << (self.network.membrane_bits - 1));
         // A threshold beyond the format is never, or always, passed; the nearest code does the same.
@@ -173,13 +179,29 @@ impl Quantizer<'_> {
         Ok(QuantOp::Neuron { parallel: neuron.parallel, shift })
     }
 
-    fn pool(&mut self, node: &Node<DraftOp>, kernel: [usize; 2], stride: [usize; 2]) -> QuantOp {
+    fn pool(&mut self, node: &Node<DraftOp>, kernel: [usize; 2], stride: [usize; 2]) -> Result<QuantOp> {
         let (scale, _) = self.codes(&node.inputs[0]);
         let elements = (kernel[0] * kernel[1]) as f64;
         let value = |shift: u8| scale * f64::from(shift).exp2() / elements;
-        let shift = self.best_shift(&node.name, value);
+        let shift = self.shift_of(&node.name, value)?;
         self.network.scales.insert(node.name.clone(), value(shift));
-        QuantOp::AvgPool { kernel, stride, shift }
+        Ok(QuantOp::AvgPool { kernel, stride, shift })
+    }
+
+    /// The shift whose codes have the value, given by `value`, that the node was trained for; else the best.
+    fn shift_of(&self, node: &str, value: impl Fn(u8) -> f64) -> Result<u8> {
+        let Some(format) = self.draft.format(node) else { return Ok(self.best_shift(node, value)) };
+        let trained = |shift: &u8| (value(*shift) / format.step - 1.0).abs() < SAME_STEP;
+        (0..=MAX_SPIKE_SHIFT).find(trained).ok_or_else(|| {
+            let message = format!(
+                "was trained for codes of {}, and a shift by 0..={MAX_SPIKE_SHIFT} bits gives codes of {} to {}; \
+                 change membrane_bits, or train without rounding",
+                format.step,
+                value(0),
+                value(MAX_SPIKE_SHIFT)
+            );
+            Error::unsupported(node, message)
+        })
     }
 
     /// The shift whose codes, of the value that `value` gives, have the least squared error; of equal ones the

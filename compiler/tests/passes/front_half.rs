@@ -74,6 +74,7 @@ fn network(seed: u64, version: NeuronVersion) -> Network {
         classes: CLASSES,
         input,
         nodes: vec![],
+        codes: None,
         tensors: Tensors::default(),
     };
     let mut b = Builder { network, r: &mut r, channels: 2 };

@@ -52,6 +52,11 @@ fn evaluate(network: &Network, input: ArrayView4<u8>) -> Result<FloatTrace> {
             let inputs: Vec<_> = node.inputs.iter().map(|name| tensors[name].view()).collect();
             apply(network, node, network.shape_of(&node.inputs[0], &shapes), &inputs)?
         };
+        let format = network.codes.as_ref().and_then(|codes| codes.format(&node.name));
+        let result = match format {
+            Some(format) => result.mapv_into(|value| format.nearest(value)),
+            None => result,
+        };
         tensors.insert(node.name.clone(), result);
     }
     tensors.remove(INPUT);

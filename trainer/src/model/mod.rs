@@ -1,8 +1,10 @@
 //! A network in training: forward of all layers at a time-step, then backward of that step at once.
 
+mod codes;
 mod plan;
 mod step;
 
+use crate::codes::Rounding;
 use crate::error::{Error, Result};
 use crate::layer::Layer;
 use crate::param::Param;
@@ -72,6 +74,8 @@ pub struct Model<F> {
     /// One entry, or T of them through time; results that are fixed lie in the first.
     tape: Vec<Vec<Slot<F>>>,
     grads: Vec<Gradient<F>>,
+    /// Of the layers that give codes, where the model rounds.
+    roundings: Vec<Option<Rounding>>,
     discard: Tensor<F>,
 }
 
@@ -108,7 +112,12 @@ impl<F: Float> Model<F> {
         let graph = Network { tensors: Tensors::default(), ..graph.clone() };
         let grads = layers.iter().map(|_| Gradient::default()).collect();
         let (plans, tape, discard) = (plan(&graph), vec![], Tensor::default());
-        Ok(Model { graph, plans, layers, tape, grads, discard })
+        let roundings = vec![None; layers.len()];
+        let mut model = Model { graph, plans, layers, tape, grads, roundings, discard };
+        if let Some(codes) = model.graph.codes.take() {
+            model.set_codes(&codes)?;
+        }
+        Ok(model)
     }
 
     /// The graph, without tensors.
@@ -118,7 +127,7 @@ impl<F: Float> Model<F> {
 
     /// The network with its present parameters.
     pub fn to_network(&self) -> Network {
-        let mut network = self.graph.clone();
+        let mut network = Network { codes: self.codes(), ..self.graph.clone() };
         for (name, shape, values) in self.tensors() {
             let values = values.iter().map(|x| x.f64() as f32).collect();
             network.tensors.insert(name, empf_ir::Tensor::f32(shape, values));

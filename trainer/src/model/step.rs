@@ -106,6 +106,9 @@ impl<F: Float> Model<F> {
                     slot.output.data.iter_mut().zip(&other.data).for_each(|(y, o)| *y += *o);
                 }
             }
+            if let Some(rounding) = &mut self.roundings[i] {
+                rounding.round(&mut slot.output);
+            }
             self.tape[place][i] = slot;
         }
     }
@@ -124,7 +127,11 @@ impl<F: Float> Model<F> {
             if self.plans[i].fixed_in_training != fixed || !self.grads[i].filled {
                 continue;
             }
-            let Gradient { tensor: upstream, mut carry, .. } = std::mem::take(&mut self.grads[i]);
+            let Gradient { tensor: mut upstream, mut carry, .. } = std::mem::take(&mut self.grads[i]);
+            if let Some(rounding) = &self.roundings[i] {
+                let place = if self.plans[i].fixed(Pass::Train) { 0 } else { at };
+                rounding.clip_gradient(&self.tape[place][i].output, &mut upstream);
+            }
             for n in 0..self.plans[i].inputs.len() {
                 let source = self.plans[i].inputs[n];
                 let mut target = match source {

@@ -101,6 +101,7 @@ impl<'a> Builder<'a> {
             classes: self.target.classes,
             input: self.target.input.clone(),
             nodes: self.nodes,
+            codes: None,
             tensors: Tensors::default(),
         };
         network.shapes()?;

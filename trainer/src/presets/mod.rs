@@ -58,6 +58,7 @@ pub fn settings(name: &str) -> TrainConfig {
         mixup: 0.0,
         seed: 1,
         layer_wide: false,
+        act_bits: None,
     };
     match name {
         "tiny" => TrainConfig {

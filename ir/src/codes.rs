@@ -1,0 +1,62 @@
+//! What a network was trained to round its spikes and means to.
+
+use crate::arch::ACT_BITS;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Formats of the values that lie in the accelerator's activation memory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Codes {
+    /// A: bits of every code, 2..=8.
+    pub bits: u32,
+    /// Value of the code 1 by node, > 0: of neurons a power of two, of means over n values one divided by n.
+    /// A node that is left out is not rounded.
+    pub scales: BTreeMap<String, f64>,
+}
+
+/// Values that are codes `0..2^bits`, each worth `step`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CodeFormat {
+    /// A.
+    pub bits: u32,
+    /// Value of the code 1, > 0.
+    pub step: f64,
+}
+
+impl CodeFormat {
+    /// Largest value.
+    pub fn limit(self) -> f64 {
+        f64::from((1 << self.bits) - 1) * self.step
+    }
+
+    /// The representable value nearest to `value` >= 0; ties go up.
+    pub fn nearest(self, value: f64) -> f64 {
+        ((value / self.step + 0.5).floor() * self.step).min(self.limit())
+    }
+}
+
+impl Codes {
+    /// Format of the node called `node`, if it is rounded.
+    pub fn format(&self, node: &str) -> Option<CodeFormat> {
+        self.scales.get(node).map(|step| CodeFormat { bits: self.bits, step: *step })
+    }
+
+    /// Bits and scales are in their ranges and belong to nodes that `gives_codes`.
+    pub(crate) fn validate(&self, gives_codes: impl Fn(&str) -> bool) -> Result<()> {
+        if !ACT_BITS.contains(&self.bits) {
+            return Err(Error::invalid("codes", format!("have {} bits, not {ACT_BITS:?}", self.bits)));
+        }
+        for (node, scale) in &self.scales {
+            let at = |message: String| Error::invalid(format!("codes of `{node}`"), message);
+            if !(scale.is_finite() && *scale > 0.0) {
+                return Err(at(format!("scale {scale} is not a positive number")));
+            }
+            if !gives_codes(node) {
+                return Err(at("is no neuron and no average pooling".into()));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,68 @@
+//! Training with spikes and means of A bits.
+
+use super::{Model, Source};
+use crate::Float;
+use crate::codes::Rounding;
+use crate::error::Result;
+use empf_ir::{Codes, Node, Op};
+
+impl<F: Float> Model<F> {
+    /// Rounds all spikes and means to `bits` bits from the next [`Model::adopt_codes`] on.
+    pub fn round_to(&mut self, bits: u32) -> Result<()> {
+        let shapes = self.graph.shapes()?;
+        for (i, node) in self.graph.nodes.iter().enumerate() {
+            let mean_of = |count: usize| match self.plans[i].inputs[0] {
+                Source::Node(j) => {
+                    self.roundings[j].as_ref().map(|r| Rounding::new(bits, r.unit_of_mean(count)))
+                }
+                Source::Input => None,
+            };
+            self.roundings[i] = match node.op {
+                Op::Neuron { .. } => Some(Rounding::new(bits, 1.0)),
+                Op::AvgPool { kernel, .. } => mean_of(kernel * kernel),
+                Op::GlobalAvgPool => mean_of(self.graph.shape_of(&node.inputs[0], &shapes).positions()),
+                _ => None,
+            };
+        }
+        Ok(())
+    }
+
+    /// Looks at all spikes and means until [`Model::adopt_codes`].
+    pub fn observe_codes(&mut self) {
+        self.roundings.iter_mut().flatten().for_each(Rounding::observe);
+    }
+
+    /// Takes the format of each layer that fits what was observed best.
+    pub fn adopt_codes(&mut self) {
+        for i in 0..self.roundings.len() {
+            let finest = match self.plans[i].inputs[0] {
+                Source::Node(j) => self.roundings[j].as_ref().and_then(Rounding::fraction),
+                Source::Input => None,
+            };
+            if let Some(rounding) = &mut self.roundings[i] {
+                rounding.adopt(finest);
+            }
+        }
+    }
+
+    /// What spikes and means are rounded to, if to anything.
+    pub fn codes(&self) -> Option<Codes> {
+        let bits = self.roundings.iter().flatten().next()?.bits();
+        let named = self.graph.nodes.iter().zip(&self.roundings);
+        let scale = |(node, rounding): (&Node<Op>, &Option<Rounding>)| {
+            rounding.as_ref()?.format().map(|format| (node.name.clone(), format.step))
+        };
+        Some(Codes { bits, scales: named.filter_map(scale).collect() })
+    }
+
+    /// Rounds to `codes`, which [`Model::codes`] gave.
+    pub fn set_codes(&mut self, codes: &Codes) -> Result<()> {
+        self.round_to(codes.bits)?;
+        for (node, rounding) in self.graph.nodes.iter().zip(&mut self.roundings) {
+            if let (Some(rounding), Some(step)) = (rounding, codes.scales.get(&node.name)) {
+                rounding.set_step(*step);
+            }
+        }
+        Ok(())
+    }
+}
