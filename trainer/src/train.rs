@@ -288,8 +288,9 @@ impl<'a> Run<'a> {
                 Learning::RandomStep(rng.random_range(0..self.task.network.time_steps))
             }
         };
-        // The formats follow the weights once an epoch.
-        let calibrates = self.task.config.act_bits.is_some() && batch == 0;
+        // The first half of a run finds its weights undisturbed; then formats follow the weights once an epoch.
+        let rounds = self.task.config.act_bits.is_some() && 2 * epoch >= self.task.config.epochs;
+        let calibrates = rounds && batch == 0;
         if calibrates {
             self.model.observe_codes();
         }
