@@ -110,6 +110,7 @@ fn a_static_current_charges_a_neuron_step_by_step() {
                 node("neuron", &["conv"], neuron),
                 node("fc", &["neuron"], Op::Linear { out_features: 2 }),
             ],
+            codes: None,
             tensors: Tensors::default(),
         };
         fill(&mut network, &mut rng);

@@ -3,7 +3,8 @@
 use crate::networks::Random;
 use empf_compiler::{Compilation, Error, Pass, compile};
 use empf_ir::{
-    ArchConfig, INPUT, Input, Network, NeuronVersion, Node, Op, QuantNetwork, QuantOp, Tensors, WeightKind,
+    ArchConfig, Codes, INPUT, Input, Network, NeuronVersion, Node, Op, QuantNetwork, QuantOp, Tensors,
+    WeightKind,
 };
 use ndarray::{Array5, Axis};
 use proptest::prelude::*;
@@ -183,6 +184,29 @@ fn a_shortcut_is_widened_to_the_current() {
         let error = compilation.pass(Pass::Lower).unwrap_err();
         assert!(error.to_string().contains("not yet in hardware"), "{error}");
     }
+}
+
+/// A network that was trained for codes brings their scales along.
+#[test]
+fn trained_codes_are_taken_as_they_are() {
+    let mut network = network(7, NeuronVersion::I);
+    let scales = [("neuron1", 0.125), ("pool", 0.0625), ("neuron2", 0.25), ("gap", 0.25 / 9.0 * 4.0)];
+    let scales = scales.map(|(node, scale)| (node.to_owned(), scale)).into();
+    network.codes = Some(Codes { bits: 4, scales });
+    let images = images(&network, 6, 3);
+    let arch = ArchConfig { membrane_bits: 20, ..ArchConfig::sized(8, 8, 4) };
+    let (quantized, _) = compile(&network, images.view(), &arch).unwrap();
+    for (node, scale) in &network.codes.as_ref().unwrap().scales {
+        assert!((quantized.scales[node] / scale - 1.0).abs() < 1e-9, "{node}: {}", quantized.scales[node]);
+    }
+    // The float network rounds as the integers do, so that only the rounding of its numbers is left.
+    assert!(relative_error(&network, &quantized, &images, "neuron1") < 0.02);
+
+    let error = compile(&network, images.view(), &ArchConfig::sized(8, 8, 8)).unwrap_err();
+    assert!(matches!(error, Error::TrainedBits { trained: 4, arch: 8 }), "{error}");
+    network.codes.as_mut().unwrap().scales.insert("neuron2".into(), 0.3);
+    let error = compile(&network, images.view(), &arch).unwrap_err();
+    assert!(error.to_string().contains("node `neuron2`: was trained for codes of 0.3"), "{error}");
 }
 
 fn changed(change: impl FnOnce(&mut Network)) -> Error {

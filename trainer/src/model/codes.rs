@@ -1,6 +1,7 @@
 //! Training with spikes and means of A bits.
 
-use super::{Model, Source};
+use super::Model;
+use super::plan::Source;
 use crate::Float;
 use crate::codes::Rounding;
 use crate::error::Result;
