@@ -165,7 +165,7 @@ mod tests {
     fn means_are_not_finer_than_their_sums() {
         let mut means = Rounding::new(8, rounding(8, 0.25).unit_of_mean(9));
         means.observe();
-        means.round(&mut tensor(&[0.01, 0.5]));
+        means.round(&mut tensor(&[0.03, 0.5]));
         means.adopt(Some(2));
         assert_eq!(means.format(), Some(CodeFormat { bits: 8, step: 1.0 / 36.0 }));
     }

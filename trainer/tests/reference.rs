@@ -1,7 +1,7 @@
 //! The trainer's evaluation against the float reference, which is written for clarity alone.
 
 use empf_golden::float;
-use empf_ir::{INPUT, Input, Network, NeuronVersion, Node, Op, Tensors, WeightKind};
+use empf_ir::{Codes, INPUT, Input, Network, NeuronVersion, Node, Op, Tensors, WeightKind};
 use empf_trainer::presets::{PRESETS, Target, preset};
 use empf_trainer::{Extents, Frames, Model, Tensor};
 use ndarray::Array4;
@@ -77,15 +77,17 @@ fn every_operator() {
         node("gap", &["n3"], Op::GlobalAvgPool),
         node("fc", &["gap"], Op::Linear { out_features: 3 }),
     ];
+    let scales = [("n1", 0.25), ("n2", 0.125), ("avg", 0.125), ("n3", 0.5), ("gap", 0.125)];
+    let codes = Codes { bits: 4, scales: scales.map(|(node, scale)| (node.to_owned(), scale)).into() };
     let mut rng = Pcg64::seed_from_u64(4);
-    for frames in [1, 3, 1, 3] {
+    for (frames, codes) in [(1, None), (3, None), (1, Some(codes.clone())), (3, Some(codes))] {
         let mut network = Network {
             name: "operators".into(),
             time_steps: 3,
             classes: 3,
             input: Input { channels: 2, height: 9, width: 8, frames, zero_point: 90, scale: 0.01 },
             nodes: nodes.clone(),
-            codes: None,
+            codes,
             tensors: Tensors::default(),
         };
         fill(&mut network, &mut rng);
