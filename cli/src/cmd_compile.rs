@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let (quant, program) = compilation.finish()?;
     let verilog = empf_hw::emit_accelerator(&arch)?;
     let build = Build { network, quant, program, verilog };
-    let report = Report::new(&build);
+    let report = Report::new(&build)?;
     build.write(output, &report)?;
     print(&summary(&report, output))
 }
@@ -121,11 +121,11 @@ fn summary(report: &Report, output: &Path) -> String {
     }
     row("+-1 convolutions", "", report.sign_layers());
     row("whole inference", "", report.total());
-    let memory = report.parameter_memory();
+    let [packed, paper] = report.weight_bytes();
     text + &format!(
         "weights take {} bytes packed (a bit for +-1, 8 bits for others); as the paper counts, {}\nbuild in {}",
-        grouped(memory.packed_int8_bytes as u64),
-        grouped(memory.paper_bytes as u64),
+        grouped(packed as u64),
+        grouped(paper as u64),
         output.display()
     )
 }

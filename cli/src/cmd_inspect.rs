@@ -5,11 +5,9 @@ use crate::error::{Error, Result};
 use crate::output::{bytes, grouped, percent, print};
 use crate::report::{Layer, Report};
 use crate::table::Table;
-use empf_ir::{Network, NeuronVersion, Node, Op, Program, QuantNetwork, QuantOp, Shape, WeightKind};
+use empf_ir::{Input, Network, NeuronVersion, Node, Op, Program, QuantNetwork, QuantOp, Shape, WeightKind};
+use empf_trainer::presets::{PRESETS, ParameterMemory, Target, preset};
 use std::path::PathBuf;
-
-/// Bits of a weight of 8 digits.
-const DIGIT_BITS: u64 = empf_ir::quant::WEIGHT_DIGITS as u64;
 
 /// Print what a network or a build holds
 ///
@@ -23,12 +21,19 @@ const DIGIT_BITS: u64 = empf_ir::quant::WEIGHT_DIGITS as u64;
 /// Examples:
 ///   empf inspect runs/tiny/network
 ///   empf inspect build/tiny
+///   empf inspect resnet18 --input 3x32x32 --classes 100
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// Folder with a network, an integer network or a build
-    #[arg(value_name = "FOLDER")]
+    /// Folder with a network, an integer network or a build, or a network's name
+    #[arg(value_name = "FOLDER|NAME")]
     folder: PathBuf,
+    /// Channels, height and width of the input, for a name
+    #[arg(long, value_name = "CxHxW", default_value = "3x32x32")]
+    input: String,
+    /// Number of classes, for a name
+    #[arg(long, default_value_t = 10)]
+    classes: usize,
 }
 
 /// Finds out what the folder holds and prints it.
@@ -39,17 +44,30 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let build = Build::load(folder)?;
         print(&network(&build.network)?)?;
         print(&format!("\n{}", quant(&build.quant)?))?;
-        print(&format!("\n{}", program(&build)))
+        print(&format!("\n{}", program(&build)?))
     } else if holds("quant.json") {
         print(&quant(&QuantNetwork::load(folder)?)?)
     } else if holds("network.json") {
         print(&network(&Network::load(folder)?)?)
     } else if holds("network/network.json") {
         print(&network(&Network::load(&folder.join("network"))?)?)
+    } else if let Some(name) = args.folder.to_str().filter(|name| PRESETS.contains(name)) {
+        print(&network(&graph(name, args)?)?)
     } else {
         let message = "holds neither network.json nor quant.json nor program.json; give a network or a build";
         Err(Error::file(folder, message))
     }
+}
+
+/// The graph called `name`, without weights.
+fn graph(name: &str, args: &Args) -> Result<Network> {
+    let extents: Vec<usize> = args.input.split('x').filter_map(|extent| extent.parse().ok()).collect();
+    let [channels, height, width] = extents[..] else {
+        let message = format!("`{}` is not CxHxW, such as 3x32x32", args.input);
+        return Err(Error::Option { option: "input", message });
+    };
+    let input = Input { channels, height, width, frames: 1, zero_point: 0, scale: 1.0 };
+    Ok(preset(name, &Target { input, classes: args.classes, time_steps: 4, width: 1.0 })?)
 }
 
 /// What enters, in words.
@@ -62,47 +80,20 @@ fn window(kernel: [usize; 2], stride: [usize; 2]) -> String {
     if stride == [1, 1] { format!("{height}x{width}") } else { format!("{height}x{width} /{}", stride[0]) }
 }
 
-/// Weights that are +-1 and weights that are not.
-#[derive(Clone, Copy, Default)]
-struct Weights {
-    sign: u64,
-    other: u64,
-}
-
-impl Weights {
-    fn new(count: usize, kind: WeightKind) -> Self {
-        match kind {
-            WeightKind::Sign => Weights { sign: count as u64, other: 0 },
-            WeightKind::Float => Weights { sign: 0, other: count as u64 },
-        }
-    }
-
-    fn count(self) -> u64 {
-        self.sign + self.other
-    }
-
-    /// Bits where a +-1 weight takes `sign` bits and another one `other`.
-    fn bits(self, sign: u64, other: u64) -> u64 {
-        self.sign * sign + self.other * other
-    }
-
-    fn add(&mut self, more: Weights) {
-        self.sign += more.sign;
-        self.other += more.other;
-    }
-}
-
 fn network(network: &Network) -> Result<String> {
     let mut table = Table::new(&["node", "op", "output", "weights", "paper", "packed"]);
-    let mut total = Weights::default();
-    for (node, shape) in network.nodes.iter().zip(network.shapes()?) {
-        let weights = float_weights(network, node)?;
+    let mut total = ParameterMemory::default();
+    let shapes = network.shapes()?;
+    for (node, shape) in network.nodes.iter().zip(&shapes) {
+        let weights = ParameterMemory::of_operator(&node.op, network.shape_of(&node.inputs[0], &shapes));
         let sizes = match weights.count() {
             0 => Default::default(),
-            count => [grouped(count), bytes(weights.bits(2, 32)), bytes(weights.bits(1, 32))],
+            count => {
+                [grouped(count as u64), bytes(weights.paper_bytes()), bytes(weights.packed_float_bytes())]
+            }
         };
         table.row([node.name.clone(), float_op(&node.op), shape.to_string()].into_iter().chain(sizes));
-        total.add(weights);
+        total += weights;
     }
     let Network { name, time_steps, classes, .. } = network;
     let enters = input(network.input.shape(), network.input.frames);
@@ -113,22 +104,13 @@ fn network(network: &Network) -> Result<String> {
          the paper's figure (2 bits, rest float32)  {}\n\
          packed (1 bit, rest float32)               {}\n\
          packed in hardware (1 bit, rest 8 digits)  {}",
-        grouped(total.count()),
-        grouped(total.sign),
-        bytes(total.bits(32, 32)),
-        bytes(total.bits(2, 32)),
-        bytes(total.bits(1, 32)),
-        bytes(total.bits(1, DIGIT_BITS)),
+        grouped(total.count() as u64),
+        grouped(total.sign as u64),
+        bytes(total.float_bytes()),
+        bytes(total.paper_bytes()),
+        bytes(total.packed_float_bytes()),
+        bytes(total.packed_int8_bytes()),
     ))
-}
-
-fn float_weights(network: &Network, node: &Node<Op>) -> Result<Weights> {
-    let kind = match node.op {
-        Op::Conv { weights, .. } => weights,
-        Op::Linear { .. } => WeightKind::Float,
-        _ => return Ok(Weights::default()),
-    };
-    Ok(Weights::new(network.tensor(&node.name, "weight")?.1.len(), kind))
 }
 
 fn float_op(op: &Op) -> String {
@@ -159,12 +141,12 @@ fn conv(kernel: [usize; 2], stride: [usize; 2], weights: WeightKind) -> String {
 
 fn quant(network: &QuantNetwork) -> Result<String> {
     let mut table = Table::new(&["node", "op", "output", "weights", "packed", "code step"]);
-    let mut total = Weights::default();
+    let mut total = ParameterMemory::default();
     for (node, shape) in network.nodes.iter().zip(network.shapes()?) {
         let weights = integer_weights(network, node)?;
         let sizes = match weights.count() {
             0 => Default::default(),
-            count => [grouped(count), bytes(weights.bits(1, DIGIT_BITS))],
+            count => [grouped(count as u64), bytes(weights.packed_int8_bytes())],
         };
         let step = network.scales.get(&node.name).map_or(String::new(), |step| format!("{step:.6}"));
         table.row(
@@ -173,25 +155,25 @@ fn quant(network: &QuantNetwork) -> Result<String> {
                 .chain(sizes)
                 .chain([step]),
         );
-        total.add(weights);
+        total += weights;
     }
     let QuantNetwork { name, time_steps, classes, act_bits, membrane_bits, .. } = network;
     let enters = input(network.input.shape(), network.input.frames);
     Ok(format!(
         "integer network `{name}`: T = {time_steps}, A = {act_bits}, V = {membrane_bits}, input {enters}, \
          {classes} classes\n\n{table}\n\n{} weights in {}",
-        grouped(total.count()),
-        bytes(total.bits(1, DIGIT_BITS)),
+        grouped(total.count() as u64),
+        bytes(total.packed_int8_bytes()),
     ))
 }
 
-fn integer_weights(network: &QuantNetwork, node: &Node<QuantOp>) -> Result<Weights> {
+fn integer_weights(network: &QuantNetwork, node: &Node<QuantOp>) -> Result<ParameterMemory> {
     let kind = match node.op {
         QuantOp::Conv { weights, .. } => weights,
         QuantOp::Linear { .. } => WeightKind::Float,
-        _ => return Ok(Weights::default()),
+        _ => return Ok(ParameterMemory::default()),
     };
-    Ok(Weights::new(network.tensor(&node.name, "weight")?.len(), kind))
+    Ok(ParameterMemory::of_weights(network.tensor(&node.name, "weight")?.len(), kind))
 }
 
 fn integer_op(op: &QuantOp) -> String {
@@ -206,18 +188,18 @@ fn integer_op(op: &QuantOp) -> String {
     }
 }
 
-fn program(build: &Build) -> String {
+fn program(build: &Build) -> Result<String> {
     let program = &build.program;
     let arch = &program.arch;
-    format!(
+    Ok(format!(
         "build {:08x} for a {}x{} array, A = {}\n\n{}\n\n{}",
         program.build_id,
         arch.rows,
         arch.cols,
         arch.act_bits,
-        steps(&Report::new(build)),
+        steps(&Report::new(build)?),
         memories(program)
-    )
+    ))
 }
 
 fn steps(report: &Report) -> String {

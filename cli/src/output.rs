@@ -30,9 +30,8 @@ pub(crate) fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }
 
-/// A number of bits as bytes.
-pub(crate) fn bytes(bits: u64) -> String {
-    let bytes = bits as f64 / 8.0;
+/// A number of bytes, in thousands or millions where it is large.
+pub(crate) fn bytes(bytes: f64) -> String {
     match bytes {
         ..1e3 => format!("{bytes} B"),
         ..1e6 => format!("{:.3} kB", bytes / 1e3),
@@ -53,8 +52,8 @@ mod tests {
 
     #[test]
     fn bits_are_given_in_bytes() {
-        assert_eq!(bytes(12), "1.5 B");
-        assert_eq!(bytes(8 * 1234), "1.234 kB");
-        assert_eq!(bytes(22_536_000), "2.817 MB");
+        assert_eq!(bytes(1.5), "1.5 B");
+        assert_eq!(bytes(1234.0), "1.234 kB");
+        assert_eq!(bytes(2_817_000.0), "2.817 MB");
     }
 }

@@ -1,9 +1,11 @@
 //! `report.json`: what a compiled network costs, layer by layer.
 
 use crate::build::Build;
+use crate::error::Result;
 use empf_ir::program::{Conv, Descriptor, Step};
-use empf_ir::{ArchConfig, Network, Op, Program, QuantNetwork, QuantOp, WeightKind};
+use empf_ir::{ArchConfig, Program, QuantNetwork, QuantOp, WeightKind};
 use empf_sim::cycles;
+use empf_trainer::presets::ParameterMemory;
 use serde::Serialize;
 
 /// Costs of one inference.
@@ -17,7 +19,7 @@ pub(crate) struct Report {
     /// The +-1 convolutions alone.
     sign_layers: Work,
     total: Work,
-    parameter_memory: ParameterMemory,
+    weight_bytes: WeightBytes,
 }
 
 /// Costs of one step of the schedule.
@@ -49,37 +51,24 @@ pub(crate) struct Work {
 
 /// Bytes of the weights; biases, normalisations and neurons are left out, as in the paper's Table 2.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(crate) struct ParameterMemory {
+struct WeightBytes {
     /// First convolution and classifier in 32 bits, +-1 weights in the two bits that the paper takes.
-    pub(crate) paper_bytes: f64,
+    paper: f64,
     /// A bit for a +-1 weight, the others in 32 bits.
-    pub(crate) packed_float_bytes: f64,
+    packed_float: f64,
     /// A bit for a +-1 weight, the others in 8 bits.
-    pub(crate) packed_int8_bytes: f64,
+    packed_int8: f64,
     /// Everything in 32 bits.
-    pub(crate) float_bytes: f64,
+    float: f64,
 }
 
-impl ParameterMemory {
-    /// Of `network`, whose weights are counted by their kind.
-    pub(crate) fn new(network: &Network) -> Self {
-        let elements = |node: &str| {
-            network.tensor(node, "weight").map_or(0, |(shape, _)| shape.iter().product::<usize>()) as f64
-        };
-        let (mut sign, mut other) = (0.0, 0.0);
-        for node in &network.nodes {
-            match node.op {
-                Op::Conv { weights: WeightKind::Sign, .. } => sign += elements(&node.name),
-                Op::Conv { .. } | Op::Linear { .. } => other += elements(&node.name),
-                _ => {}
-            }
-        }
-        let bytes = |sign_bits: f64, other_bits: f64| (sign * sign_bits + other * other_bits) / 8.0;
-        ParameterMemory {
-            paper_bytes: bytes(2.0, 32.0),
-            packed_float_bytes: bytes(1.0, 32.0),
-            packed_int8_bytes: bytes(1.0, 8.0),
-            float_bytes: bytes(32.0, 32.0),
+impl From<ParameterMemory> for WeightBytes {
+    fn from(memory: ParameterMemory) -> Self {
+        WeightBytes {
+            paper: memory.paper_bytes(),
+            packed_float: memory.packed_float_bytes(),
+            packed_int8: memory.packed_int8_bytes(),
+            float: memory.float_bytes(),
         }
     }
 }
@@ -136,13 +125,13 @@ fn parameter_bits(d: &Conv, arch: &ArchConfig) -> u64 {
 
 impl Report {
     /// Costs of `build`.
-    pub(crate) fn new(build: &Build) -> Self {
+    pub(crate) fn new(build: &Build) -> Result<Self> {
         let Build { network, quant, program, .. } = build;
         let arch = &program.arch;
         let layers: Vec<Layer> = program.steps.iter().map(|step| Layer::new(step, program)).collect();
         let inner = cycles::inference(program.steps.iter().map(|s| &s.descriptor), arch);
         let additions = layers.iter().map(|l| l.work.useful_additions).sum();
-        Report {
+        Ok(Report {
             network: program.name.clone(),
             build_id: format!("{:08x}", program.build_id),
             time_steps: program.time_steps,
@@ -150,8 +139,8 @@ impl Report {
             sign_layers: Work::sum(layers.iter().filter(|l| is_sign(quant, &l.node)), arch),
             total: Work::new(inner, additions, arch),
             layers,
-            parameter_memory: ParameterMemory::new(network),
-        }
+            weight_bytes: ParameterMemory::of(network)?.into(),
+        })
     }
 
     /// Costs of every step.
@@ -169,9 +158,9 @@ impl Report {
         self.total
     }
 
-    /// What the weights take.
-    pub(crate) fn parameter_memory(&self) -> ParameterMemory {
-        self.parameter_memory
+    /// Bytes of the weights, packed and as the paper counts.
+    pub(crate) fn weight_bytes(&self) -> [f64; 2] {
+        [self.weight_bytes.packed_int8, self.weight_bytes.paper]
     }
 }
 
