@@ -39,7 +39,7 @@ pub(crate) struct Args {
     /// Folder that `empf compile` wrote
     #[arg(value_name = "BUILD")]
     build: PathBuf,
-    /// `glyphs`, which is generated, a folder with the idx files of an MNIST-like set, or a .npy or
+    /// `glyphs`, a folder with a data set as for `empf train`, or a .npy or
     /// .npz file of inputs
     #[arg(long, default_value = "glyphs", value_name = "glyphs|DIR|FILE")]
     data: String,

@@ -30,7 +30,7 @@ use std::time::Duration;
 pub(crate) struct Args {
     /// Folder with network.json and weights.safetensors
     network: PathBuf,
-    /// What to calibrate on: `glyphs`, a folder with the idx files of an MNIST-like set, or a .npy or
+    /// What to calibrate on: `glyphs`, a folder with a data set as for `empf train`, or a .npy or
     /// .npz file of inputs
     #[arg(long, default_value = "glyphs", value_name = "glyphs|DIR|FILE")]
     data: String,

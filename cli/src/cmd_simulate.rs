@@ -32,7 +32,7 @@ pub(crate) struct Args {
     /// Folder that `empf compile` wrote
     #[arg(value_name = "BUILD")]
     build: PathBuf,
-    /// `glyphs`, a folder with idx files, or a .npy or .npz file of inputs
+    /// `glyphs`, a folder with a data set as for `empf train`, or a .npy or .npz file of inputs
     #[arg(long, value_name = "glyphs|DIR|FILE")]
     input: String,
     /// Part of the data set

@@ -3,6 +3,7 @@
 use crate::data::{load, standardised};
 use crate::error::{Error, Result};
 use crate::output::{percent, print};
+use clap::builder::PossibleValuesParser;
 use empf_ir::store;
 use empf_trainer::Bar;
 use empf_trainer::data::Split;
@@ -27,11 +28,12 @@ const CHECKPOINT: &str = "checkpoint.safetensors";
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
-    /// `glyphs`, which is generated, or a folder with the idx files of an MNIST-like set
+    /// `glyphs`, which is generated, or a folder with an MNIST-like set (idx), CIFAR-10 or -100 (.bin), the UCI
+    /// digits (csv) or Tiny ImageNet; .gz and .xz are read in place
     #[arg(long, default_value = "glyphs", value_name = "glyphs|DIR")]
     data: String,
-    /// tiny or vgg-small
-    #[arg(long, default_value = "tiny")]
+    /// tiny, vgg-small, resnet18, resnet34, vgg13, vgg-snn or a variant of theirs
+    #[arg(long, default_value = "tiny", value_parser = PossibleValuesParser::new(PRESETS), hide_possible_values = true)]
     network: String,
     /// T
     #[arg(long, default_value_t = 4)]
@@ -82,10 +84,6 @@ impl Args {
 
 /// Trains, saves the network and prints its accuracy.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    if !PRESETS.contains(&args.network.as_str()) {
-        let message = format!("`{}` is not one of {}", args.network, PRESETS.join(", "));
-        return Err(Error::Option { option: "network", message });
-    }
     let checkpoint = args.output.join(CHECKPOINT);
     if checkpoint.exists() && !args.resume {
         let message = "holds a checkpoint of an earlier run; add --resume to go on, or choose another output";

@@ -17,12 +17,12 @@ pub(crate) enum SplitName {
     Train,
 }
 
-/// The generated set, or the idx files of a folder.
+/// The generated set, or the data set of a folder.
 pub(crate) fn load(source: &str) -> Result<Split> {
     Ok(Split::load(source, GLYPHS_SEED)?)
 }
 
-/// One part of the generated set, or of the idx files of a folder.
+/// One part of the generated set, or of the data set of a folder.
 pub(crate) fn part(source: &str, name: SplitName) -> Result<Dataset> {
     let Split { train, test } = load(source)?;
     Ok(match name {
