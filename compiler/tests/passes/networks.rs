@@ -25,7 +25,8 @@ impl Random {
     }
 }
 
-/// A small architecture: odd shapes, few accumulators, so that layers take several tiles and blocks.
+/// A small architecture: odd shapes, few accumulators, so that layers take several tiles and blocks. Its sums
+/// are wide enough for every network of [`network`].
 pub(crate) fn arch(r: &mut Random) -> ArchConfig {
     let (rows, cols, lanes) = r.pick(&[(4, 4, 2), (4, 8, 4), (8, 4, 1), (6, 9, 3), (16, 16, 8)]);
     let accumulator_depth = r.pick(&[16, 40, 512]);
@@ -33,6 +34,7 @@ pub(crate) fn arch(r: &mut Random) -> ArchConfig {
     ArchConfig {
         lanes,
         accumulator_depth,
+        acc_bits: 32,
         membrane_bits: r.pick(&[12, 16, 24]),
         ..ArchConfig::sized(rows, cols, act_bits)
     }
