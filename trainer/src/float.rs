@@ -9,6 +9,10 @@ pub trait Float: num_traits::Float + NumAssign + Default + Debug + Display + Sen
     fn of(x: f64) -> Self;
     /// The same value in double precision.
     fn f64(self) -> f64;
+    /// The same values, where they are `f32`.
+    fn f32s(values: &[Self]) -> Option<&[f32]>;
+    /// As [`Float::f32s`].
+    fn f32s_mut(values: &mut [Self]) -> Option<&mut [f32]>;
 }
 
 impl Float for f32 {
@@ -19,6 +23,14 @@ impl Float for f32 {
     fn f64(self) -> f64 {
         self.into()
     }
+
+    fn f32s(values: &[f32]) -> Option<&[f32]> {
+        Some(values)
+    }
+
+    fn f32s_mut(values: &mut [f32]) -> Option<&mut [f32]> {
+        Some(values)
+    }
 }
 
 impl Float for f64 {
@@ -28,5 +40,13 @@ impl Float for f64 {
 
     fn f64(self) -> f64 {
         self
+    }
+
+    fn f32s(_: &[f64]) -> Option<&[f32]> {
+        None
+    }
+
+    fn f32s_mut(_: &mut [f64]) -> Option<&mut [f32]> {
+        None
     }
 }

@@ -59,15 +59,15 @@ fn total<F: Float, const SUMS: usize>(partial: &[Vec<F>], channels: usize) -> [V
 
 /// Buffers that tasks borrow and give back, so that none is allocated twice.
 #[derive(Debug, Default)]
-pub(crate) struct Scratch<F>(Mutex<Vec<Vec<F>>>);
+pub(crate) struct Scratch<T>(Mutex<Vec<Vec<T>>>);
 
-impl<F: Float> Scratch<F> {
+impl<T: Clone + Default> Scratch<T> {
     /// Runs `work` on `len` elements of unspecified value.
-    pub(crate) fn with<R>(&self, len: usize, work: impl FnOnce(&mut [F]) -> R) -> R {
+    pub(crate) fn with<R>(&self, len: usize, work: impl FnOnce(&mut [T]) -> R) -> R {
         let lock = || self.0.lock().unwrap_or_else(|e| e.into_inner());
         let mut buffer = lock().pop().unwrap_or_default();
         if buffer.len() < len {
-            buffer.resize(len, F::zero());
+            buffer.resize(len, T::default());
         }
         let result = work(&mut buffer[..len]);
         lock().push(buffer);

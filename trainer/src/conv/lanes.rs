@@ -6,19 +6,19 @@ use crate::Float;
 pub(super) const LANES: usize = 16;
 
 /// A run of channels.
-pub(super) type Lanes<F> = [F; LANES];
+pub(super) type Lanes<T> = [T; LANES];
 
 /// The run that starts at `at`.
 #[inline(always)]
-pub(super) fn load<F: Float>(from: &[F], at: usize) -> Lanes<F> {
-    let mut run = [F::zero(); LANES];
+pub(super) fn load<T: Copy + Default>(from: &[T], at: usize) -> Lanes<T> {
+    let mut run = [T::default(); LANES];
     run.copy_from_slice(&from[at..at + LANES]);
     run
 }
 
 /// Writes a run to `at`.
 #[inline(always)]
-pub(super) fn store<F: Float>(run: Lanes<F>, to: &mut [F], at: usize) {
+pub(super) fn store<T: Copy>(run: Lanes<T>, to: &mut [T], at: usize) {
     to[at..at + LANES].copy_from_slice(&run);
 }
 

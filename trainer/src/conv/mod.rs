@@ -1,23 +1,48 @@
 //! 2-D convolution with float or sign weights.
 
 mod lanes;
+mod method;
+mod product;
+mod tiles;
+mod transform;
 mod unfolded;
 mod window;
 mod winograd;
+mod word;
 
 pub use window::Window;
 
-use crate::parallel::Scratch;
 use crate::param::{Layout, Param};
 use crate::{Extents, Float, Tensor};
 use empf_ir::WeightKind;
+use method::Method;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 use unfolded::Unfolded;
-use winograd::Correlation;
+use winograd::Winograd;
+use word::Pair;
 
 /// Parts into which a batch is cut for the weight gradient. Each is summed by itself and the parts are
 /// added in order, so the result does not depend on the number of cores.
 const GRADIENT_PARTS: usize = 8;
+
+/// Numbers that large convolutions multiply; sums have the trainer's own type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// The trainer's own type.
+    #[default]
+    Full,
+    /// Maps and gradients are rounded to bf16: the 8 leading bits. +-1 is exact.
+    Bf16,
+}
+
+impl Precision {
+    /// Whether the processor has instructions for it.
+    pub fn is_native(self) -> bool {
+        self == Precision::Full || product::has_pairs()
+    }
+}
 
 /// `Sign(w)` with `Sign(0) = +1`.
 pub(crate) fn sign<F: Float>(w: F) -> F {
@@ -36,9 +61,7 @@ pub struct Conv<F> {
     in_channels: usize,
     out_channels: usize,
     signs: Vec<F>,
-    /// `[4, 4, in, out]` where Winograd's tiles serve, else empty.
-    transformed: Vec<F>,
-    scratch: Scratch<F>,
+    method: Box<dyn Method<F>>,
 }
 
 impl<F: Float> Conv<F> {
@@ -56,16 +79,14 @@ impl<F: Float> Conv<F> {
         let layout = Layout::Reversed { out: out_channels, inner: in_channels, positions };
         let mut weight = Param::new(shape, vec![F::zero(); size], true, layout);
         weight.assign((0..size).map(value));
-        Conv {
-            window,
-            kind,
-            weight,
-            in_channels,
-            out_channels,
-            signs: vec![],
-            transformed: vec![],
-            scratch: Scratch::default(),
-        }
+        let method = method(window, in_channels, out_channels, Precision::Full);
+        Conv { window, kind, weight, in_channels, out_channels, signs: vec![], method }
+    }
+
+    /// Multiplies in `precision` from the next [`Conv::prepare`] on, where the convolution is of the kind that
+    /// it serves.
+    pub fn set_precision(&mut self, precision: Precision) {
+        self.method = method(self.window, self.in_channels, self.out_channels, precision);
     }
 
     /// Takes the signs of the weights; once after they have changed, before the next pass.
@@ -74,22 +95,12 @@ impl<F: Float> Conv<F> {
             self.signs.clear();
             self.signs.extend(self.weight.value.iter().map(|w| sign(*w)));
         }
-        if self.in_tiles() {
-            let mut transformed = std::mem::take(&mut self.transformed);
-            winograd::transform_weights(self.effective(), &mut transformed);
-            self.transformed = transformed;
-        }
-    }
-
-    fn in_tiles(&self) -> bool {
-        winograd::applies(self.window, self.in_channels, self.out_channels)
+        let Conv { kind, weight, signs, method, .. } = self;
+        method.prepare(effective(*kind, weight, signs));
     }
 
     fn effective(&self) -> &[F] {
-        match self.kind {
-            WeightKind::Float => &self.weight.value,
-            WeightKind::Sign => &self.signs,
-        }
+        effective(self.kind, &self.weight, &self.signs)
     }
 
     /// Extents of the result for an input of extents `x`.
@@ -105,11 +116,7 @@ impl<F: Float> Conv<F> {
     /// `y = W x`.
     pub fn forward(&self, x: &Tensor<F>, y: &mut Tensor<F>) {
         y.resize(self.output_extents(x.extents));
-        if self.in_tiles() {
-            self.tiles(false, false).apply(x, y);
-        } else {
-            self.unfolded().forward(self.effective(), x, y);
-        }
+        self.method.forward(self.effective(), x, y);
     }
 
     /// Adds `dL/dW`, where for sign weights only `-1 <= w <= 1` passes (clipped straight-through), and
@@ -117,11 +124,7 @@ impl<F: Float> Conv<F> {
     pub fn backward(&mut self, x: &Tensor<F>, grad_out: &Tensor<F>, grad_in: Option<(&mut Tensor<F>, bool)>) {
         if let Some((grad_in, accumulate)) = grad_in {
             grad_in.resize(x.extents);
-            if self.in_tiles() {
-                self.tiles(true, accumulate).apply(grad_out, grad_in);
-            } else {
-                self.unfolded().input_gradient(self.effective(), grad_out, grad_in, accumulate);
-            }
+            self.method.input_gradient(self.effective(), grad_out, grad_in, accumulate);
         }
         let parts = self.weight_gradient_parts(x, grad_out);
         let clip = self.kind == WeightKind::Sign;
@@ -142,30 +145,26 @@ impl<F: Float> Conv<F> {
         parts
             .map(|(x, g)| {
                 let mut sum = vec![F::zero(); self.weight.value.len()];
-                if self.in_tiles() {
-                    winograd::weight_gradient(self.window.padding, (x, xe), (g, ye), &self.scratch, &mut sum);
-                } else {
-                    self.unfolded().weight_gradient((x, xe), (g, ye), &mut sum);
-                }
+                self.method.weight_gradient((x, xe), (g, ye), &mut sum);
                 sum
             })
             .collect()
     }
+}
 
-    /// The convolution in Winograd's tiles, or its gradient by the input.
-    fn tiles(&self, gradient: bool, accumulate: bool) -> Correlation<'_, F> {
-        let Window { padding, .. } = self.window;
-        Correlation {
-            transformed: &self.transformed,
-            turned: gradient,
-            padding: if gradient { 2 - padding } else { padding },
-            accumulate,
-            scratch: &self.scratch,
-        }
+fn effective<'a, F>(kind: WeightKind, weight: &'a Param<F>, signs: &'a [F]) -> &'a [F] {
+    match kind {
+        WeightKind::Float => &weight.value,
+        WeightKind::Sign => signs,
     }
+}
 
-    fn unfolded(&self) -> Unfolded<'_, F> {
-        let Conv { window, in_channels, out_channels, ref scratch, .. } = *self;
-        Unfolded { window, in_channels, out_channels, scratch }
+fn method<F: Float>(window: Window, from: usize, to: usize, precision: Precision) -> Box<dyn Method<F>> {
+    if precision == Precision::Bf16 && winograd::applies::<F, Pair>(window, from, to) {
+        Box::new(Winograd::<F, Pair>::new(window.padding, from, to))
+    } else if winograd::applies::<F, F>(window, from, to) {
+        Box::new(Winograd::<F, F>::new(window.padding, from, to))
+    } else {
+        Box::new(Unfolded::new(window, from, to))
     }
 }

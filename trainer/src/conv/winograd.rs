@@ -15,45 +15,274 @@
 //! 180 degrees; the gradient by the window is `G^T [ sum over tiles of (B^T d B) * (A y A^T) ] G`.
 
 use super::Window;
-use super::lanes::{LANES, Lanes, add, half, load, store, sub};
-use crate::matmul::{Matrix, matmul};
+use super::lanes::{LANES, load, store};
+use super::method::Method;
+use super::product::{Left, Multiply, Size, place_in_panels};
+use super::tiles::{Outputs, Patches, Source, Tiles};
+use super::transform::{GRID, Grid, contract_weights, expand_weights, load_grid};
+use super::word::Word;
 use crate::parallel::Scratch;
 use crate::{Extents, Float, Tensor};
 use pulp::Arch;
 use rayon::prelude::*;
+use std::fmt::Debug;
 use std::ops::Range;
 
-/// Places of the 4x4 grid.
-const GRID: usize = 16;
-/// Elements of transformed tiles made at a time: 512 KiB of `f32`, which stays in a core's cache.
-const BLOCK_ELEMENTS: usize = 1 << 17;
-
+/// Words of transformed tiles made at a time: 512 KiB, which stays in a core's cache.
+const BLOCK_WORDS: usize = 1 << 17;
 /// Least tiles of a group of images.
-const TILES: usize = 64;
+const LEAST_TILES: usize = 64;
 
-/// Whether the tiles serve a convolution.
-pub(super) fn applies(window: Window, in_channels: usize, out_channels: usize) -> bool {
+/// Whether the tiles serve a convolution whose operands are words of type `W`.
+pub(super) fn applies<F: Float, W: Word<F>>(window: Window, in_channels: usize, out_channels: usize) -> bool {
     let Window { kernel, stride, padding } = window;
-    let whole = in_channels.is_multiple_of(LANES) && out_channels.is_multiple_of(LANES);
-    kernel == 3 && stride == 1 && padding <= 2 && whole
+    let whole = |channels: usize| channels.is_multiple_of(W::NUMBERS * LANES);
+    kernel == 3 && stride == 1 && padding <= 2 && whole(in_channels) && whole(out_channels)
 }
 
-/// `G g G^T` of each channel pair: from `[3, 3, pairs]` to `[4, 4, pairs]`.
-pub(super) fn transform_weights<F: Float>(weights: &[F], transformed: &mut Vec<F>) {
-    let pairs = weights.len() / 9;
-    transformed.resize(GRID * pairs, F::zero());
+/// A convolution in tiles.
+#[derive(Debug)]
+pub(super) struct Winograd<F, W> {
+    padding: usize,
+    /// Of the convolution.
+    windows: Windows<W>,
+    /// Of its gradient by the input.
+    turned: Windows<W>,
+    words: Scratch<W>,
+    sums: Scratch<F>,
+}
+
+impl<F: Float, W: Multiply<F>> Winograd<F, W> {
+    /// [`applies`] to the convolution.
+    pub(super) fn new(padding: usize, in_channels: usize, out_channels: usize) -> Self {
+        Winograd {
+            padding,
+            windows: Windows::new(in_channels, out_channels),
+            turned: Windows::new(out_channels, in_channels),
+            words: Scratch::default(),
+            sums: Scratch::default(),
+        }
+    }
+
+    /// Writes the maps `to`, whose extents are set, as the correlation of the maps `from` with windows, or adds it
+    /// where `accumulate`. `padding` is the border of zeros around `from`.
+    fn correlate(
+        &self,
+        windows: &Windows<W>,
+        padding: usize,
+        from: &Tensor<F>,
+        to: &mut Tensor<F>,
+        accumulate: bool,
+    ) {
+        let (fe, te) = (from.extents, to.extents);
+        let tiles = Tiles::new(te);
+        // Small maps are taken together, so that each product has rows enough.
+        let images = LEAST_TILES.div_ceil(tiles.rows * tiles.columns);
+        let groups =
+            from.data.par_chunks(images * fe.image()).zip(to.data.par_chunks_mut(images * te.image()));
+        groups.for_each(|(from, to)| {
+            let patches = Patches { maps: from, extents: fe, padding, tiles };
+            for rows in
+                blocks(to.len() / te.image() * tiles.rows, tiles.columns * (fe.channels + te.channels))
+            {
+                let size = windows.size::<F>(rows.len() * tiles.columns);
+                let (left, right, sums) =
+                    (size.rows * size.depth, size.depth * size.columns, size.rows * size.columns);
+                self.words.with(GRID * left, |v| {
+                    put_channels(&patches, rows.clone(), v);
+                    self.sums.with(GRID * sums, |m| {
+                        for place in 0..GRID {
+                            let words = &v[place * left..][..left];
+                            let left = Left { words, row: size.depth, depth: 1 };
+                            let out = &mut m[place * sums..][..sums];
+                            W::multiply(size, left, &windows.words[place * right..][..right], out, false);
+                        }
+                        tiles.collect(m, rows.clone(), to, accumulate);
+                    });
+                });
+            }
+        });
+    }
+}
+
+impl<F: Float, W: Multiply<F> + Debug> Method<F> for Winograd<F, W> {
+    fn prepare(&mut self, weights: &[F]) {
+        self.windows.transform(weights);
+        self.turned.transform(&turned(weights, self.windows.from, self.windows.to));
+    }
+
+    fn forward(&self, _: &[F], x: &Tensor<F>, y: &mut Tensor<F>) {
+        self.correlate(&self.windows, self.padding, x, y, false);
+    }
+
+    fn input_gradient(&self, _: &[F], grad_out: &Tensor<F>, grad_in: &mut Tensor<F>, accumulate: bool) {
+        self.correlate(&self.turned, 2 - self.padding, grad_out, grad_in, accumulate);
+    }
+
+    fn weight_gradient(&self, (x, xe): (&[F], Extents), (g, ge): (&[F], Extents), gradient: &mut [F]) {
+        let tiles = Tiles::new(ge);
+        let patches = Patches { maps: x, extents: xe, padding: self.padding, tiles };
+        let outputs = Outputs { maps: g, tiles };
+        let pairs = xe.channels * ge.channels;
+        let panel = W::panel(ge.channels);
+        self.sums.with(GRID * pairs, |sums| {
+            sums.fill(F::zero());
+            for rows in blocks(g.len() / ge.image() * tiles.rows, tiles.columns * (xe.channels + ge.channels))
+            {
+                let depth = (rows.len() * tiles.columns).div_ceil(W::NUMBERS);
+                let size = Size { rows: xe.channels, depth, columns: ge.channels };
+                let (left, right) = (depth * size.rows, depth * size.columns);
+                self.words.with(GRID * (left + right), |words| {
+                    let (v, z) = words.split_at_mut(GRID * left);
+                    put_tiles(&patches, rows.clone(), size.rows, v);
+                    put_tiles(&outputs, rows.clone(), panel, z);
+                    for place in 0..GRID {
+                        let words = &v[place * left..][..left];
+                        let left = Left { words, row: 1, depth: size.rows };
+                        let out = &mut sums[place * pairs..][..pairs];
+                        W::multiply(size, left, &z[place * right..][..right], out, true);
+                    }
+                });
+            }
+            gather_weights(sums, gradient);
+        });
+    }
+}
+
+/// Windows of a correlation of maps: `G g G^T` of each channel pair.
+#[derive(Debug)]
+struct Windows<W> {
+    /// `[4, 4, from, to]`, the latter two as right operands of products.
+    words: Vec<W>,
+    from: usize,
+    to: usize,
+}
+
+impl<W> Windows<W> {
+    fn new(from: usize, to: usize) -> Self {
+        Windows { words: vec![], from, to }
+    }
+
+    /// From windows `[3, 3, from, to]`.
+    fn transform<F: Float>(&mut self, windows: &[F])
+    where
+        W: Multiply<F>,
+    {
+        let Windows { from, to, .. } = *self;
+        self.words.resize(GRID * from / W::NUMBERS * to, W::default());
+        let (size, panel) = (self.size::<F>(0), W::panel(to));
+        let (stride, words) = (from / W::NUMBERS * to, &mut self.words);
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for k in 0..from / W::NUMBERS {
+                    let input = first_number::<F, W>(k);
+                    for output in (0..to).step_by(LANES) {
+                        let grid = |input: usize| {
+                            let mut g = [[F::zero(); LANES]; 9];
+                            for (place, lanes) in g.iter_mut().enumerate() {
+                                *lanes = load(windows, (place * from + input) * to + output);
+                            }
+                            expand_weights(g)
+                        };
+                        let at = place_in_panels(panel, size, k, output);
+                        put(grid(input), grid(input + to_second::<F, W>()), words, at, stride);
+                    }
+                }
+            },
+        );
+    }
+
+    /// Of a product with `rows` tiles.
+    fn size<F: Float>(&self, rows: usize) -> Size
+    where
+        W: Word<F>,
+    {
+        Size { rows, depth: self.from / W::NUMBERS, columns: self.to }
+    }
+}
+
+/// Windows `[3, 3, in, out]` turned by 180 degrees, `[3, 3, out, in]`: the gradient by the input is their
+/// correlation with the gradient by the output.
+fn turned<F: Float>(weights: &[F], in_channels: usize, out_channels: usize) -> Vec<F> {
+    let mut turned = vec![F::zero(); weights.len()];
+    let pairs = in_channels * out_channels;
+    for (window, weights) in turned.chunks_exact_mut(pairs).zip(weights.chunks_exact(pairs).rev()) {
+        for (output, row) in window.chunks_exact_mut(in_channels).enumerate() {
+            row.iter_mut().enumerate().for_each(|(input, w)| *w = weights[input * out_channels + output]);
+        }
+    }
+    turned
+}
+
+/// Channel whose number comes first in word `k`; the second is [`LANES`] channels further, so that words are
+/// packed from whole registers.
+fn first_number<F: Float, W: Word<F>>(k: usize) -> usize {
+    k / LANES * LANES * W::NUMBERS + k % LANES
+}
+
+/// How far the second number of a word is from the first one, where there is one.
+fn to_second<F: Float, W: Word<F>>() -> usize {
+    (W::NUMBERS - 1) * LANES
+}
+
+/// Writes words for each place of the grid, `stride` apart.
+#[inline(always)]
+fn put<F: Float, W: Word<F>>(first: Grid<F>, second: Grid<F>, words: &mut [W], at: usize, stride: usize) {
+    for place in 0..GRID {
+        store(W::pack(first[place], second[place]), words, place * stride + at);
+    }
+}
+
+/// Tiles as a left operand that is summed over channels: `[4, 4, tile, channel]`.
+fn put_channels<F: Float, W: Word<F>>(source: &impl Source<F>, rows: Range<usize>, words: &mut [W]) {
     Arch::new().dispatch(
         #[inline(always)]
         || {
-            for pair in (0..pairs).step_by(LANES) {
-                let mut g = [[F::zero(); LANES]; 9];
-                for (place, lanes) in g.iter_mut().enumerate() {
-                    *lanes = load(weights, place * pairs + pair);
+            let (width, stride) = (source.channels() / W::NUMBERS, words.len() / GRID);
+            for tile in 0..stride / width {
+                let corner = source.tiles().corner(rows.start, tile);
+                for k in (0..width).step_by(LANES) {
+                    let channel = first_number::<F, W>(k);
+                    let first = source.grid(corner, channel);
+                    let second = source.grid(corner, channel + to_second::<F, W>());
+                    put(first, second, words, tile * width + k, stride);
                 }
-                put(expand_weights(g), transformed, pair, pairs);
             }
         },
     );
+}
+
+/// Tiles as an operand of panels that is summed over tiles: `[4, 4, tile, channel]`.
+fn put_tiles<F: Float, W: Word<F>>(
+    source: &impl Source<F>,
+    rows: Range<usize>,
+    panel: usize,
+    words: &mut [W],
+) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            let (columns, count) = (source.channels(), rows.len() * source.tiles().columns);
+            let size = Size { rows: 0, depth: count.div_ceil(W::NUMBERS), columns };
+            let stride = words.len() / GRID;
+            for k in 0..size.depth {
+                let (first, second) = (k * W::NUMBERS, (k + 1) * W::NUMBERS - 1);
+                let corners = [first, second].map(|tile| source.tiles().corner(rows.start, tile));
+                for channel in (0..columns).step_by(LANES) {
+                    let pair = (source.grid(corners[0], channel), source.grid(corners[1], channel));
+                    let second = if second < count { pair.1 } else { [[F::zero(); LANES]; GRID] };
+                    put(pair.0, second, words, place_in_panels(panel, size, k, channel), stride);
+                }
+            }
+        },
+    );
+}
+
+/// Rows of tiles in blocks whose words fit a core's cache.
+fn blocks(rows: usize, row_words: usize) -> impl Iterator<Item = Range<usize>> {
+    let step = (BLOCK_WORDS / (GRID * row_words)).clamp(1, rows.max(1));
+    (0..rows).step_by(step).map(move |first| first..(first + step).min(rows))
 }
 
 /// `G^T u G` of each channel pair: from `[4, 4, pairs]` to `[3, 3, pairs]`.
@@ -63,309 +292,12 @@ fn gather_weights<F: Float>(u: &[F], weights: &mut [F]) {
         #[inline(always)]
         || {
             for pair in (0..pairs).step_by(LANES) {
-                let grid = load_grid(u, pair, pairs);
-                for (place, lanes) in contract_weights(grid).into_iter().enumerate() {
+                for (place, lanes) in contract_weights(load_grid(u, pair, pairs)).into_iter().enumerate() {
                     store(lanes, weights, place * pairs + pair);
                 }
             }
         },
     );
-}
-
-/// A correlation of maps with 3x3 windows.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Correlation<'a, F> {
-    /// `[4, 4, from, to]`, or `[4, 4, to, from]` where turned.
-    pub(super) transformed: &'a [F],
-    /// Whether windows are turned by 180 degrees and joined to channels the other way round: the gradient by
-    /// the input.
-    pub(super) turned: bool,
-    /// Border of zeros around the source.
-    pub(super) padding: usize,
-    /// Whether to add to what is there.
-    pub(super) accumulate: bool,
-    pub(super) scratch: &'a Scratch<F>,
-}
-
-impl<F: Float> Correlation<'_, F> {
-    fn weights(&self, place: usize, from: usize, to: usize) -> Matrix<'_, F> {
-        let at = |place: usize| &self.transformed[place * from * to..][..from * to];
-        if self.turned {
-            // Turning a window exchanges the outer rows and columns of `G g G^T`.
-            const TURN: [usize; 4] = [3, 1, 2, 0];
-            let place = TURN[place / 4] * 4 + TURN[place % 4];
-            Matrix::new(at(place), to, from).transposed()
-        } else {
-            Matrix::new(at(place), from, to)
-        }
-    }
-
-    /// Writes the maps `to`, whose extents are set, from the maps `from`.
-    pub(super) fn apply(&self, from: &Tensor<F>, to: &mut Tensor<F>) {
-        let (se, re) = (from.extents, to.extents);
-        // Small maps are taken together, so that each product has rows enough.
-        let images = TILES.div_ceil(re.height.div_ceil(2) * re.width.div_ceil(2));
-        let groups =
-            from.data.par_chunks(images * se.image()).zip(to.data.par_chunks_mut(images * re.image()));
-        groups.for_each(|(from, to)| self.apply_to_group((from, se), (to, re)));
-    }
-
-    /// The same for a group of images.
-    fn apply_to_group(&self, from: (&[F], Extents), to: (&mut [F], Extents)) {
-        let ((source, se), (result, re)) = (from, to);
-        let tiles = Tiles::new(re, self.padding);
-        for rows in tiles.blocks(result.len() / re.image(), se.channels + re.channels) {
-            let count = rows.len() * tiles.columns;
-            let (v_len, m_len) = (count * se.channels, count * re.channels);
-            self.scratch.with(GRID * (v_len + m_len), |buffer| {
-                let (v, m) = buffer.split_at_mut(GRID * v_len);
-                Arch::new().dispatch(
-                    #[inline(always)]
-                    || tiles.patches(source, se, rows.clone(), v),
-                );
-                for place in 0..GRID {
-                    let v = Matrix::new(&v[place * v_len..][..v_len], count, se.channels);
-                    let weights = self.weights(place, se.channels, re.channels);
-                    matmul(&mut m[place * m_len..][..m_len], v, weights, false);
-                }
-                Arch::new().dispatch(
-                    #[inline(always)]
-                    || tiles.outputs(m, rows.clone(), result, self.accumulate),
-                );
-            });
-        }
-    }
-}
-
-/// Writes `dL/dW`, `[3, 3, in, out]`, of a group of images.
-pub(super) fn weight_gradient<F: Float>(
-    padding: usize,
-    input: (&[F], Extents),
-    grad_out: (&[F], Extents),
-    scratch: &Scratch<F>,
-    gradient: &mut [F],
-) {
-    let ((x, xe), (g, ge)) = (input, grad_out);
-    let tiles = Tiles::new(ge, padding);
-    let pairs = xe.channels * ge.channels;
-    let mut sum = vec![F::zero(); GRID * pairs];
-    for rows in tiles.blocks(g.len() / ge.image(), xe.channels + ge.channels) {
-        let count = rows.len() * tiles.columns;
-        let (v_len, z_len) = (count * xe.channels, count * ge.channels);
-        scratch.with(GRID * (v_len + z_len), |buffer| {
-            let (v, z) = buffer.split_at_mut(GRID * v_len);
-            Arch::new().dispatch(
-                #[inline(always)]
-                || {
-                    tiles.patches(x, xe, rows.clone(), v);
-                    tiles.spread(g, rows.clone(), z);
-                },
-            );
-            for place in 0..GRID {
-                let v = Matrix::new(&v[place * v_len..][..v_len], count, xe.channels).transposed();
-                let z = Matrix::new(&z[place * z_len..][..z_len], count, ge.channels);
-                matmul(&mut sum[place * pairs..][..pairs], v, z, true);
-            }
-        });
-    }
-    gather_weights(&sum, gradient);
-}
-
-/// The 2x2 tiles of maps.
-struct Tiles {
-    extents: Extents,
-    padding: usize,
-    rows: usize,
-    columns: usize,
-}
-
-impl Tiles {
-    fn new(extents: Extents, padding: usize) -> Self {
-        Tiles { extents, padding, rows: extents.height.div_ceil(2), columns: extents.width.div_ceil(2) }
-    }
-
-    /// Rows of tiles of `images` images, counted through, in blocks that fit a core's cache.
-    fn blocks(&self, images: usize, channels: usize) -> impl Iterator<Item = Range<usize>> + use<> {
-        let all = images * self.rows;
-        let rows = (BLOCK_ELEMENTS / (GRID * channels * self.columns)).clamp(1, all);
-        (0..all).step_by(rows).map(move |first| first..(first + rows).min(all))
-    }
-
-    /// Image and upper left output of a tile, counted from the first one of `rows`.
-    #[inline(always)]
-    fn corner(&self, rows: &Range<usize>, tile: usize) -> (usize, usize, usize) {
-        let (row, column) = (rows.start + tile / self.columns, tile % self.columns);
-        (row / self.rows, row % self.rows * 2, column * 2)
-    }
-
-    /// `B^T d B` of each tile: `[4, 4, tile, channel]`.
-    #[inline(always)]
-    fn patches<F: Float>(&self, source: &[F], se: Extents, rows: Range<usize>, v: &mut [F]) {
-        let c = se.channels;
-        let zeros = vec![F::zero(); c];
-        let stride = v.len() / GRID;
-        for tile in 0..stride / c {
-            let (image, y, x) = self.corner(&rows, tile);
-            let mut patch = [&zeros[..]; GRID];
-            for (place, patch) in patch.iter_mut().enumerate() {
-                // Places above and left of the map wrap around to far beyond its other end.
-                let y = (y + place / 4).wrapping_sub(self.padding);
-                let x = (x + place % 4).wrapping_sub(self.padding);
-                if y < se.height && x < se.width {
-                    *patch = &source[((image * se.height + y) * se.width + x) * c..][..c];
-                }
-            }
-            for channel in (0..c).step_by(LANES) {
-                let mut d = [[F::zero(); LANES]; GRID];
-                for place in 0..GRID {
-                    d[place] = load(patch[place], channel);
-                }
-                put(expand_patch(d), v, tile * c + channel, stride);
-            }
-        }
-    }
-
-    /// `A y A^T` of each tile: `[4, 4, tile, channel]`; outputs beyond the map are zero.
-    #[inline(always)]
-    fn spread<F: Float>(&self, grad: &[F], rows: Range<usize>, z: &mut [F]) {
-        let width = self.extents.channels;
-        let zeros = vec![F::zero(); width];
-        let stride = z.len() / GRID;
-        for tile in 0..stride / width {
-            let corner = self.corner(&rows, tile);
-            let output = |i| self.output(corner, i).map_or(&zeros[..], |at| &grad[at..at + width]);
-            let outputs = [output(0), output(1), output(2), output(3)];
-            for channel in (0..width).step_by(LANES) {
-                let [a, b, c, d] = outputs;
-                let y = [load(a, channel), load(b, channel), load(c, channel), load(d, channel)];
-                put(expand_outputs(y), z, tile * width + channel, stride);
-            }
-        }
-    }
-
-    /// `A^T m A` of each tile, from `[4, 4, tile, channel]`.
-    #[inline(always)]
-    fn outputs<F: Float>(&self, m: &[F], rows: Range<usize>, result: &mut [F], accumulate: bool) {
-        let c = self.extents.channels;
-        let stride = m.len() / GRID;
-        for tile in 0..stride / c {
-            let corner = self.corner(&rows, tile);
-            let to = [0, 1, 2, 3].map(|i| self.output(corner, i));
-            for channel in (0..c).step_by(LANES) {
-                let outputs = contract_tile(load_grid(m, tile * c + channel, stride));
-                for (to, value) in to.into_iter().zip(outputs) {
-                    let Some(to) = to else { continue };
-                    let before = if accumulate { load(result, to + channel) } else { [F::zero(); LANES] };
-                    store(add(before, value), result, to + channel);
-                }
-            }
-        }
-    }
-
-    /// Where output `i` of a tile lies, if it is on the map.
-    fn output(&self, (image, y, x): (usize, usize, usize), i: usize) -> Option<usize> {
-        let Extents { height, width, channels, .. } = self.extents;
-        let (y, x) = (y + i / 2, x + i % 2);
-        (y < height && x < width).then_some(((image * height + y) * width + x) * channels)
-    }
-}
-
-/// Some channels at each place of a 4x4 grid, row after row.
-type Grid<F> = [Lanes<F>; GRID];
-
-#[inline(always)]
-fn load_grid<F: Float>(from: &[F], first: usize, stride: usize) -> Grid<F> {
-    let mut grid = [[F::zero(); LANES]; GRID];
-    for (place, lanes) in grid.iter_mut().enumerate() {
-        *lanes = load(from, place * stride + first);
-    }
-    grid
-}
-
-#[inline(always)]
-fn put<F: Float>(grid: Grid<F>, to: &mut [F], first: usize, stride: usize) {
-    for (place, lanes) in grid.into_iter().enumerate() {
-        store(lanes, to, place * stride + first);
-    }
-}
-
-/// `B^T d B`.
-#[inline(always)]
-fn expand_patch<F: Float>(mut d: Grid<F>) -> Grid<F> {
-    for (first, step) in [(0, 4), (1, 4), (2, 4), (3, 4), (0, 1), (4, 1), (8, 1), (12, 1)] {
-        let [a, b, c, e] = [d[first], d[first + step], d[first + 2 * step], d[first + 3 * step]];
-        d[first] = sub(a, c);
-        d[first + step] = add(b, c);
-        d[first + 2 * step] = sub(c, b);
-        d[first + 3 * step] = sub(b, e);
-    }
-    d
-}
-
-/// `A y A^T`.
-#[inline(always)]
-fn expand_outputs<F: Float>([a, b, c, d]: [Lanes<F>; 4]) -> Grid<F> {
-    let zero = [F::zero(); LANES];
-    let mut grid = [zero; GRID];
-    for (x, upper, lower) in [(0, a, c), (1, b, d)] {
-        for (y, value) in
-            [upper, add(upper, lower), sub(upper, lower), sub(zero, lower)].into_iter().enumerate()
-        {
-            grid[4 * y + x] = value;
-        }
-    }
-    for row in [0, 4, 8, 12] {
-        let (left, right) = (grid[row], grid[row + 1]);
-        grid[row + 1] = add(left, right);
-        grid[row + 2] = sub(left, right);
-        grid[row + 3] = sub(zero, right);
-    }
-    grid
-}
-
-/// `A^T m A`.
-#[inline(always)]
-fn contract_tile<F: Float>(mut m: Grid<F>) -> [Lanes<F>; 4] {
-    for (first, step) in [(0, 4), (1, 4), (2, 4), (3, 4), (0, 1), (4, 1)] {
-        let (b, c) = (m[first + step], m[first + 2 * step]);
-        m[first] = add(add(m[first], b), c);
-        m[first + step] = sub(sub(b, c), m[first + 3 * step]);
-    }
-    [m[0], m[1], m[4], m[5]]
-}
-
-/// `G g G^T`.
-#[inline(always)]
-fn expand_weights<F: Float>(g: [Lanes<F>; 9]) -> Grid<F> {
-    let mut grid = [[F::zero(); LANES]; GRID];
-    let lines = [(&[0, 3, 6], 0), (&[1, 4, 7], 1), (&[2, 5, 8], 2)];
-    for ([a, b, c], column) in lines {
-        let (outer, inner) = (half(add(g[*a], g[*c])), half(g[*b]));
-        for (y, value) in [g[*a], add(outer, inner), sub(outer, inner), g[*c]].into_iter().enumerate() {
-            grid[4 * y + column] = value;
-        }
-    }
-    for row in [0, 4, 8, 12] {
-        let [a, b, c] = [grid[row], grid[row + 1], grid[row + 2]];
-        let (outer, inner) = (half(add(a, c)), half(b));
-        grid[row + 1] = add(outer, inner);
-        grid[row + 2] = sub(outer, inner);
-        grid[row + 3] = c;
-    }
-    grid
-}
-
-/// `G^T u G`.
-#[inline(always)]
-fn contract_weights<F: Float>(mut u: Grid<F>) -> [Lanes<F>; 9] {
-    for (first, step) in [(0, 4), (1, 4), (2, 4), (3, 4), (0, 1), (4, 1), (8, 1)] {
-        let (b, c) = (u[first + step], u[first + 2 * step]);
-        let sum = half(add(b, c));
-        u[first] = add(u[first], sum);
-        u[first + step] = half(sub(b, c));
-        u[first + 2 * step] = add(sum, u[first + 3 * step]);
-    }
-    [u[0], u[1], u[2], u[4], u[5], u[6], u[8], u[9], u[10]]
 }
 
 #[cfg(test)]
@@ -405,28 +337,25 @@ mod tests {
             };
             let weights: Vec<f64> =
                 (0..9 * in_channels * out_channels).map(|_| rng.random_range(-1.0..1.0)).collect();
-            let mut transformed = vec![];
-            transform_weights(&weights, &mut transformed);
-            let scratch = &Scratch::default();
-            let unfolded = Unfolded { window, in_channels, out_channels, scratch };
-            let tiles =
-                Correlation { transformed: &transformed, turned: false, padding, accumulate: false, scratch };
+            let unfolded = Unfolded::new(window, in_channels, out_channels);
+            let mut tiles = Winograd::<f64, f64>::new(padding, in_channels, out_channels);
+            tiles.prepare(&weights);
             let (x, g) = (random(&mut rng, xe), random(&mut rng, ye));
 
             let (mut a, mut b) = (Tensor::zeros(ye), Tensor::zeros(ye));
             unfolded.forward(&weights, &x, &mut a);
-            tiles.apply(&x, &mut b);
+            tiles.forward(&weights, &x, &mut b);
             prop_assert!(same(&a.data, &b.data));
 
             let mut a = random(&mut rng, xe);
             let mut b = a.clone();
             unfolded.input_gradient(&weights, &g, &mut a, accumulate);
-            Correlation { turned: true, padding: 2 - padding, accumulate, ..tiles }.apply(&g, &mut b);
+            tiles.input_gradient(&weights, &g, &mut b, accumulate);
             prop_assert!(same(&a.data, &b.data));
 
             let (mut a, mut b) = (vec![0.0; weights.len()], vec![0.0; weights.len()]);
             unfolded.weight_gradient((&x.data, xe), (&g.data, ye), &mut a);
-            weight_gradient(padding, (&x.data, xe), (&g.data, ye), scratch, &mut b);
+            tiles.weight_gradient((&x.data, xe), (&g.data, ye), &mut b);
             prop_assert!(same(&a, &b));
         }
     }
