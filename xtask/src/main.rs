@@ -5,6 +5,7 @@ mod bench_train;
 mod cells;
 mod faults;
 mod regress;
+mod study;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -31,6 +32,8 @@ enum Command {
     Faults,
     /// Random networks on every engine: exact equality of all tensors, logits and cycles
     Regress(regress::Args),
+    /// A table of training runs, which can be stopped and started again at any time
+    Study(study::Args),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Command::Cells(args) => cells::run(&args),
         Command::Faults => faults::run(),
         Command::Regress(args) => regress::run(args),
+        Command::Study(args) => study::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
