@@ -32,7 +32,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 pub(crate) struct Args {
     /// The study, such as bench/studies/cifar10.toml
     study: PathBuf,
-    /// Only rows whose label contains this
+    /// Only rows whose label starts so
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
     /// Folder of the data set, or `glyphs`
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args) -> crate::Result {
     }
     let bench =
         Bench { study: &study, output: &output, data: [images.digest(), test.digest()], images, test };
-    let wanted = |row: &&Row| args.only.as_ref().is_none_or(|text| row.label.contains(text.as_str()));
+    let wanted = |row: &&Row| args.only.as_ref().is_none_or(|text| row.label.starts_with(text.as_str()));
     if !study.rows.iter().any(|row| wanted(&row)) {
         let labels: Vec<&str> = study.rows.iter().map(|row| row.label.as_str()).collect();
         return Err(format!("no row is called so; there are: {}", labels.join("; ")).into());
