@@ -1,6 +1,7 @@
 //! Named commands for long checks and benchmarks: `cargo xtask COMMAND`.
 
 mod bench_array;
+mod bench_neurons;
 mod bench_train;
 mod cells;
 mod faults;
@@ -24,6 +25,8 @@ struct Arguments {
 enum Command {
     /// Speed of the emitted array in Verilator against hand-written Verilog, same run and same drive
     BenchArray(bench_array::Args),
+    /// What random back-propagation and parallel neurons save, beside the paper's ratios
+    BenchNeurons(bench_neurons::Args),
     /// Images a second in training, beside PyTorch
     BenchTrain(bench_train::Args),
     /// ECP5 cells of the array a processing element, held to its limits
@@ -39,6 +42,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::BenchArray(args) => bench_array::run(&args),
+        Command::BenchNeurons(args) => bench_neurons::run(&args),
         Command::BenchTrain(args) => bench_train::run(&args),
         Command::Cells(args) => cells::run(&args),
         Command::Faults => faults::run(),
