@@ -2,7 +2,7 @@
 
 use empf_ir::{Input, Network, NeuronVersion, Op};
 use empf_trainer::presets::{Target, preset};
-use empf_trainer::{Extents, Frames, Learning, Model, Sgd, SgdConfig, Tensor};
+use empf_trainer::{Extents, Frames, Learning, Model, Sgd, SgdConfig, Steps, Tensor};
 use std::time::Instant;
 
 const SIDE: usize = 32;
@@ -119,7 +119,7 @@ impl<'a> Runner<'a> {
         let frames = Frames::Static(&self.images);
         let learning = match self.contender.work {
             Work::Online => Some(Learning::Online),
-            Work::RandomBp => Some(Learning::RandomStep(self.seconds.len() % self.time_steps)),
+            Work::RandomBp => Some(Learning::Random(Steps::of([self.seconds.len() % self.time_steps]))),
             Work::Inference => None,
         };
         let start = Instant::now();

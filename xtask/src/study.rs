@@ -190,13 +190,13 @@ struct Watch {
 }
 
 impl Progress for Watch {
-    fn batch(&mut self, report: &BatchReport) -> ControlFlow<()> {
+    fn batch(&mut self, report: &BatchReport) -> empf_trainer::Result<ControlFlow<()>> {
         self.bar.batch(report)
     }
 
-    fn epoch(&mut self, report: &EpochReport) {
+    fn epoch(&mut self, report: &EpochReport, model: &Model<f32>) -> empf_trainer::Result<()> {
         self.pace.images += report.images;
         self.pace.seconds += report.seconds;
-        self.bar.epoch(report);
+        self.bar.epoch(report, model)
     }
 }

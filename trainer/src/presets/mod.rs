@@ -61,12 +61,14 @@ pub fn settings(name: &str) -> TrainConfig {
         warmup_epochs: 0,
         sgd: SgdConfig { momentum: 0.9, nesterov: true, weight_decay: 5e-4 },
         rule: Rule::RandomBp,
+        random_steps: 1,
         augment: Augment { shift: 4, flip: true, cutout: 8 },
         label_smoothing: 0.0,
         mixup: 0.0,
         seed: 1,
         layer_wide: false,
         act_bits: None,
+        ema: None,
     };
     match name {
         "tiny" => TrainConfig {
