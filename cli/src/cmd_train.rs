@@ -1,6 +1,6 @@
 //! `empf train`: online training of a network.
 
-use crate::data::{load, standardised};
+use crate::data::load;
 use crate::error::{Error, Result};
 use crate::output::{percent, print};
 use clap::builder::PossibleValuesParser;
@@ -90,8 +90,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         return Err(Error::file(&args.output, message));
     }
     let Split { train: images, test, .. } = load(&args.data)?;
-    let input = standardised(&images);
-    let target = Target { input, classes: images.classes, time_steps: args.time_steps, width: args.width };
+    let target = Target::of(&images, args.time_steps, args.width);
     let network = preset(&args.network, &target)?;
     store::create_dir(&args.output)?;
     let config = args.config();

@@ -1,6 +1,7 @@
 //! The state of a run in one file, from which it goes on exactly.
 
 use crate::Model;
+use crate::average::Average;
 use crate::error::{Error, Result};
 use crate::optimizer::Sgd;
 use crate::train::TrainConfig;
@@ -37,6 +38,24 @@ pub(crate) struct Position {
     pub(crate) seen: usize,
 }
 
+/// What changes from batch to batch.
+pub(crate) struct State<'a> {
+    pub(crate) model: &'a mut Model<f32>,
+    pub(crate) sgd: &'a mut Sgd<f32>,
+    pub(crate) average: Option<&'a mut Average>,
+}
+
+impl State<'_> {
+    /// What the optimizer and the average keep, by name.
+    fn followers(&mut self) -> Vec<(String, &mut Vec<f32>)> {
+        let names: Vec<String> =
+            self.model.params().iter().map(|(name, _)| format!("{name}.velocity")).collect();
+        let velocities = names.into_iter().zip(&mut self.sgd.velocity);
+        let averages = self.average.iter_mut().flat_map(|average| average.states.iter_mut().enumerate());
+        velocities.chain(averages.map(|(i, state)| (format!("average.{i}"), state))).collect()
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Header {
     version: u32,
@@ -46,26 +65,24 @@ struct Header {
 }
 
 /// Writes the state to `path`, whole or not at all.
-pub(crate) fn save(
-    path: &Path,
-    identity: &Identity,
-    position: Position,
-    model: &Model<f32>,
-    sgd: &Sgd<f32>,
-) -> Result<()> {
+pub(crate) fn save(path: &Path, identity: &Identity, position: Position, mut state: State<'_>) -> Result<()> {
     let broken = |e: &dyn std::fmt::Display| Error::Checkpoint { path: path.into(), message: e.to_string() };
     let bytes = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
-    let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> =
-        model.tensors().into_iter().map(|(name, shape, values)| (name, shape, bytes(&values))).collect();
-    for ((name, _), velocity) in model.params().iter().zip(&sgd.velocity) {
-        tensors.push((format!("{name}.velocity"), vec![velocity.len()], bytes(velocity)));
+    let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = state
+        .model
+        .tensors()
+        .into_iter()
+        .map(|(name, shape, values)| (name, shape, bytes(&values)))
+        .collect();
+    for (name, values) in state.followers() {
+        tensors.push((name, vec![values.len()], bytes(values)));
     }
     let mut views = Vec::with_capacity(tensors.len());
     for (name, shape, bytes) in &tensors {
         let view = TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(|e| broken(&e))?;
         views.push((name, view));
     }
-    let codes = model.codes();
+    let codes = state.model.codes();
     let header = Header { version: VERSION, identity: identity.clone(), position, codes };
     let header = serde_json::to_string(&header).map_err(|e| broken(&e))?;
     let metadata = HashMap::from([(HEADER.to_string(), header)]);
@@ -73,13 +90,8 @@ pub(crate) fn save(
     Ok(store::write(path, &file)?)
 }
 
-/// Puts `model` and `sgd` where the checkpoint at `path` left off.
-pub(crate) fn load(
-    path: &Path,
-    identity: &Identity,
-    model: &mut Model<f32>,
-    sgd: &mut Sgd<f32>,
-) -> Result<Position> {
+/// Puts `state` where the checkpoint at `path` left off.
+pub(crate) fn load(path: &Path, identity: &Identity, mut state: State<'_>) -> Result<Position> {
     let wrong = |message: String| Error::Checkpoint { path: path.into(), message };
     let damaged = |e: &dyn std::fmt::Display| wrong(format!("is damaged ({e}); delete it to start over"));
     let bytes = store::read(path)?;
@@ -115,18 +127,18 @@ pub(crate) fn load(
         Ok((view.shape().to_vec(), values))
     };
     if let Some(codes) = &header.codes {
-        model.set_codes(codes)?;
+        state.model.set_codes(codes)?;
     }
-    for (name, _, _) in model.tensors() {
+    for (name, _, _) in state.model.tensors() {
         let (shape, values) = read(&name)?;
-        model.set(&name, &shape, &values.iter().map(|x| f64::from(*x)).collect::<Vec<f64>>())?;
+        state.model.set(&name, &shape, &values.iter().map(|x| f64::from(*x)).collect::<Vec<f64>>())?;
     }
-    for ((name, _), velocity) in model.params().iter().zip(&mut sgd.velocity) {
-        let (_, values) = read(&format!("{name}.velocity"))?;
-        if values.len() != velocity.len() {
-            return Err(damaged(&format!("tensor `{name}.velocity` has {} elements", values.len())));
+    for (name, values) in state.followers() {
+        let (_, read) = read(&name)?;
+        if read.len() != values.len() {
+            return Err(damaged(&format!("tensor `{name}` has {} elements", read.len())));
         }
-        velocity.copy_from_slice(&values);
+        *values = read;
     }
     Ok(header.position)
 }

@@ -6,6 +6,7 @@
 //! Results do not depend on the number of cores: sums over a batch are cut into parts of fixed size, and
 //! the parts are added in order.
 
+mod average;
 pub mod batch_norm;
 mod checkpoint;
 mod codes;
@@ -18,6 +19,7 @@ pub mod integer;
 mod layer;
 pub mod lif;
 pub mod linear;
+pub mod log;
 mod loss;
 mod matmul;
 pub mod membrane;
@@ -37,7 +39,7 @@ pub mod train;
 
 pub use error::{Error, Result};
 pub use float::Float;
-pub use model::{Frames, Learning, Model, Outcome};
+pub use model::{Frames, Learning, Model, Outcome, Steps};
 pub use optimizer::{Sgd, SgdConfig};
 pub use param::Param;
 pub use progress::Bar;

@@ -1,5 +1,7 @@
 //! A progress bar for terminals.
 
+use crate::Model;
+use crate::error::Result;
 use crate::train::{BatchReport, EpochReport, Progress};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::ops::ControlFlow;
@@ -27,7 +29,7 @@ impl Bar {
 }
 
 impl Progress for Bar {
-    fn batch(&mut self, report: &BatchReport) -> ControlFlow<()> {
+    fn batch(&mut self, report: &BatchReport) -> Result<ControlFlow<()>> {
         let start = *self.start.get_or_insert_with(Instant::now);
         let seconds = start.elapsed().as_secs_f64();
         // The first batch starts the clock, its images are not counted.
@@ -42,10 +44,10 @@ impl Progress for Bar {
             report.loss,
             100.0 * report.accuracy
         ));
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     }
 
-    fn epoch(&mut self, report: &EpochReport) {
+    fn epoch(&mut self, report: &EpochReport, _: &Model<f32>) -> Result<()> {
         let test =
             report.test.as_ref().map_or(String::new(), |t| format!("  test {:.2} %", 100.0 * t.accuracy()));
         let line = format!(
@@ -66,5 +68,6 @@ impl Progress for Bar {
         {
             bar.finish_and_clear();
         }
+        Ok(())
     }
 }

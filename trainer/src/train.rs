@@ -1,17 +1,17 @@
 //! A training run.
 
-use crate::checkpoint::{self, Identity, Position};
+use crate::average::Average;
+use crate::checkpoint::{self, Identity, Position, State};
 use crate::data::{Augment, Batches, Dataset, Purpose, describe, stream};
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, answer, evaluate};
 use crate::optimizer::{Sgd, SgdConfig};
 use crate::schedule::Schedule;
 use crate::targets::{mix, smoothed};
-use crate::{Frames, Learning, Model, Outcome, Tensor};
+use crate::{Frames, Learning, Model, Outcome, Steps, Tensor};
 use empf_ir::Network;
 use empf_ir::arch::ACT_BITS;
-use rand::Rng;
-use rand::seq::SliceRandom;
+use rand::seq::{SliceRandom, index};
 use rand_distr::{Beta, Distribution};
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
@@ -24,7 +24,7 @@ use std::time::Instant;
 pub enum Rule {
     /// Every time-step passes back.
     Online,
-    /// One random time-step of each batch passes back.
+    /// Some random time-steps of each batch pass back.
     RandomBp,
     /// Back through time.
     ThroughTime,
@@ -46,6 +46,9 @@ pub struct TrainConfig {
     pub sgd: SgdConfig,
     /// Online, random back-propagation, through time.
     pub rule: Rule,
+    /// k: time-steps of a batch that pass back in random back-propagation, 1..=T, all different.
+    #[serde(default = "one")]
+    pub random_steps: usize,
     /// Random changes to the images.
     pub augment: Augment,
     /// Share of a target that is spread over all classes, 0 for none.
@@ -61,10 +64,18 @@ pub struct TrainConfig {
     pub layer_wide: bool,
     /// A: spikes and means are rounded to this many bits in training, 2..=8; `None`: they are not.
     pub act_bits: Option<u32>,
+    /// Share of its past that a running average of the weights keeps at each batch, 0 to below 1. The average is
+    /// what is judged and what is the result; `None`: the weights themselves.
+    #[serde(default)]
+    pub ema: Option<f64>,
+}
+
+fn one() -> usize {
+    1
 }
 
 impl TrainConfig {
-    fn validate(&self) -> Result<()> {
+    fn validate(&self, time_steps: usize) -> Result<()> {
         let positive = [
             ("epochs", self.epochs as f64),
             ("batch size", self.batch_size as f64),
@@ -82,7 +93,12 @@ impl TrainConfig {
         if !(self.mixup.is_finite() && self.mixup >= 0.0) {
             return Err(Error::Setting { setting: "mixup", message: format!("is {}, below 0", self.mixup) });
         }
+        if !(1..=time_steps).contains(&self.random_steps) {
+            let message = format!("is {}, not in 1..={time_steps}", self.random_steps);
+            return Err(Error::Setting { setting: "number of random steps", message });
+        }
         let shares = [
+            ("decay of the average", self.ema.unwrap_or_default()),
             ("momentum", self.sgd.momentum),
             ("weight decay", self.sgd.weight_decay),
             ("label smoothing", self.label_smoothing),
@@ -116,6 +132,10 @@ pub struct BatchReport {
     pub batch: usize,
     /// Of the epoch.
     pub batches: usize,
+    /// Batches of the run that are done, this one included.
+    pub step: usize,
+    /// Learning rate of this batch.
+    pub rate: f64,
     /// In this batch.
     pub images: usize,
     /// Mean loss of the epoch so far.
@@ -131,6 +151,8 @@ pub struct EpochReport {
     pub epoch: usize,
     /// Of the run.
     pub epochs: usize,
+    /// Batches of the run that are done.
+    pub step: usize,
     /// Mean loss.
     pub loss: f64,
     /// Share of correct answers in training, 0..=1.
@@ -143,21 +165,39 @@ pub struct EpochReport {
     pub test: Option<Evaluation>,
 }
 
-/// Watches a run.
+/// Where a process takes up a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    /// Epochs whose report has been given, and that are not repeated.
+    pub epochs: usize,
+    /// Batches of the run that are done, and that are not repeated.
+    pub step: usize,
+}
+
+/// Watches a run. What is kept of a report before the checkpoint of its place is written may be repeated by a
+/// process that goes on; [`Progress::start`] says from where.
 pub trait Progress {
+    /// Before the first batch.
+    fn start(&mut self, _: Start) -> Result<()> {
+        Ok(())
+    }
+
     /// After each batch; `Break` ends the run with a checkpoint and [`Error::Stopped`].
-    fn batch(&mut self, report: &BatchReport) -> ControlFlow<()>;
-    /// After each epoch.
-    fn epoch(&mut self, report: &EpochReport);
+    fn batch(&mut self, report: &BatchReport) -> Result<ControlFlow<()>>;
+
+    /// After each epoch, with what would be the result if the run ended here.
+    fn epoch(&mut self, report: &EpochReport, model: &Model<f32>) -> Result<()>;
 }
 
 /// Nobody watches.
 impl Progress for () {
-    fn batch(&mut self, _: &BatchReport) -> ControlFlow<()> {
-        ControlFlow::Continue(())
+    fn batch(&mut self, _: &BatchReport) -> Result<ControlFlow<()>> {
+        Ok(ControlFlow::Continue(()))
     }
 
-    fn epoch(&mut self, _: &EpochReport) {}
+    fn epoch(&mut self, _: &EpochReport, _: &Model<f32>) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// What a run works on.
@@ -179,9 +219,11 @@ pub struct Task<'a> {
 /// same weights bit for bit, on any number of cores and however often it was interrupted.
 pub fn train(task: Task<'_>, progress: &mut dyn Progress) -> Result<Model<f32>> {
     let mut run = Run::start(task)?;
+    progress.start(Start { epochs: run.position.epoch, step: run.step() })?;
     while run.position.epoch < task.config.epochs {
         run.epoch(progress)?;
     }
+    run.swap_average();
     Ok(run.model)
 }
 
@@ -190,13 +232,14 @@ struct Run<'a> {
     identity: Identity,
     model: Model<f32>,
     sgd: Sgd<f32>,
+    average: Option<Average>,
     position: Position,
 }
 
 impl<'a> Run<'a> {
     fn start(task: Task<'a>) -> Result<Self> {
         let Task { network, train, config, .. } = task;
-        config.validate()?;
+        config.validate(network.time_steps)?;
         let takes = describe(network.input.frames, network.input.shape(), network.classes);
         let has = train.describe();
         if takes != has || train.is_empty() {
@@ -216,17 +259,36 @@ impl<'a> Run<'a> {
             model.round_to(bits)?;
         }
         let mut sgd = Sgd::new(&model, config.sgd);
+        let mut average = config.ema.map(|decay| Average::new(&mut model, decay));
         let position = match task.checkpoint {
             Some(plan) if plan.path.exists() => {
-                checkpoint::load(&plan.path, &identity, &mut model, &mut sgd)?
+                let state = State { model: &mut model, sgd: &mut sgd, average: average.as_mut() };
+                checkpoint::load(&plan.path, &identity, state)?
             }
             _ => Position::default(),
         };
-        Ok(Run { task, identity, model, sgd, position })
+        Ok(Run { task, identity, model, sgd, average, position })
+    }
+
+    /// Batches of an epoch.
+    fn batches(&self) -> usize {
+        self.task.train.len().div_ceil(self.task.config.batch_size)
+    }
+
+    /// Batches of the run that are done.
+    fn step(&self) -> usize {
+        self.position.epoch * self.batches() + self.position.batch
+    }
+
+    /// Exchanges the weights and their average, where there is one.
+    fn swap_average(&mut self) {
+        if let Some(average) = &mut self.average {
+            average.swap(&mut self.model);
+        }
     }
 
     fn epoch(&mut self, progress: &mut dyn Progress) -> Result<()> {
-        let Task { train, test, config, .. } = self.task;
+        let Task { train, config, .. } = self.task;
         let epoch = self.position.epoch;
         let batches = Batches::shuffled(train, config.batch_size, config.seed, epoch, config.augment);
         let schedule = Schedule {
@@ -238,21 +300,23 @@ impl<'a> Run<'a> {
         let mut x = vec![];
         while self.position.batch < batches.count() {
             let labels = batches.fill(self.position.batch, &self.task.network.input, &mut x);
-            let rate = schedule.at(epoch * batches.count() + self.position.batch);
+            let rate = schedule.at(self.step());
             self.batch(&mut x, &labels, rate)?;
-            let report = BatchReport {
+            let batch = self.position.batch;
+            self.position.batch += 1;
+            let flow = progress.batch(&BatchReport {
                 epoch,
                 epochs: config.epochs,
-                batch: self.position.batch,
+                batch,
                 batches: batches.count(),
+                step: self.step(),
+                rate,
                 images: labels.len(),
                 loss: self.position.loss / self.position.seen as f64,
                 accuracy: self.position.correct as f64 / self.position.seen as f64,
-            };
-            self.position.batch += 1;
-            let flow = progress.batch(&report);
-            let due =
-                self.task.checkpoint.is_some_and(|c| self.position.batch.is_multiple_of(c.every.max(1)));
+            })?;
+            let due = self.position.batch == batches.count()
+                || self.task.checkpoint.is_some_and(|c| self.position.batch.is_multiple_of(c.every.max(1)));
             if due || flow.is_break() {
                 self.save()?;
             }
@@ -260,20 +324,23 @@ impl<'a> Run<'a> {
                 return Err(Error::Stopped { epoch, batch: self.position.batch });
             }
         }
-        let Position { loss, correct, seen, .. } = self.position;
         let seconds = start.elapsed().as_secs_f64();
+        self.report(progress, seconds, self.position.seen - seen_before)?;
         self.position = Position { epoch: epoch + 1, ..Position::default() };
-        self.save()?;
+        self.save()
+    }
+
+    /// Judges the epoch that is done and reports it.
+    fn report(&mut self, progress: &mut dyn Progress, seconds: f64, images: usize) -> Result<()> {
+        let Task { test, config, .. } = self.task;
+        let (Position { epoch, loss, correct, seen, .. }, step) = (self.position, self.step());
+        self.swap_average();
         let test = test.map(|data| evaluate(&mut self.model, data, config.batch_size)).transpose()?;
-        progress.epoch(&EpochReport {
-            epoch,
-            epochs: config.epochs,
-            loss: loss / seen as f64,
-            accuracy: correct as f64 / seen as f64,
-            seconds,
-            images: seen - seen_before,
-            test,
-        });
+        let (loss, accuracy) = (loss / seen as f64, correct as f64 / seen as f64);
+        let epochs = config.epochs;
+        let report = EpochReport { epoch, epochs, step, loss, accuracy, seconds, images, test };
+        progress.epoch(&report, &self.model)?;
+        self.swap_average();
         Ok(())
     }
 
@@ -285,7 +352,8 @@ impl<'a> Run<'a> {
             Rule::ThroughTime => Learning::ThroughTime,
             Rule::RandomBp => {
                 let mut rng = stream(self.task.config.seed, Purpose::Step, epoch, batch);
-                Learning::RandomStep(rng.random_range(0..self.task.network.time_steps))
+                let (steps, k) = (self.task.network.time_steps, self.task.config.random_steps);
+                Learning::Random(Steps::of(index::sample(&mut rng, steps, k)))
             }
         };
         // The first half of a run finds its weights undisturbed; then formats follow the weights once an epoch.
@@ -302,6 +370,10 @@ impl<'a> Run<'a> {
             return Err(self.diverged().unwrap_or(Error::Diverged { epoch, batch, layer: "loss".into() }));
         }
         self.sgd.step(&mut self.model, rate);
+        let step = self.step();
+        if let Some(average) = &mut self.average {
+            average.update(&mut self.model, step);
+        }
         self.position.loss += outcome.loss * labels.len() as f64;
         self.position.correct += correct(&outcome, labels);
         self.position.seen += labels.len();
@@ -327,12 +399,16 @@ impl<'a> Run<'a> {
     }
 
     /// Writes the checkpoint, but never one that could not be gone on from.
-    fn save(&self) -> Result<()> {
+    fn save(&mut self) -> Result<()> {
         if let Some(error) = self.diverged() {
             return Err(error);
         }
         match self.task.checkpoint {
-            Some(plan) => checkpoint::save(&plan.path, &self.identity, self.position, &self.model, &self.sgd),
+            Some(plan) => {
+                let average = self.average.as_mut();
+                let state = State { model: &mut self.model, sgd: &mut self.sgd, average };
+                checkpoint::save(&plan.path, &self.identity, self.position, state)
+            }
             None => Ok(()),
         }
     }

@@ -7,7 +7,7 @@
 use empf_ir::{INPUT, Input, Network, NeuronVersion, Node, Op, Tensors, WeightKind};
 use empf_trainer::conv::{Conv, Window};
 use empf_trainer::seca::{Attention, Seca};
-use empf_trainer::{Extents, Frames, Learning, Model, Tensor};
+use empf_trainer::{Extents, Frames, Learning, Model, Steps, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
 
@@ -152,7 +152,8 @@ fn parallel_neurons_over_time() {
     for frames in [1, 3] {
         let network = network(3, frames, two_layers(III, III));
         check(&network, false, Learning::Online);
-        check(&network, false, Learning::RandomStep(1));
+        check(&network, false, Learning::Random(Steps::of([1])));
+        check(&network, false, Learning::Random(Steps::of([2, 0])));
         check(&network, false, Learning::ThroughTime);
     }
 }

@@ -2,12 +2,12 @@
 #![cfg(unix)]
 
 use empf_ir::{Input, Network};
-use empf_trainer::SgdConfig;
 use empf_trainer::data::{Augment, Dataset};
 use empf_trainer::presets::{Target, preset};
 use empf_trainer::train::{
     BatchReport, CheckpointPlan, EpochReport, Progress, Rule, Task, TrainConfig, train,
 };
+use empf_trainer::{Model, Result, SgdConfig};
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
 use std::io::{BufRead, BufReader, Write};
@@ -38,12 +38,14 @@ fn run(plan: Option<&CheckpointPlan>, progress: &mut dyn Progress) -> Network {
         warmup_epochs: 1,
         sgd: SgdConfig { momentum: 0.9, nesterov: true, weight_decay: 5e-4 },
         rule: Rule::RandomBp,
+        random_steps: 1,
         augment: Augment { shift: 1, flip: true, cutout: 3 },
         label_smoothing: 0.1,
         mixup: 0.5,
         seed: 5,
         layer_wide: false,
         act_bits: None,
+        ema: None,
     };
     let (network, data) = (preset("tiny", &target).unwrap(), data());
     let task = Task { network: &network, train: &data, test: None, config: &config, checkpoint: plan };
@@ -54,7 +56,7 @@ fn run(plan: Option<&CheckpointPlan>, progress: &mut dyn Progress) -> Network {
 struct Wait(usize);
 
 impl Progress for Wait {
-    fn batch(&mut self, _: &BatchReport) -> ControlFlow<()> {
+    fn batch(&mut self, _: &BatchReport) -> Result<ControlFlow<()>> {
         self.0 -= 1;
         if self.0 == 0 {
             println!("{WAITING}");
@@ -63,10 +65,12 @@ impl Progress for Wait {
                 std::thread::park();
             }
         }
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     }
 
-    fn epoch(&mut self, _: &EpochReport) {}
+    fn epoch(&mut self, _: &EpochReport, _: &Model<f32>) -> Result<()> {
+        Ok(())
+    }
 }
 
 fn checkpoint(folder: &Path) -> PathBuf {

@@ -99,6 +99,30 @@ fn versions_of_the_blocks() {
 }
 
 #[test]
+fn versions_of_the_small_network() {
+    use NeuronVersion::{I, II, III};
+    for (name, versions, attention, shortcuts) in [
+        ("vgg-small", [I, III, I, III, I], 0, 0),
+        ("vgg-small-vanilla", [I; 5], 0, 0),
+        ("vgg-small-parallel", [III; 5], 0, 0),
+        ("vgg-small-membrane", [II; 5], 0, 0),
+        ("vgg-small-seca1", [II; 5], 5, 0),
+        ("vgg-small-seca2", [II; 5], 5, 2),
+    ] {
+        let network = network(name, [3, 32], 10, 1.0);
+        let neurons = network.nodes.iter().filter_map(|n| match n.op {
+            Op::Neuron { version, .. } => Some(version),
+            _ => None,
+        });
+        assert_eq!(neurons.collect::<Vec<_>>(), versions, "{name}");
+        let count = |wanted: fn(&Op) -> bool| network.nodes.iter().filter(|n| wanted(&n.op)).count();
+        assert_eq!(count(|op| matches!(op, Op::Seca { .. })), attention, "{name}");
+        assert_eq!(count(|op| *op == Op::Add), shortcuts, "{name}");
+        assert_eq!(memory(name, [3, 32], 10), memory("vgg-small", [3, 32], 10), "{name}");
+    }
+}
+
+#[test]
 fn every_preset_passes_gradients_to_all_its_parameters() {
     for name in PRESETS {
         let network = network(name, [2, 32], 3, 0.1);
@@ -111,7 +135,7 @@ fn every_preset_passes_gradients_to_all_its_parameters() {
         for (parameter, param) in model.params() {
             assert!(param.grad.iter().all(|g| g.is_finite()), "{name}: {parameter}");
             // With beta = 0, gain and offset of a membrane normalisation have no effect yet.
-            let idle = name.contains("seca") || name == "vgg-snn";
+            let idle = ["seca", "membrane", "vgg-snn"].iter().any(|part| name.contains(part));
             let idle = idle && parameter.starts_with("neuron") && !parameter.ends_with("theta");
             assert!(idle || param.grad.iter().any(|g| *g != 0.0), "{name}: {parameter}");
         }

@@ -7,7 +7,7 @@ use empf_trainer::presets::{Target, preset};
 use empf_trainer::train::{
     BatchReport, CheckpointPlan, EpochReport, Progress, Rule, Task, TrainConfig, train,
 };
-use empf_trainer::{Error, Frames, Model, SgdConfig, Tensor};
+use empf_trainer::{Error, Frames, Model, Result, SgdConfig, Tensor};
 use std::ops::ControlFlow;
 
 fn config(rule: Rule) -> TrainConfig {
@@ -18,12 +18,14 @@ fn config(rule: Rule) -> TrainConfig {
         warmup_epochs: 1,
         sgd: SgdConfig { momentum: 0.9, nesterov: true, weight_decay: 5e-4 },
         rule,
+        random_steps: 1,
         augment: Augment { shift: 2, flip: true, cutout: 0 },
         label_smoothing: 0.0,
         mixup: 0.0,
         seed: 5,
         layer_wide: false,
         act_bits: None,
+        ema: None,
     }
 }
 
@@ -45,20 +47,33 @@ struct Interrupt {
 }
 
 impl Progress for Interrupt {
-    fn batch(&mut self, _: &BatchReport) -> ControlFlow<()> {
+    fn batch(&mut self, _: &BatchReport) -> Result<ControlFlow<()>> {
         self.done += 1;
-        if self.done.is_multiple_of(self.every) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        let stop = self.done.is_multiple_of(self.every);
+        Ok(if stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     }
 
-    fn epoch(&mut self, _: &EpochReport) {}
+    fn epoch(&mut self, _: &EpochReport, _: &Model<f32>) -> Result<()> {
+        Ok(())
+    }
 }
 
 #[test]
 fn an_interrupted_run_ends_with_the_same_bits() {
     let (data, network) = (data(), network("tiny", 10));
-    for (rule, act_bits) in [(Rule::Online, None), (Rule::RandomBp, None), (Rule::RandomBp, Some(3))] {
+    let runs =
+        [(Rule::Online, None, None), (Rule::RandomBp, None, Some(0.9)), (Rule::RandomBp, Some(3), Some(0.5))];
+    for (rule, act_bits, ema) in runs {
         let augment = Augment { cutout: 5, ..config(rule).augment };
-        let config = TrainConfig { act_bits, augment, label_smoothing: 0.1, mixup: 0.4, ..config(rule) };
+        let config = TrainConfig {
+            random_steps: 2,
+            act_bits,
+            ema,
+            augment,
+            label_smoothing: 0.1,
+            mixup: 0.4,
+            ..config(rule)
+        };
         let task = Task { network: &network, train: &data, test: None, config: &config, checkpoint: None };
         let whole = train(task, &mut ()).unwrap().to_network();
         for every in [1, 3, 4] {
@@ -140,6 +155,13 @@ fn impossible_settings_are_refused() {
     };
     assert!(message(&TrainConfig { rate: f64::NAN, ..good.clone() }, &data).contains("learning rate"));
     assert!(message(&TrainConfig { batch_size: 0, ..good.clone() }, &data).contains("batch size"));
+    assert!(message(&TrainConfig { ema: Some(1.0), ..good.clone() }, &data).contains("average"));
+    for random_steps in [0, 4] {
+        assert!(
+            message(&TrainConfig { random_steps, ..good.clone() }, &data).contains("random steps: is"),
+            "{random_steps} of 3"
+        );
+    }
     assert!(message(&TrainConfig { mixup: -1.0, ..good.clone() }, &data).contains("mixup"));
     assert!(
         message(&TrainConfig { label_smoothing: 1.0, ..good.clone() }, &data).contains("label smoothing")

@@ -10,7 +10,7 @@ use empf_trainer::conv::{Conv, Window};
 use empf_trainer::membrane::{MembraneStep, Reparameterized, Statistics, reparameterize};
 use empf_trainer::neuron::{Current, CurrentGradient, Neuron, Potential};
 use empf_trainer::seca::{Attention, Seca};
-use empf_trainer::{Extents, Float, Frames, Learning, Model, Param, Tensor};
+use empf_trainer::{Extents, Float, Frames, Learning, Model, Param, Steps, Tensor};
 use safetensors::{Dtype, SafeTensors};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -395,7 +395,7 @@ fn net<F: Float>(file: &Vectors) -> Results {
     let labels: Vec<usize> = file.values("in.label").iter().map(|l| *l as usize).collect();
     let learning = match file.text("mode") {
         "online" => Learning::Online,
-        "random_bp" => Learning::RandomStep(file.number("random_step")),
+        "random_bp" => Learning::Random(Steps::of([file.number("random_step")])),
         "stbp" => Learning::ThroughTime,
         other => panic!("mode {other}"),
     };

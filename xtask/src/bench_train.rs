@@ -1,7 +1,7 @@
 //! Images a second in training, beside PyTorch and the machine's own limit.
 
 use empf_ir::{INPUT, Input, Network, NeuronVersion, Node, Op, Tensors, WeightKind};
-use empf_trainer::{Extents, Frames, Learning, Model, Sgd, SgdConfig, Tensor};
+use empf_trainer::{Extents, Frames, Learning, Model, Sgd, SgdConfig, Steps, Tensor};
 use gemm::Parallelism;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ pub(crate) struct Args {
 
 /// Runs all contenders interleaved and prints the median of each, and its share of the limit.
 pub(crate) fn run(args: &Args) -> crate::Result {
-    let rules = [("online", Learning::Online), ("random-bp", Learning::RandomStep(0))];
+    let rules = [("online", Learning::Online), ("random-bp", Learning::Random(Steps::of([0])))];
     let modes: &[&str] = if args.python.is_some() { &["nchw", "channels_last", "bf16"] } else { &[] };
     let mut contenders: Vec<(String, Vec<f64>)> =
         rules.iter().map(|(rule, _)| (format!("empf {rule}, f32"), vec![])).collect();

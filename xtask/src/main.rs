@@ -1,10 +1,12 @@
 //! Named commands for long checks and benchmarks: `cargo xtask COMMAND`.
 
 mod bench_array;
+mod bench_neurons;
 mod bench_train;
 mod cells;
 mod faults;
 mod regress;
+mod study;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -23,6 +25,8 @@ struct Arguments {
 enum Command {
     /// Speed of the emitted array in Verilator against hand-written Verilog, same run and same drive
     BenchArray(bench_array::Args),
+    /// What random back-propagation and parallel neurons save, beside the paper's ratios
+    BenchNeurons(bench_neurons::Args),
     /// Images a second in training, beside PyTorch
     BenchTrain(bench_train::Args),
     /// ECP5 cells of the array a processing element, held to its limits
@@ -31,15 +35,19 @@ enum Command {
     Faults,
     /// Random networks on every engine: exact equality of all tensors, logits and cycles
     Regress(regress::Args),
+    /// A table of training runs, which can be stopped and started again at any time
+    Study(study::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::BenchArray(args) => bench_array::run(&args),
+        Command::BenchNeurons(args) => bench_neurons::run(&args),
         Command::BenchTrain(args) => bench_train::run(&args),
         Command::Cells(args) => cells::run(&args),
         Command::Faults => faults::run(),
         Command::Regress(args) => regress::run(args),
+        Command::Study(args) => study::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -47,16 +47,46 @@ impl<'a, F> Frames<'a, F> {
 pub enum Learning {
     /// Every time-step passes back by itself; memory does not grow with T.
     Online,
-    /// One time-step (counted from 0) passes back, the others only go forward.
-    RandomStep(usize),
+    /// Some time-steps pass back, the others only go forward.
+    Random(Steps),
     /// Back through time; memory grows with T. The yardstick for the other two.
     ThroughTime,
+}
+
+/// Some of the time-steps of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Steps {
+    /// Bit t is step t; a network has at most 63.
+    bits: u64,
+}
+
+impl Steps {
+    /// Steps by number, counted from 0; numbers from 64 on are no time-steps of any network.
+    pub fn of(steps: impl IntoIterator<Item = usize>) -> Self {
+        let bit = |t: usize| u32::try_from(t).ok().and_then(|t| 1u64.checked_shl(t)).unwrap_or(1 << 63);
+        Steps { bits: steps.into_iter().fold(0, |bits, t| bits | bit(t)) }
+    }
+
+    /// Whether step `t` is one of them.
+    pub fn contain(self, t: usize) -> bool {
+        t < 64 && self.bits >> t & 1 == 1
+    }
+
+    /// How many they are.
+    pub fn count(self) -> usize {
+        self.bits.count_ones() as usize
+    }
+
+    /// The last of them.
+    fn last(self) -> Option<usize> {
+        self.bits.checked_ilog2().map(|t| t as usize)
+    }
 }
 
 /// What a training batch gives besides gradients.
 #[derive(Clone, Debug)]
 pub struct Outcome<F> {
-    /// Cross entropy: mean over the time-steps, or that of the chosen one.
+    /// Cross entropy: mean over the time-steps, or over the chosen ones.
     pub loss: f64,
     /// Logits of each time-step, `[images, classes]` each.
     pub logits: Vec<Tensor<F>>,
@@ -200,7 +230,7 @@ impl<F: Float> Model<F> {
     }
 
     /// Forward and backward over all time-steps. Gradients are left in the parameters.
-    /// The loss is the mean over time-steps, or with [`Learning::RandomStep`] that of the chosen one.
+    /// The loss is the mean over time-steps, or with [`Learning::Random`] over the chosen ones.
     pub fn train_batch(
         &mut self,
         frames: Frames<'_, F>,
@@ -227,10 +257,10 @@ impl<F: Float> Model<F> {
             let rows = targets.len() as f64 / self.graph.classes as f64;
             return Err(Error::Batch(format!("{rows} labels for {images} images")));
         }
-        if let Learning::RandomStep(t) = learning
-            && t >= steps
+        if let Learning::Random(chosen) = learning
+            && chosen.last().is_none_or(|t| t >= steps)
         {
-            return Err(Error::Batch(format!("time-step {t} was chosen of {steps}")));
+            return Err(Error::Batch(format!("{chosen:?} are no choice of {steps} time-steps")));
         }
         self.params_mut().for_each(Param::clear_grad);
         self.begin(if learning == Learning::ThroughTime { steps } else { 1 });
@@ -241,8 +271,8 @@ impl<F: Float> Model<F> {
             outcome.logits.push(self.logits(at).clone());
             let weight = match learning {
                 Learning::Online => 1.0 / steps as f64,
-                Learning::RandomStep(chosen) if chosen == t => 1.0,
-                Learning::RandomStep(_) | Learning::ThroughTime => continue,
+                Learning::Random(chosen) if chosen.contain(t) => 1.0 / chosen.count() as f64,
+                Learning::Random(_) | Learning::ThroughTime => continue,
             };
             outcome.loss += self.seed_gradient(at, targets, weight);
             self.backward_step(at, t, frames.at(t), false, learning);
@@ -257,13 +287,39 @@ impl<F: Float> Model<F> {
         Ok(outcome)
     }
 
+    /// Every parameter and running statistic, each in its layer's order.
+    pub(crate) fn for_each_state(&mut self, mut act: impl FnMut(&mut Vec<F>)) {
+        for layer in &mut self.layers {
+            layer.params_mut().into_iter().for_each(|(_, param)| act(&mut param.value));
+            if let Some(running) = layer.running_mut() {
+                act(&mut running.mean);
+                act(&mut running.var);
+            }
+        }
+    }
+
+    /// Result of node number `node` at the last time-step that went forward.
+    pub(crate) fn output(&self, node: usize) -> &Tensor<F> {
+        &self.tape[0][node].output
+    }
+
     /// Logits summed over the time-steps, with the running statistics: `[images, classes]`.
     pub fn evaluate(&mut self, frames: Frames<'_, F>) -> Result<Tensor<F>> {
+        self.evaluate_watched(frames, |_, _| ())
+    }
+
+    /// As [`Model::evaluate`]; calls `watch` with the model and the step's number after every time-step.
+    pub(crate) fn evaluate_watched(
+        &mut self,
+        frames: Frames<'_, F>,
+        mut watch: impl FnMut(&Self, usize),
+    ) -> Result<Tensor<F>> {
         self.check(frames)?;
         self.begin(1);
         let mut sum = Tensor::default();
         for t in 0..self.graph.time_steps {
             self.forward_step(0, t, frames.at(t), Pass::Evaluate);
+            watch(self, t);
             let logits = self.logits(0);
             if t == 0 {
                 sum = logits.clone();

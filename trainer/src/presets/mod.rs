@@ -8,22 +8,30 @@ mod vgg;
 pub use memory::ParameterMemory;
 
 use crate::SgdConfig;
-use crate::data::Augment;
+use crate::data::{Augment, Dataset};
 use crate::error::{Error, Result};
 use crate::train::{Rule, TrainConfig};
 use builder::Builder;
 use empf_ir::{Input, Network, NeuronVersion};
 use resnet::{Block, Depth};
+use vgg::Small;
 
 /// Names that [`preset`] knows.
 ///
-/// `tiny`, `vgg-small`: for tests and for hours of a desktop. The paper's networks: `resnet18` and `resnet34`
+/// `tiny`, `vgg-small`: for tests and for hours of a desktop; the latter mixes versions I and III, and with the
+/// suffixes `-vanilla`, `-parallel`, `-membrane`, `-seca1` and `-seca2` it has version I, III, II, and II with
+/// channel attention. The paper's networks: `resnet18` and `resnet34`
 /// of blocks whose inner neuron is parallel (Fig. 3b), and with the suffixes `-vanilla` (3a), `-parallel` (every
 /// neuron), `-seca1` and `-seca2` (3c, 3d, membrane normalisation); `vgg13`, and with attention `vgg13-seca1`;
 /// `vgg-snn`. With the suffix `-lif` LIF neurons and float weights, for comparison.
-pub const PRESETS: [&str; 18] = [
+pub const PRESETS: [&str; 23] = [
     "tiny",
     "vgg-small",
+    "vgg-small-vanilla",
+    "vgg-small-parallel",
+    "vgg-small-membrane",
+    "vgg-small-seca1",
+    "vgg-small-seca2",
     "vgg-small-lif",
     "vgg13",
     "vgg13-seca1",
@@ -53,12 +61,14 @@ pub fn settings(name: &str) -> TrainConfig {
         warmup_epochs: 0,
         sgd: SgdConfig { momentum: 0.9, nesterov: true, weight_decay: 5e-4 },
         rule: Rule::RandomBp,
+        random_steps: 1,
         augment: Augment { shift: 4, flip: true, cutout: 8 },
         label_smoothing: 0.0,
         mixup: 0.0,
         seed: 1,
         layer_wide: false,
         act_bits: None,
+        ema: None,
     };
     match name {
         "tiny" => TrainConfig {
@@ -67,7 +77,7 @@ pub fn settings(name: &str) -> TrainConfig {
             augment: Augment { shift: 2, ..Augment::default() },
             ..config
         },
-        "vgg-small" | "vgg-small-lif" => TrainConfig {
+        name if name.starts_with("vgg-small") => TrainConfig {
             epochs: 10,
             rate: 0.2,
             augment: Augment { flip: true, ..Augment::default() },
@@ -80,7 +90,7 @@ pub fn settings(name: &str) -> TrainConfig {
 }
 
 /// What a network is built for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Target {
     /// What enters.
     pub input: Input,
@@ -92,6 +102,24 @@ pub struct Target {
     pub width: f64,
 }
 
+impl Target {
+    /// For images like those of `data`, whose values have about mean 0 and variance 1 on it.
+    pub fn of(data: &Dataset, time_steps: usize, width: f64) -> Self {
+        let count = data.pixels.len().max(1) as f64;
+        let mean = data.pixels.iter().map(|p| f64::from(*p)).sum::<f64>() / count;
+        let variance = data.pixels.iter().map(|p| (f64::from(*p) - mean).powi(2)).sum::<f64>() / count;
+        let input = Input {
+            channels: data.channels,
+            height: data.height,
+            width: data.width,
+            frames: data.frames,
+            zero_point: mean.round() as u8,
+            scale: (1.0 / variance.sqrt().max(1.0)) as f32,
+        };
+        Target { input, classes: data.classes, time_steps, width }
+    }
+}
+
 /// The graph called `name`, without tensors. An input too small for its poolings is refused.
 pub fn preset(name: &str, target: &Target) -> Result<Network> {
     use NeuronVersion::{I, II};
@@ -101,12 +129,14 @@ pub fn preset(name: &str, target: &Target) -> Result<Network> {
             message: format!("is {}, not a positive factor", target.width),
         });
     }
+    let small = |variant: &str| variant.strip_prefix("small").and_then(Small::named);
     let mut b = Builder::new(target);
     let (base, variant) = name.split_once('-').unwrap_or((name, ""));
     match (base, variant) {
         ("tiny", "") => vgg::tiny(&mut b),
-        ("vgg", "small") => vgg::small(&mut b),
-        ("vgg", "small-lif") => vgg::small_lif(&mut b),
+        ("vgg", variant) if small(variant).is_some() => {
+            vgg::small(&mut b, small(variant).unwrap_or(Small::Mixed));
+        }
         ("vgg", "snn") => vgg::snn(&mut b),
         ("vgg13", "") => vgg::vgg13(&mut b, I, false),
         ("vgg13", "seca1") => vgg::vgg13(&mut b, II, true),
