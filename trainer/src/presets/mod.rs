@@ -53,7 +53,7 @@ pub fn settings(name: &str) -> TrainConfig {
         warmup_epochs: 0,
         sgd: SgdConfig { momentum: 0.9, nesterov: true, weight_decay: 5e-4 },
         rule: Rule::RandomBp,
-        augment: Augment { shift: 4, flip: true, cutout: 8 },
+        augment: Augment { shift: 4, flip: true, cutout: 8, ..Augment::default() },
         label_smoothing: 0.0,
         mixup: 0.0,
         seed: 1,
