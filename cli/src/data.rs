@@ -2,8 +2,9 @@
 
 use crate::error::Result;
 use clap::ValueEnum;
-use empf_ir::Input;
-use empf_trainer::data::{Dataset, Split};
+use empf_ir::{Input, QuantInput};
+use empf_trainer::data::events::Cut;
+use empf_trainer::data::{Dataset, Reading, Split};
 
 /// Seed of the generated data set: every verb sees the same one.
 const GLYPHS_SEED: u64 = 1;
@@ -17,31 +18,62 @@ pub(crate) enum SplitName {
     Train,
 }
 
-/// The generated set, or the data set of a folder.
-pub(crate) fn load(source: &str) -> Result<Split> {
-    Ok(Split::load(source, GLYPHS_SEED)?)
+/// How recordings of events are cut into frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EventCut {
+    /// Frames of equally many events
+    Count,
+    /// Frames of equal duration
+    Time,
 }
 
-/// One part of the generated set, or of the data set of a folder.
-pub(crate) fn part(source: &str, name: SplitName) -> Result<Dataset> {
-    let Split { train, test } = load(source)?;
+impl From<EventCut> for Cut {
+    fn from(cut: EventCut) -> Self {
+        match cut {
+            EventCut::Count => Cut::Count,
+            EventCut::Time => Cut::Time,
+        }
+    }
+}
+
+/// The generated set, or the data set of a folder or archive; events become `frames` frames of `size` (rows and
+/// columns), or of the usual size.
+pub(crate) fn load(
+    source: &str,
+    frames: usize,
+    size: Option<(usize, usize)>,
+    events: EventCut,
+) -> Result<Split> {
+    Ok(Split::load(source, &Reading { seed: GLYPHS_SEED, frames, cut: events.into(), size })?)
+}
+
+/// One part of a data set, whose events become what `input` says.
+pub(crate) fn part(source: &str, name: SplitName, input: &QuantInput, events: EventCut) -> Result<Dataset> {
+    let Split { train, test } = load(source, input.frames, Some((input.height, input.width)), events)?;
     Ok(match name {
         SplitName::Test => test,
         SplitName::Train => train,
     })
 }
 
-/// An input whose values have about mean 0 and variance 1 on `data`.
+/// An input whose values have about variance 1 on `data`, and mean 0 too, but where no event happened the value
+/// of events is 0.
 pub(crate) fn standardised(data: &Dataset) -> Input {
-    let count = data.pixels.len().max(1) as f64;
-    let mean = data.pixels.iter().map(|p| f64::from(*p)).sum::<f64>() / count;
-    let variance = data.pixels.iter().map(|p| (f64::from(*p) - mean).powi(2)).sum::<f64>() / count;
+    let mut counts = [0u64; 256];
+    data.pixels.iter().for_each(|code| counts[usize::from(*code)] += 1);
+    let mean_of = |value: &dyn Fn(f64) -> f64| {
+        let sum: f64 =
+            counts.iter().enumerate().map(|(code, count)| *count as f64 * value(code as f64)).sum();
+        sum / data.pixels.len().max(1) as f64
+    };
+    let centre = if data.frames > 1 { 0.0 } else { mean_of(&|code| code) };
+    let variance = mean_of(&|code| (code - centre).powi(2));
     Input {
         channels: data.channels,
         height: data.height,
         width: data.width,
-        frames: 1,
-        zero_point: mean.round() as u8,
+        frames: data.frames,
+        zero_point: centre.round() as u8,
         scale: (1.0 / variance.sqrt().max(1.0)) as f32,
     }
 }

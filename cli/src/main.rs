@@ -2,6 +2,7 @@
 
 mod activity;
 mod arch_args;
+mod augment_args;
 mod build;
 mod cmd_check;
 mod cmd_compile;
