@@ -3,6 +3,7 @@
 mod bad_input;
 mod check;
 mod command;
+mod data;
 mod events;
 mod format;
 mod help;
