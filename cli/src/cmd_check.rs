@@ -2,7 +2,7 @@
 
 use crate::activity;
 use crate::build::Build;
-use crate::data::SplitName;
+use crate::data::{EventCut, SplitName};
 use crate::engines::{EngineName, cores, engine, in_parallel, verilated};
 use crate::error::{Error, Result};
 use crate::output::{grouped, percent, print};
@@ -46,6 +46,9 @@ pub(crate) struct Args {
     /// Part of the data set
     #[arg(long, value_enum, default_value = "test")]
     split: SplitName,
+    /// Cut events into frames of equally many (count) or of equal duration (time), as in training
+    #[arg(long, value_enum, default_value = "count", hide_possible_values = true, value_name = "count|time")]
+    events: EventCut,
     /// The first N samples
     #[arg(long, default_value_t = 16, value_name = "N")]
     samples: usize,
@@ -54,7 +57,7 @@ pub(crate) struct Args {
 /// Runs all engines and prints the closing table.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let build = Build::load(&args.build)?;
-    let samples = Samples::load(&args.data, args.split, &build.quant.input, Some(args.samples))?;
+    let samples = Samples::load(&args.data, args.split, args.events, &build.quant.input, Some(args.samples))?;
     let accelerator = verilated(&build, false)?;
     let checked = check(&build, &samples, &accelerator)?;
     let float = activity::during("Float network", || classify(&build.network, samples.frames()))?;

@@ -2,7 +2,7 @@
 
 use crate::arch_args::ArchArgs;
 use crate::build::{self, Build};
-use crate::data::SplitName;
+use crate::data::{EventCut, SplitName};
 use crate::error::Result;
 use crate::folder;
 use crate::output::{grouped, percent, print};
@@ -34,6 +34,9 @@ pub(crate) struct Args {
     /// .npz file of inputs
     #[arg(long, default_value = "glyphs", value_name = "glyphs|DIR|FILE")]
     data: String,
+    /// Cut events into frames of equally many (count) or of equal duration (time), as in training
+    #[arg(long, value_enum, default_value = "count", hide_possible_values = true, value_name = "count|time")]
+    events: EventCut,
     /// The first N training images, or samples of the file
     #[arg(long, default_value_t = 64, value_name = "N")]
     samples: usize,
@@ -82,7 +85,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn calibration_images(args: &Args, network: &Network) -> Result<Samples> {
     let Input { channels, height, width, frames, .. } = network.input;
     let input = QuantInput { channels, height, width, frames };
-    Samples::load(&args.data, SplitName::Train, &input, Some(args.samples))
+    Samples::load(&args.data, SplitName::Train, args.events, &input, Some(args.samples))
 }
 
 /// Runs the passes up to `last` under a spinner; dumps go into `dump`.

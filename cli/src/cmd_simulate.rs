@@ -2,7 +2,7 @@
 
 use crate::activity;
 use crate::build::Build;
-use crate::data::SplitName;
+use crate::data::{EventCut, SplitName};
 use crate::engines::{EngineName, cores, engine, in_parallel, verilated};
 use crate::error::{Error, Result};
 use crate::output::{grouped, percent, print};
@@ -38,6 +38,9 @@ pub(crate) struct Args {
     /// Part of the data set
     #[arg(long, value_enum, default_value = "test")]
     split: SplitName,
+    /// Cut events into frames of equally many (count) or of equal duration (time), as in training
+    #[arg(long, value_enum, default_value = "count", hide_possible_values = true, value_name = "count|time")]
+    events: EventCut,
     /// Only the first N samples [default: all]
     #[arg(long, value_name = "N")]
     samples: Option<usize>,
@@ -60,7 +63,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     check_options(args)?;
     let build = Build::load(&args.build)?;
-    let samples = Samples::load(&args.input, args.split, &build.quant.input, args.samples)?;
+    let samples = Samples::load(&args.input, args.split, args.events, &build.quant.input, args.samples)?;
     let traces = match &args.trace {
         None => simulate(args, &build, &samples, None)?,
         Some(file) => with_waves(file, |waves| simulate(args, &build, &samples, Some(waves)))?,

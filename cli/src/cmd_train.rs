@@ -1,6 +1,6 @@
 //! `empf train`: online training of a network.
 
-use crate::data::load;
+use crate::augment_args::AugmentArgs;
 use crate::error::{Error, Result};
 use crate::output::{percent, print};
 use clap::builder::PossibleValuesParser;
@@ -29,7 +29,8 @@ const CHECKPOINT: &str = "checkpoint.safetensors";
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// `glyphs`, which is generated, or a folder with an MNIST-like set (idx), CIFAR-10 or -100 (.bin), the UCI
-    /// digits (csv) or Tiny ImageNet; .gz and .xz are read in place
+    /// digits (csv), Tiny ImageNet, or events (N-MNIST, N-CARS, AEDAT) in a folder for each class; .gz, .xz, .tar
+    /// and .zip are read in place
     #[arg(long, default_value = "glyphs", value_name = "glyphs|DIR")]
     data: String,
     /// tiny, vgg-small, resnet18, resnet34, vgg13, vgg-snn or a variant of theirs
@@ -59,6 +60,8 @@ pub(crate) struct Args {
     /// Round spikes to this many bits, 2 to 8, so that the network learns with them [default: not at all]
     #[arg(long, value_name = "A")]
     act_bits: Option<u32>,
+    #[command(flatten)]
+    augment: AugmentArgs,
     /// Go on from the checkpoint in the run's folder
     #[arg(long)]
     resume: bool,
@@ -75,6 +78,7 @@ impl Args {
         config.rate = self.rate.unwrap_or(config.rate);
         config.seed = self.seed.unwrap_or(config.seed);
         config.act_bits = self.act_bits;
+        self.augment.apply(&mut config);
         if self.online {
             config.rule = Rule::Online;
         }
@@ -89,7 +93,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let message = "holds a checkpoint of an earlier run; add --resume to go on, or choose another output";
         return Err(Error::file(&args.output, message));
     }
-    let Split { train: images, test, .. } = load(&args.data)?;
+    let Split { train: images, test, .. } = args.augment.load(&args.data, args.time_steps)?;
     let target = Target::of(&images, args.time_steps, args.width);
     let network = preset(&args.network, &target)?;
     store::create_dir(&args.output)?;

@@ -2,7 +2,9 @@
 
 use crate::error::Result;
 use clap::ValueEnum;
-use empf_trainer::data::{Dataset, Split};
+use empf_ir::QuantInput;
+use empf_trainer::data::events::Cut;
+use empf_trainer::data::{Dataset, Reading, Split};
 
 /// Seed of the generated data set: every verb sees the same one.
 const GLYPHS_SEED: u64 = 1;
@@ -16,14 +18,38 @@ pub(crate) enum SplitName {
     Train,
 }
 
-/// The generated set, or the data set of a folder.
-pub(crate) fn load(source: &str) -> Result<Split> {
-    Ok(Split::load(source, GLYPHS_SEED)?)
+/// How recordings of events are cut into frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EventCut {
+    /// Frames of equally many events
+    Count,
+    /// Frames of equal duration
+    Time,
 }
 
-/// One part of the generated set, or of the data set of a folder.
-pub(crate) fn part(source: &str, name: SplitName) -> Result<Dataset> {
-    let Split { train, test } = load(source)?;
+impl From<EventCut> for Cut {
+    fn from(cut: EventCut) -> Self {
+        match cut {
+            EventCut::Count => Cut::Count,
+            EventCut::Time => Cut::Time,
+        }
+    }
+}
+
+/// The generated set, or the data set of a folder or archive; events become `frames` frames of `size` (rows and
+/// columns), or of the usual size.
+pub(crate) fn load(
+    source: &str,
+    frames: usize,
+    size: Option<(usize, usize)>,
+    events: EventCut,
+) -> Result<Split> {
+    Ok(Split::load(source, &Reading { seed: GLYPHS_SEED, frames, cut: events.into(), size })?)
+}
+
+/// One part of a data set, whose events become what `input` says.
+pub(crate) fn part(source: &str, name: SplitName, input: &QuantInput, events: EventCut) -> Result<Dataset> {
+    let Split { train, test } = load(source, input.frames, Some((input.height, input.width)), events)?;
     Ok(match name {
         SplitName::Test => test,
         SplitName::Train => train,

@@ -31,6 +31,13 @@ pub(crate) enum Error {
         /// What is wrong with it and what to do.
         message: String,
     },
+    /// A file that does not come.
+    #[error("{url}: {message}")]
+    Fetch {
+        url: String,
+        /// Why, and what to do.
+        message: String,
+    },
     /// An option whose value cannot be used.
     #[error("--{option}: {message}")]
     Option {

@@ -2,9 +2,12 @@
 
 mod activity;
 mod arch_args;
+mod augment_args;
 mod build;
+mod catalogue;
 mod cmd_check;
 mod cmd_compile;
+mod cmd_data;
 mod cmd_demo;
 mod cmd_emit;
 mod cmd_inspect;
@@ -13,6 +16,7 @@ mod cmd_train;
 mod data;
 mod engines;
 mod error;
+mod fetch;
 mod folder;
 mod output;
 mod report;
@@ -48,6 +52,7 @@ enum Command {
     Inspect(cmd_inspect::Args),
     Emit(cmd_emit::Args),
     Demo(cmd_demo::Args),
+    Data(cmd_data::Args),
 }
 
 /// Runs a verb.
@@ -60,6 +65,7 @@ fn dispatch(command: Command) -> error::Result<()> {
         Command::Inspect(args) => cmd_inspect::run(&args),
         Command::Emit(args) => cmd_emit::run(&args),
         Command::Demo(args) => cmd_demo::run(&args),
+        Command::Data(args) => cmd_data::run(&args),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What enters a network, with classes where they are known.
 
-use crate::data::{self, SplitName};
+use crate::data::{self, EventCut, SplitName};
 use crate::error::{Error, Result};
 use empf_ir::QuantInput;
 use empf_sim::interleaved;
@@ -17,17 +17,20 @@ pub(crate) struct Samples {
 }
 
 impl Samples {
-    /// The first `count` samples, or all, of a `.npy` or `.npz` file or of a data set's split.
+    /// The first `count` samples, or all, of a `.npy` or `.npz` file or of a data set's split; events are cut
+    /// into the frames that the network takes.
     pub(crate) fn load(
         source: &str,
         split: SplitName,
+        events: EventCut,
         input: &QuantInput,
         count: Option<usize>,
     ) -> Result<Self> {
         let is_numpy = Path::new(source).extension().is_some_and(|e| e == "npy" || e == "npz");
         let mut samples = match is_numpy {
             true => Samples { inputs: read_inputs(Path::new(source), input)? },
-            false => Samples::of(&data::part(source, split)?, input).map_err(|e| Error::file(source, e))?,
+            false => Samples::of(&data::part(source, split, input, events)?, input)
+                .map_err(|e| Error::file(source, e))?,
         };
         if let Some(count) = count {
             check_count(count, samples.len())?;
@@ -39,12 +42,15 @@ impl Samples {
 
     /// All images of a data set; what does not fit otherwise.
     fn of(data: &Dataset, input: &QuantInput) -> std::result::Result<Self, String> {
-        let Dataset { channels, height, width, .. } = *data;
-        if input.frames != 1 || (channels, height, width) != (input.channels, input.height, input.width) {
-            let frames =
-                if input.frames == 1 { String::new() } else { format!("{} frames of ", input.frames) };
-            let takes = format!("{frames}{}", input.shape());
-            return Err(format!("holds images of {channels}x{height}x{width}, the network takes {takes}"));
+        let Dataset { frames, channels, height, width, .. } = *data;
+        if (frames, channels, height, width) != (input.frames, input.channels, input.height, input.width) {
+            let describe =
+                |frames: usize| if frames == 1 { String::new() } else { format!("{frames} frames of ") };
+            let (holds, takes) = (describe(frames), describe(input.frames));
+            let shape = input.shape();
+            return Err(format!(
+                "holds images of {holds}{channels}x{height}x{width}, the network takes {takes}{shape}"
+            ));
         }
         let labels = data.labels.iter().map(|label| usize::from(*label)).collect();
         let frames = static_batch(data).map_err(|e| e.to_string())?.to_owned();

@@ -297,11 +297,10 @@ impl<'a> Run<'a> {
             total: config.epochs * batches.count(),
         };
         let (start, seen_before) = (Instant::now(), self.position.seen);
-        let mut x = vec![];
-        while self.position.batch < batches.count() {
-            let labels = batches.fill(self.position.batch, &self.task.network.input, &mut x);
+        let input = &self.task.network.input;
+        batches.in_background(self.position.batch, input, |x, labels| {
             let rate = schedule.at(self.step());
-            self.batch(&mut x, &labels, rate)?;
+            self.batch(x, labels, rate)?;
             let batch = self.position.batch;
             self.position.batch += 1;
             let flow = progress.batch(&BatchReport {
@@ -323,7 +322,8 @@ impl<'a> Run<'a> {
             if flow.is_break() {
                 return Err(Error::Stopped { epoch, batch: self.position.batch });
             }
-        }
+            Ok(())
+        })?;
         let seconds = start.elapsed().as_secs_f64();
         self.report(progress, seconds, self.position.seen - seen_before)?;
         self.position = Position { epoch: epoch + 1, ..Position::default() };

@@ -39,7 +39,7 @@ fn run(plan: Option<&CheckpointPlan>, progress: &mut dyn Progress) -> Network {
         sgd: SgdConfig { momentum: 0.9, nesterov: true, weight_decay: 5e-4 },
         rule: Rule::RandomBp,
         random_steps: 1,
-        augment: Augment { shift: 1, flip: true, cutout: 3 },
+        augment: Augment { shift: 1, flip: true, cutout: 3, ..Augment::default() },
         label_smoothing: 0.1,
         mixup: 0.5,
         seed: 5,

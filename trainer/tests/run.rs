@@ -1,7 +1,7 @@
 //! Whole training runs: interruption, divergence, storage.
 
 use empf_ir::{Input, Network};
-use empf_trainer::data::{Augment, Dataset, Split};
+use empf_trainer::data::{Augment, Dataset, glyphs};
 use empf_trainer::evaluate::evaluate;
 use empf_trainer::presets::{Target, preset};
 use empf_trainer::train::{
@@ -19,7 +19,7 @@ fn config(rule: Rule) -> TrainConfig {
         sgd: SgdConfig { momentum: 0.9, nesterov: true, weight_decay: 5e-4 },
         rule,
         random_steps: 1,
-        augment: Augment { shift: 2, flip: true, cutout: 0 },
+        augment: Augment { shift: 2, flip: true, ..Augment::default() },
         label_smoothing: 0.0,
         mixup: 0.0,
         seed: 5,
@@ -30,7 +30,7 @@ fn config(rule: Rule) -> TrainConfig {
 }
 
 fn data() -> Dataset {
-    let mut data = Split::load("glyphs", 1).unwrap().train;
+    let mut data = glyphs(1).train;
     data.truncate(90);
     data
 }

@@ -7,7 +7,8 @@ mod table;
 
 use empf_compiler::{Compilation, Pass};
 use empf_ir::{ArchConfig, Network, QuantNetwork, store};
-use empf_trainer::data::{Dataset, Split};
+use empf_trainer::data::events::Cut;
+use empf_trainer::data::{Dataset, Reading, Split};
 use empf_trainer::evaluate::{Evaluation, evaluate};
 use empf_trainer::integer::{IntegerModel, static_batch};
 use empf_trainer::presets::{Target, preset};
@@ -47,7 +48,8 @@ pub(crate) fn run(args: &Args) -> crate::Result {
     let study = Study::load(&args.study)?;
     let name = args.study.file_stem().unwrap_or_default();
     let output = args.output.clone().unwrap_or_else(|| Path::new("runs").join(name));
-    let Split { train: mut images, mut test } = Split::load(&args.data, GLYPHS_SEED)?;
+    let reading = Reading { seed: GLYPHS_SEED, frames: study.time_steps, cut: Cut::Count, size: None };
+    let Split { train: mut images, mut test } = Split::load(&args.data, &reading)?;
     for data in [&mut images, &mut test] {
         data.truncate(study.limit.unwrap_or(usize::MAX));
     }

@@ -3,6 +3,8 @@
 mod bad_input;
 mod check;
 mod command;
+mod data;
+mod events;
 mod format;
 mod help;
 mod inspect;

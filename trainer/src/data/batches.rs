@@ -1,12 +1,17 @@
 //! Batches in the order that seed and epoch decide.
 
-use super::augment::Change;
+use super::augment::{Change, Picture};
 use super::{Augment, Dataset};
 use crate::{Extents, Float, Tensor};
 use empf_ir::Input;
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg64;
 use std::ops::Range;
+use std::sync::mpsc::{channel, sync_channel};
+use std::thread;
+
+/// Batches that wait to be used.
+const AHEAD: usize = 2;
 
 /// What a random stream is for; streams of one seed are independent of each other.
 #[derive(Clone, Copy)]
@@ -20,7 +25,12 @@ pub(crate) enum Purpose {
 /// The random stream of one purpose at a place of a run. It depends on nothing else, so a run that was
 /// interrupted goes on exactly where it was.
 pub(crate) fn stream(seed: u64, purpose: Purpose, epoch: usize, batch: usize) -> Pcg64 {
-    let place = (epoch as u128) << 64 | (batch as u128) << 8 | purpose as u128;
+    stream_of(seed, purpose, epoch, batch, 0)
+}
+
+/// The random stream of one image of a batch.
+fn stream_of(seed: u64, purpose: Purpose, epoch: usize, batch: usize, image: usize) -> Pcg64 {
+    let place = (image as u128) << 100 | (epoch as u128) << 64 | (batch as u128) << 8 | purpose as u128;
     Pcg64::new(u128::from(seed) << 64 | 0x5eed, place)
 }
 
@@ -68,27 +78,63 @@ impl<'a> Batches<'a> {
             F::of(f64::from(i32::from(code) - i32::from(input.zero_point)) * f64::from(input.scale))
         };
         let values: Vec<F> = (0..=255).map(code_value).collect();
-        let mut rng = self.augment.map(|(seed, epoch, a)| (stream(seed, Purpose::Augment, epoch, batch), a));
+        let mut picture = Picture::new(channels, height, width, input.zero_point);
         let size = extents.image();
         for (i, image) in images.iter().enumerate() {
-            let change =
-                rng.as_mut().map_or_else(Change::default, |(rng, augment)| augment.draw(rng, height, width));
+            let changes = self.changes(batch, i);
             for (x, pixels) in x.iter_mut().zip(self.data.image(*image).chunks_exact(size)) {
-                for (position, out) in x.data[i * size..][..size].chunks_exact_mut(channels).enumerate() {
-                    let source = change.source(position / width, position % width, height, width);
-                    for (channel, out) in out.iter_mut().enumerate() {
-                        let at = source.map(|at| channel * height * width + at);
-                        *out = values[usize::from(at.map_or(input.zero_point, |at| pixels[at]))];
-                    }
+                picture.load(pixels);
+                changes.iter().for_each(|change| picture.apply(change));
+                let out = x.data[i * size..][..size].chunks_exact_mut(channels);
+                for (position, out) in out.enumerate() {
+                    let codes = picture.codes[position..].iter().step_by(height * width);
+                    out.iter_mut().zip(codes).for_each(|(out, code)| *out = values[usize::from(*code)]);
                 }
             }
         }
         images.iter().map(|i| usize::from(self.data.labels[*i])).collect()
     }
+
+    /// What changes image `image` of a batch.
+    fn changes(&self, batch: usize, image: usize) -> Vec<Change> {
+        let Some((seed, epoch, augment)) = self.augment else { return vec![] };
+        let mut rng = stream_of(seed, Purpose::Augment, epoch, batch, image);
+        augment.draw(&mut rng, self.data.height, self.data.width)
+    }
+
+    /// Shows `take` the batches from number `first` on, in their order, and ends with its first error. A thread
+    /// fills the next ones meanwhile; what they hold does not depend on it.
+    pub fn in_background<F: Float, E>(
+        &self,
+        first: usize,
+        input: &Input,
+        mut take: impl FnMut(&mut [Tensor<F>], &[usize]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (filled, ready) = sync_channel(AHEAD);
+        let (done, free) = channel();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                for batch in first..self.count() {
+                    let mut x: Vec<Tensor<F>> = free.try_recv().unwrap_or_default();
+                    let labels = self.fill(batch, input, &mut x);
+                    if filled.send((x, labels)).is_err() {
+                        return;
+                    }
+                }
+            });
+            for (mut x, labels) in ready {
+                take(&mut x, &labels)?;
+                // Where the last batch is filled already, nobody needs the memory any more.
+                let _ = done.send(x);
+            }
+            Ok(())
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Policy;
     use super::*;
 
     fn data() -> Dataset {
@@ -121,7 +167,7 @@ mod tests {
         assert_eq!(x[1].data, [4.0, 5.0, 6.0, 7.0, 16.0, 17.0, 18.0, 19.0]);
         let flipped = |epoch| {
             let mut x: Vec<Tensor<f32>> = vec![];
-            let augment = Augment { shift: 0, flip: true, cutout: 0 };
+            let augment = Augment { flip: true, ..Augment::default() };
             Batches::shuffled(&data, 2, 7, epoch, augment).fill(0, &input, &mut x);
             x.iter().map(|frame| frame.data[0] > frame.data[1]).collect::<Vec<_>>()
         };
@@ -134,7 +180,8 @@ mod tests {
     fn an_epoch_sees_every_image_once_in_its_own_order() {
         let data = data();
         let labels = |epoch| {
-            let batches = Batches::shuffled(&data, 2, 3, epoch, Augment { shift: 1, flip: true, cutout: 0 });
+            let batches =
+                Batches::shuffled(&data, 2, 3, epoch, Augment { shift: 1, flip: true, ..Augment::default() });
             let mut x: Vec<Tensor<f32>> = vec![];
             (0..batches.count()).flat_map(|b| batches.fill(b, &input(), &mut x)).collect::<Vec<_>>()
         };
@@ -145,5 +192,53 @@ mod tests {
         assert_eq!(sorted(labels(0)), [0, 1, 2, 3, 4]);
         assert!((1..6).any(|epoch| labels(epoch) != labels(0)));
         assert_eq!(labels(1), labels(1));
+    }
+
+    fn all() -> Augment {
+        Augment { shift: 1, flip: true, cutout: 1, policy: Some(Policy::Cifar10), events: true }
+    }
+
+    /// A batch filled alone is what it is in the middle of a run.
+    #[test]
+    fn a_thread_changes_nothing() {
+        let data = data();
+        for (first, size) in [(0, 2), (1, 2), (3, 2), (0, 1), (4, 1)] {
+            let batches = Batches::shuffled(&data, size, 3, 1, all());
+            let mut next = first;
+            let take = |x: &mut [Tensor<f32>], labels: &[usize]| {
+                let mut alone = vec![];
+                assert_eq!(batches.fill::<f32>(next, &input(), &mut alone), labels);
+                assert!(alone.iter().zip(&*x).all(|(alone, x)| alone.data == x.data));
+                x[0].data.fill(9.0);
+                next += 1;
+                Ok::<(), ()>(())
+            };
+            batches.in_background(first, &input(), take).unwrap();
+            assert_eq!(next, batches.count().max(first));
+        }
+    }
+
+    #[test]
+    fn an_error_ends_the_thread() {
+        let data = data();
+        let batches = Batches::in_order(&data, 1);
+        let mut seen = 0;
+        let result = batches.in_background(0, &input(), |_: &mut [Tensor<f32>], labels| {
+            seen += 1;
+            if labels == [1] { Err("enough") } else { Ok(()) }
+        });
+        assert_eq!((result, seen), (Err("enough"), 2));
+    }
+
+    #[test]
+    fn every_image_has_changes_of_its_own() {
+        let data = data();
+        let augment = Augment { shift: 50, ..Augment::default() };
+        let of = |epoch, batch, image| Batches::shuffled(&data, 2, 3, epoch, augment).changes(batch, image);
+        let places = [(0, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1), (1, 0, 0), (1, 0, 1), (1, 1, 0)];
+        let mut drawn: Vec<String> = places.iter().map(|(e, b, i)| format!("{:?}", of(*e, *b, *i))).collect();
+        drawn.sort();
+        drawn.dedup();
+        assert_eq!(drawn.len(), places.len());
     }
 }

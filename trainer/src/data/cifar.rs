@@ -1,9 +1,9 @@
-//! The binary versions of CIFAR-10 and CIFAR-100, plain or packed.
+//! The binary versions of CIFAR-10 and CIFAR-100, plain, packed or in the published archive.
 
-use super::unpack::{names, read, unpacked_name};
+use super::files::decode;
 use super::{Dataset, Split};
 use crate::error::{Error, Result};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const SIDE: usize = 32;
 const CHANNELS: usize = 3;
@@ -16,60 +16,82 @@ type Labels = &'static [u8];
 const CIFAR10: Labels = &[10];
 const CIFAR100: Labels = &[20, 100];
 
-/// Whether `name` is a training file of either version.
-pub(super) fn is_training_file(name: &str) -> bool {
-    let name = unpacked_name(name);
-    (name.starts_with("data_batch") || name.starts_with("train")) && name.ends_with(".bin")
+/// Whether `path` is that of a file of either version.
+pub(super) fn is_file(path: &str) -> bool {
+    kind(path).is_some()
 }
 
-/// Reads `data_batch*.bin` and `test_batch.bin` (CIFAR-10), or `train*.bin` and `test.bin` (CIFAR-100), from
-/// `folder`. Several training files are read one after the other.
-pub fn load(folder: &Path) -> Result<Split> {
-    let names = names(folder)?;
-    let files = |wanted: &dyn Fn(&str) -> bool| -> Vec<PathBuf> {
-        names.iter().filter(|name| wanted(unpacked_name(name))).map(|name| folder.join(name)).collect()
-    };
-    let batches = files(&|name| name.starts_with("data_batch") && name.ends_with(".bin"));
-    let (train, test_name, labels) = if batches.is_empty() {
-        (files(&|name| name.starts_with("train") && name.ends_with(".bin")), "test.bin", CIFAR100)
-    } else {
-        (batches, "test_batch.bin", CIFAR10)
-    };
-    let test = files(&|name| name == test_name);
-    for (files, name) in [(&train, "data_batch_1.bin or train.bin"), (&test, test_name)] {
-        if files.is_empty() {
-            return Err(Error::data(folder, format!("has no file {name}, plain or packed as .gz or .xz")));
-        }
+/// Whether a file is for training, and its labels.
+fn kind(path: &str) -> Option<(bool, Labels)> {
+    let name = path.rsplit('/').next()?.strip_suffix(".bin")?;
+    match name {
+        "test_batch" => Some((false, CIFAR10)),
+        "test" => Some((false, CIFAR100)),
+        name if name.starts_with("data_batch") => Some((true, CIFAR10)),
+        name if name.starts_with("train") => Some((true, CIFAR100)),
+        _ => None,
     }
-    Ok(Split { train: set(&train, labels)?, test: set(&test, labels)? })
 }
 
-fn set(files: &[PathBuf], labels: Labels) -> Result<Dataset> {
-    let classes = labels[labels.len() - 1].into();
-    let (channels, height, width) = (CHANNELS, SIDE, SIDE);
-    let mut set = Dataset { channels, height, width, frames: 1, classes, pixels: vec![], labels: vec![] };
-    for path in files {
-        let record = labels.len() + PIXELS;
-        let bytes = read(path, MAX_BYTES)?;
-        if bytes.is_empty() || bytes.len() % record != 0 {
-            let (end, whole) = (bytes.len(), bytes.len() / record);
-            let message = format!(
-                "ends at byte {end}, behind {whole} whole records of {record} bytes, as no CIFAR-{classes} file \
-                 does; fetch it again"
-            );
-            return Err(Error::data(path, message));
+/// Reads `data_batch*.bin` and `test_batch.bin` (CIFAR-10), or `train*.bin` and `test.bin` (CIFAR-100), from the
+/// folder or the archive `source`. Several training files are read one after the other.
+pub fn load(source: &Path) -> Result<Split> {
+    let read = |path: &str, bytes: &[u8]| {
+        let (training, labels) = kind(path).ok_or("is no file of CIFAR")?;
+        Ok((training, labels, records(bytes, labels)?))
+    };
+    let files = decode(source, &is_file, MAX_BYTES, read)?;
+    let labels = match files.iter().any(|(_, (training, labels, _))| *training && *labels == CIFAR10) {
+        true => CIFAR10,
+        false => CIFAR100,
+    };
+    let part = |wanted: bool, name: &str| {
+        let parts = files.iter().filter(|(_, (training, of, _))| *training == wanted && *of == labels);
+        let parts: Vec<&Records> = parts.map(|(_, (_, _, records))| records).collect();
+        match parts.is_empty() {
+            true => Err(Error::data(source, format!("has no file {name}, plain or packed as .gz or .xz"))),
+            false => Ok(set(&parts, labels)),
         }
-        for (i, record) in bytes.chunks_exact(record).enumerate() {
-            let (given, pixels) = record.split_at(labels.len());
-            if let Some(l) = given.iter().zip(labels).position(|(label, classes)| label >= classes) {
-                let (at, label, top) = (i * record.len() + l, given[l], labels[l] - 1);
-                return Err(Error::data(path, format!("label {label} at byte {at} is above {top}")));
-            }
-            set.labels.push(given[labels.len() - 1]);
-            set.pixels.extend_from_slice(pixels);
-        }
+    };
+    let test = if labels == CIFAR10 { "test_batch.bin" } else { "test.bin" };
+    Ok(Split { train: part(true, "data_batch_1.bin or train.bin")?, test: part(false, test)? })
+}
+
+/// Classes and pixels of a file.
+type Records = (Vec<u8>, Vec<u8>);
+
+fn set(parts: &[&Records], labels: Labels) -> Dataset {
+    Dataset {
+        channels: CHANNELS,
+        height: SIDE,
+        width: SIDE,
+        frames: 1,
+        classes: labels[labels.len() - 1].into(),
+        pixels: parts.iter().flat_map(|(_, pixels)| pixels).copied().collect(),
+        labels: parts.iter().flat_map(|(classes, _)| classes).copied().collect(),
     }
-    Ok(set)
+}
+
+fn records(bytes: &[u8], labels: Labels) -> std::result::Result<Records, String> {
+    let record = labels.len() + PIXELS;
+    if bytes.is_empty() || !bytes.len().is_multiple_of(record) {
+        let (end, whole, classes) = (bytes.len(), bytes.len() / record, labels[labels.len() - 1]);
+        return Err(format!(
+            "ends at byte {end}, behind {whole} whole records of {record} bytes, as no CIFAR-{classes} file does; \
+             fetch it again"
+        ));
+    }
+    let (mut classes, mut pixels) = (vec![], vec![]);
+    for (i, record) in bytes.chunks_exact(record).enumerate() {
+        let (given, codes) = record.split_at(labels.len());
+        if let Some(l) = given.iter().zip(labels).position(|(label, classes)| label >= classes) {
+            let (at, label, top) = (i * record.len() + l, given[l], labels[l] - 1);
+            return Err(format!("label {label} at byte {at} is above {top}"));
+        }
+        classes.push(given[labels.len() - 1]);
+        pixels.extend_from_slice(codes);
+    }
+    Ok((classes, pixels))
 }
 
 #[cfg(test)]
@@ -126,6 +148,6 @@ mod tests {
         let mut packed = xz(&records(&[&[1]]));
         packed.truncate(packed.len() / 2);
         let error = with("test_batch.bin.xz", packed);
-        assert!(error.contains("test_batch.bin.xz: is damaged or cut short at byte"), "{error}");
+        assert!(error.contains("test_batch.bin is damaged or cut short at byte"), "{error}");
     }
 }

@@ -5,12 +5,13 @@ mod batches;
 mod cifar;
 mod digits;
 pub mod events;
+mod files;
 mod glyphs;
 mod idx;
 mod tiny_imagenet;
 mod unpack;
 
-pub use augment::Augment;
+pub use augment::{Augment, Policy};
 pub use batches::Batches;
 pub(crate) use batches::{Purpose, stream};
 pub use cifar::load as load_cifar;
@@ -22,7 +23,9 @@ pub use tiny_imagenet::load as load_tiny_imagenet;
 
 use crate::error::{Error, Result};
 use empf_ir::Shape;
+use events::{Cut, FrameConfig};
 use sha2::{Digest, Sha256};
+use std::ops::ControlFlow;
 use std::path::Path;
 
 /// The name of the generated data set.
@@ -108,36 +111,81 @@ pub struct Split {
     pub test: Dataset,
 }
 
-impl Split {
-    /// The generated set where `source` is [`GLYPHS`], else the data set whose files the folder or archive
-    /// `source` holds. `seed` is that of the generated set.
-    pub fn load(source: &str, seed: u64) -> Result<Self> {
-        let path = Path::new(source);
-        match source {
-            GLYPHS => Ok(glyphs(seed)),
-            _ if path.is_dir() => load_folder(path),
-            _ if path.is_file() && tiny_imagenet::is_archive(source) => load_tiny_imagenet(path),
-            _ => Err(Error::data(path, format!("is no folder or tar archive; give one, or `{GLYPHS}`"))),
+/// How a data set is read where its files leave it open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Seed of the generated set.
+    pub seed: u64,
+    /// Frames of a recording of events, T.
+    pub frames: usize,
+    /// Where a frame ends.
+    pub cut: Cut,
+    /// Rows and columns of what has no size of its own, events and photographs; `None`: the usual ones,
+    /// 48x48 and 224x224.
+    pub size: Option<(usize, usize)>,
+}
+
+impl Reading {
+    fn frame_config(&self) -> FrameConfig {
+        let (height, width) = self.size.unwrap_or((48, 48));
+        FrameConfig { frames: self.frames, height, width, cut: self.cut }
+    }
+}
+
+/// Kinds of sets that files belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Idx,
+    Cifar,
+    Digits,
+    TinyImagenet,
+    Events,
+}
+
+impl Kind {
+    /// By the path of a file, if it is of one.
+    fn of(path: &str) -> Option<Self> {
+        match path {
+            _ if path.contains("-idx3-ubyte") => Some(Kind::Idx),
+            _ if cifar::is_file(path) => Some(Kind::Cifar),
+            _ if path == digits::FILE => Some(Kind::Digits),
+            _ if tiny_imagenet::is_file(path) => Some(Kind::TinyImagenet),
+            _ if events::is_file(path) => Some(Kind::Events),
+            _ => None,
         }
     }
 }
 
-fn load_folder(folder: &Path) -> Result<Split> {
-    let names = unpack::names(folder)?;
-    let has = |wanted: fn(&str) -> bool| names.iter().find(|name| wanted(name));
-    if has(|name| name.contains("-idx3-ubyte")).is_some() {
-        load_idx(folder)
-    } else if has(cifar::is_training_file).is_some() {
-        load_cifar(folder)
-    } else if has(|name| unpack::unpacked_name(name) == digits::FILE).is_some() {
-        load_digits(folder)
-    } else if has(|name| name == tiny_imagenet::CLASSES).is_some() {
-        load_tiny_imagenet(folder)
-    } else if let Some(name) = has(tiny_imagenet::is_archive) {
-        load_tiny_imagenet(&folder.join(name))
-    } else {
-        let message = "holds no data set that is known: idx files of the MNIST family, .bin files of CIFAR-10 or \
-                       CIFAR-100, digits.csv, or Tiny ImageNet";
-        Err(Error::data(folder, message.into()))
+impl Split {
+    /// The generated set where `source` is [`GLYPHS`], else the data set whose files the folder or archive
+    /// `source` holds.
+    pub fn load(source: &str, reading: &Reading) -> Result<Self> {
+        if source == GLYPHS {
+            return Ok(glyphs(reading.seed));
+        }
+        let path = Path::new(source);
+        let is_archive = path.is_file() && files::is_archive(source);
+        if !is_archive && !path.is_dir() {
+            let message = format!("is no folder or archive (.tar, .zip); give one, or `{GLYPHS}`");
+            return Err(Error::data(path, message));
+        }
+        let mut kind = None;
+        files::walk(path, &|name| Kind::of(name).is_some(), &mut |name, _| {
+            kind = Kind::of(name);
+            Ok(ControlFlow::Break(()))
+        })?;
+        match kind {
+            Some(Kind::Idx) => load_idx(path),
+            Some(Kind::Cifar) => load_cifar(path),
+            Some(Kind::Digits) => load_digits(path),
+            Some(Kind::TinyImagenet) => load_tiny_imagenet(path),
+            Some(Kind::Events) => load_events(path, &reading.frame_config()),
+            None => {
+                let message = "holds no data set that is known: idx files of the MNIST family, .bin files of \
+                               CIFAR-10 or CIFAR-100, digits.csv, Tiny ImageNet, or recordings of events (.bin, \
+                               .dat, .aedat) in a folder for each class";
+                Err(Error::data(path, message.into()))
+            }
+        }
     }
 }

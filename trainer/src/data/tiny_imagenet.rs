@@ -1,13 +1,10 @@
-//! Tiny ImageNet: JPEGs of 64x64 pixels in a folder or a tar archive.
+//! Tiny ImageNet: JPEGs of 64x64 pixels in a folder or an archive.
 
-use super::unpack::{open, unpacked_name};
+use super::files::decode;
 use super::{Dataset, Split};
 use crate::error::{Error, Result};
-use rayon::prelude::*;
 use std::collections::HashMap;
-use std::io::Read;
 use std::path::Path;
-use tar::Archive;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::colorspace::ColorSpace;
@@ -17,73 +14,90 @@ const SIDE: usize = 64;
 const CHANNELS: usize = 3;
 /// Largest file; the published JPEGs have a few kB, the largest text 3 MB.
 const MAX_FILE: u64 = 1 << 23;
-/// Largest number of files; the published archive has 120 thousand.
-const MAX_FILES: usize = 1 << 18;
 /// List of the classes' names; a class is its line.
-pub(super) const CLASSES: &str = "wnids.txt";
+const CLASSES: &str = "wnids.txt";
 /// Class of each test image.
-const ANNOTATIONS: &str = "val/val_annotations.txt";
+const ANNOTATIONS: &str = "val_annotations.txt";
 
-/// Whether `name` is that of an archive.
-pub(super) fn is_archive(name: &str) -> bool {
-    unpacked_name(name).ends_with(".tar")
+/// Whether `path` is that of a file of the set.
+pub(super) fn is_file(path: &str) -> bool {
+    Place::of(path).is_some()
 }
 
-/// Files by their paths from the folder that holds [`CLASSES`].
-type Files = Vec<(String, Vec<u8>)>;
+/// What a file is, by its path inside the folder or archive, which may lie in a folder of the set's name.
+#[derive(Clone, Copy, PartialEq)]
+enum Place<'a> {
+    Classes,
+    Annotations,
+    Train { class: &'a str },
+    Test { name: &'a str },
+}
+
+impl<'a> Place<'a> {
+    fn of(path: &'a str) -> Option<Self> {
+        let parts: Vec<&str> = path.split('/').collect();
+        match parts[..] {
+            [.., CLASSES] => Some(Place::Classes),
+            [.., "val", ANNOTATIONS] => Some(Place::Annotations),
+            [.., "train", class, "images", name] if name.ends_with(".JPEG") => Some(Place::Train { class }),
+            [.., "val", "images", name] if name.ends_with(".JPEG") => Some(Place::Test { name }),
+            _ => None,
+        }
+    }
+}
 
 /// Reads the folder or the archive `source`. Training images lie in `train/CLASS/images`, test images are
 /// those of `val`, whose classes are published.
 pub fn load(source: &Path) -> Result<Split> {
-    let files = if source.is_dir() { folder_files(source)? } else { archive_files(source)? };
-    let text = |name: &str| {
-        let file = files.iter().find(|(path, _)| path == name);
+    let read = |path: &str, bytes: &[u8]| match Place::of(path) {
+        Some(Place::Train { .. } | Place::Test { .. }) => pixels(bytes),
+        _ => Ok(bytes.to_vec()),
+    };
+    let files = decode(source, &is_file, MAX_FILE, read)?;
+    let text = |wanted: Place, name: &str| {
+        let file = files.iter().find(|(path, _)| Place::of(path) == Some(wanted));
         let (_, bytes) = file.ok_or_else(|| Error::data(source, format!("has no {name}")))?;
         str::from_utf8(bytes).map_err(|e| Error::data(source, format!("{name} is not text: {e}")))
     };
-    let classes: HashMap<&str, u8> = text(CLASSES)?.lines().map(str::trim).zip(0..=u8::MAX).collect();
-    let annotations: HashMap<&str, &str> = (text(ANNOTATIONS)?.lines())
+    let classes = text(Place::Classes, CLASSES)?.lines().map(str::trim);
+    let classes: HashMap<&str, u8> = classes.zip(0..=u8::MAX).collect();
+    let annotations: HashMap<&str, &str> = (text(Place::Annotations, ANNOTATIONS)?.lines())
         .filter_map(|line| {
             let mut columns = line.split('\t');
             Some((columns.next()?, columns.next()?.trim()))
         })
         .collect();
     let (mut train, mut test) = (vec![], vec![]);
-    for (path, bytes) in files.iter().filter(|(path, _)| path.ends_with(".JPEG")) {
-        let parts: Vec<&str> = path.split('/').collect();
-        let (set, class) = match parts[..] {
-            ["train", class, "images", _] => (&mut train, Some(class)),
-            ["val", "images", name] => (&mut test, annotations.get(name).copied()),
+    for (path, pixels) in &files {
+        let (set, class) = match Place::of(path) {
+            Some(Place::Train { class }) => (&mut train, Some(class)),
+            Some(Place::Test { name }) => (&mut test, annotations.get(name).copied()),
             _ => continue,
         };
         let label = class.and_then(|class| classes.get(class)).copied();
         let label = label.ok_or_else(|| Error::data(source, format!("{path} is of no known class")))?;
-        set.push((path.as_str(), bytes.as_slice(), label));
+        set.push((pixels.as_slice(), label));
     }
     Ok(Split { train: set(source, &train, classes.len())?, test: set(source, &test, classes.len())? })
 }
 
-fn set(source: &Path, images: &[(&str, &[u8], u8)], classes: usize) -> Result<Dataset> {
+fn set(source: &Path, images: &[(&[u8], u8)], classes: usize) -> Result<Dataset> {
     if images.is_empty() {
         return Err(Error::data(source, "has no training images or no test images".into()));
     }
-    let decode = |(path, bytes, _): &(&str, &[u8], u8)| {
-        decode(bytes).map_err(|e| Error::data(source, format!("{path}: {e}")))
-    };
-    let pixels: Vec<Vec<u8>> = images.par_iter().map(decode).collect::<Result<_>>()?;
     Ok(Dataset {
         channels: CHANNELS,
         height: SIDE,
         width: SIDE,
         frames: 1,
         classes,
-        pixels: pixels.concat(),
-        labels: images.iter().map(|(_, _, label)| *label).collect(),
+        pixels: images.iter().flat_map(|(pixels, _)| *pixels).copied().collect(),
+        labels: images.iter().map(|(_, label)| *label).collect(),
     })
 }
 
 /// Codes `[channel, y, x]` of a JPEG; grey ones have three equal channels.
-fn decode(bytes: &[u8]) -> std::result::Result<Vec<u8>, String> {
+fn pixels(bytes: &[u8]) -> std::result::Result<Vec<u8>, String> {
     let options = DecoderOptions::default()
         .set_strict_mode(true)
         .set_max_width(SIDE)
@@ -96,62 +110,6 @@ fn decode(bytes: &[u8]) -> std::result::Result<Vec<u8>, String> {
         return Err(format!("has {}x{} pixels, expected {SIDE}x{SIDE}", size.0, size.1));
     }
     Ok((0..CHANNELS).flat_map(|c| pixels.iter().skip(c).step_by(CHANNELS)).copied().collect())
-}
-
-fn archive_files(path: &Path) -> Result<Files> {
-    let damaged =
-        |e: std::io::Error| Error::data(path, format!("is damaged or cut short: {e}; fetch it again"));
-    let mut files: Files = vec![];
-    for entry in Archive::new(open(path)?).entries().map_err(damaged)? {
-        let entry = entry.map_err(damaged)?;
-        if !entry.header().entry_type().is_file() {
-            continue;
-        }
-        let name = entry.path().map_err(damaged)?.to_string_lossy().into_owned();
-        // Everything lies in a folder of the archive's name.
-        let name = name.split_once('/').map_or(name.as_str(), |(_, rest)| rest).to_string();
-        files.push((name, content(path, entry)?));
-        enough(path, files.len())?;
-    }
-    // Wherever an archive was packed, its images have one order.
-    files.sort();
-    Ok(files)
-}
-
-fn folder_files(folder: &Path) -> Result<Files> {
-    let failed = |path: &Path, e| Error::data(path, format!("cannot be read: {e}"));
-    let (mut files, mut folders): (Files, _) = (vec![], vec![folder.to_path_buf()]);
-    while let Some(inner) = folders.pop() {
-        for entry in std::fs::read_dir(&inner).map_err(|e| failed(&inner, e))? {
-            let path = entry.map_err(|e| failed(&inner, e))?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if let Ok(name) = path.strip_prefix(folder) {
-                let parts: Vec<_> = name.iter().map(|part| part.to_string_lossy()).collect();
-                files.push((parts.join("/"), content(&path, open(&path)?)?));
-                enough(folder, files.len())?;
-            }
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-fn content(path: &Path, file: impl Read) -> Result<Vec<u8>> {
-    let mut bytes = vec![];
-    let result = file.take(MAX_FILE + 1).read_to_end(&mut bytes);
-    result.map_err(|e| Error::data(path, format!("is damaged or cut short: {e}; fetch it again")))?;
-    match bytes.len() as u64 > MAX_FILE {
-        true => Err(Error::data(path, format!("holds a file of more than {MAX_FILE} bytes"))),
-        false => Ok(bytes),
-    }
-}
-
-fn enough(path: &Path, files: usize) -> Result<()> {
-    match files > MAX_FILES {
-        true => Err(Error::data(path, format!("holds more than {MAX_FILES} files"))),
-        false => Ok(()),
-    }
 }
 
 #[cfg(test)]
@@ -271,7 +229,7 @@ mod tests {
 
         #[test]
         fn a_damaged_jpeg_is_survived(changes in changes()) {
-            let _ = decode(&changed(jpeg(64, 3), changes));
+            let _ = pixels(&changed(jpeg(64, 3), changes));
         }
     }
 }

@@ -12,13 +12,13 @@ const PACKED: [&str; 2] = ["gz", "xz"];
 /// Memory that unpacking an .xz file may take: enough for its largest usual dictionary of 64 MiB.
 const XZ_MEMORY_KIB: u32 = 96 << 10;
 
-/// The content of `path`, unpacked where its name ends in .gz or .xz.
+/// The content of `path`, unpacked where its name ends in .gz, .tgz or .xz.
 pub(super) fn open(path: &Path) -> Result<Box<dyn Read>> {
     let opened = File::open(path);
     let file = opened.map_err(|e| Error::data(path, format!("cannot be opened: {e}")))?;
     let file = BufReader::new(file);
     Ok(match path.extension().and_then(|e| e.to_str()) {
-        Some("gz") => Box::new(GzDecoder::new(file)),
+        Some("gz" | "tgz") => Box::new(GzDecoder::new(file)),
         Some("xz") => Box::new(XzReader::new_mem_limit(file, true, XZ_MEMORY_KIB)),
         _ => Box::new(file),
     })

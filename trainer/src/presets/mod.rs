@@ -62,7 +62,7 @@ pub fn settings(name: &str) -> TrainConfig {
         sgd: SgdConfig { momentum: 0.9, nesterov: true, weight_decay: 5e-4 },
         rule: Rule::RandomBp,
         random_steps: 1,
-        augment: Augment { shift: 4, flip: true, cutout: 8 },
+        augment: Augment { shift: 4, flip: true, cutout: 8, ..Augment::default() },
         label_smoothing: 0.0,
         mixup: 0.0,
         seed: 1,
@@ -103,11 +103,17 @@ pub struct Target {
 }
 
 impl Target {
-    /// For images like those of `data`, whose values have about mean 0 and variance 1 on it.
+    /// For images like those of `data`, whose values have about variance 1 on it, and mean 0 too, but where no
+    /// event happened the value of events is 0.
     pub fn of(data: &Dataset, time_steps: usize, width: f64) -> Self {
-        let count = data.pixels.len().max(1) as f64;
-        let mean = data.pixels.iter().map(|p| f64::from(*p)).sum::<f64>() / count;
-        let variance = data.pixels.iter().map(|p| (f64::from(*p) - mean).powi(2)).sum::<f64>() / count;
+        let mut counts = [0u64; 256];
+        data.pixels.iter().for_each(|code| counts[usize::from(*code)] += 1);
+        let mean_of = |value: &dyn Fn(f64) -> f64| {
+            let terms = counts.iter().enumerate().map(|(code, count)| *count as f64 * value(code as f64));
+            terms.sum::<f64>() / data.pixels.len().max(1) as f64
+        };
+        let mean = if data.frames > 1 { 0.0 } else { mean_of(&|code| code) };
+        let variance = mean_of(&|code| (code - mean).powi(2));
         let input = Input {
             channels: data.channels,
             height: data.height,

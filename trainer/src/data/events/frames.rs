@@ -3,6 +3,7 @@
 use super::{Event, Recording};
 use crate::error::{Error, Result};
 use empf_ir::arch::MAX_TIME_STEPS;
+use std::ops::Range;
 
 /// Codes that an event adds to its pixel; a pixel saturates at 255.
 const EVENT: u8 = 16;
@@ -21,7 +22,7 @@ pub enum Cut {
 pub struct FrameConfig {
     /// Frames of a recording, T.
     pub frames: usize,
-    /// Rows; pixels of the sensor that fall together are added.
+    /// Rows; pixels of the sensor that fall together are added, and one that falls on several rows is shown by all.
     pub height: usize,
     /// Columns.
     pub width: usize,
@@ -56,12 +57,23 @@ impl FrameConfig {
                 Cut::Count => i * self.frames / events.len(),
                 Cut::Time => ((time - start) as u128 * self.frames as u128 / u128::from(length)) as usize,
             };
-            let row = usize::from(*y) * self.height / recording.height;
-            let column = usize::from(*x) * self.width / recording.width;
-            let code = &mut codes[(2 * frame + usize::from(*on)) * size + row * self.width + column];
-            *code = code.saturating_add(EVENT);
+            let plane = &mut codes[(2 * frame + usize::from(*on)) * size..][..size];
+            for row in shown(usize::from(*y), recording.height, self.height) {
+                for column in shown(usize::from(*x), recording.width, self.width) {
+                    let code = &mut plane[row * self.width + column];
+                    *code = code.saturating_add(EVENT);
+                }
+            }
         }
         codes
+    }
+}
+
+/// The places of `to` that show place `at` of `from`: one where there are fewer, else those that it covers.
+fn shown(at: usize, from: usize, to: usize) -> Range<usize> {
+    match to > from {
+        true => (at * to).div_ceil(from)..((at + 1) * to).div_ceil(from),
+        false => at * to / from..at * to / from + 1,
     }
 }
 
@@ -87,10 +99,33 @@ mod tests {
     }
 
     #[test]
+    fn few_pixels_fill_many() {
+        let recording = recording(&[(0, 0, 0, true), (1, 5, 3, true)]);
+        let codes = FrameConfig { frames: 1, height: 6, width: 7, cut: Cut::Time }.frames_of(&recording);
+        let at: Vec<usize> = (0..84).filter(|i| codes[*i] > 0).map(|i| i - 42).collect();
+        assert_eq!(at, [0, 1, 7, 8, 41]);
+    }
+
+    #[test]
     fn a_busy_pixel_saturates() {
         let recording = recording(&[(7, 3, 3, true); 20]);
         let codes = FrameConfig { frames: 1, height: 4, width: 6, cut: Cut::Time }.frames_of(&recording);
         assert_eq!(codes.iter().filter(|c| **c == 255).count(), 1);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn every_place_shows_one_that_is_nearest(from in 1usize..50, to in 1usize..50) {
+            let shown: Vec<_> = (0..from).flat_map(|at| shown(at, from, to).map(move |place| (place, at))).collect();
+            if to > from {
+                let expected: Vec<_> = (0..to).map(|place| (place, place * from / to)).collect();
+                prop_assert_eq!(shown, expected);
+            } else {
+                let expected: Vec<_> = (0..from).map(|at| (at * to / from, at)).collect();
+                prop_assert_eq!(shown, expected);
+            }
+        }
     }
 
     proptest! {

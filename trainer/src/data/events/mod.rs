@@ -7,11 +7,12 @@ mod nmnist;
 
 pub use frames::{Cut, FrameConfig};
 
-use super::unpack::{names, read};
+use super::files::decode;
+use super::unpack::read;
 use super::{Dataset, Split};
 use crate::error::{Error, Result};
-use rayon::prelude::*;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
 
 /// Largest recording; those of the known sets have at most 20 MB.
 const MAX_BYTES: u64 = 1 << 28;
@@ -62,7 +63,7 @@ impl Recording {
 
     /// Reads a recording of N-MNIST (.bin), N-CARS (.dat) or a DVS128 camera (.aedat, version 2).
     pub fn load(path: &Path) -> Result<Self> {
-        let parse = parser(path).ok_or_else(|| {
+        let parse = parser(&path.to_string_lossy()).ok_or_else(|| {
             Error::data(path, "is no recording that can be read; .bin, .dat and .aedat are".into())
         })?;
         parse(&read(path, MAX_BYTES)?).map_err(|e| Error::data(path, e))
@@ -71,8 +72,8 @@ impl Recording {
 
 type Parser = fn(&[u8]) -> std::result::Result<Recording, String>;
 
-fn parser(path: &Path) -> Option<Parser> {
-    match path.extension()?.to_str()? {
+fn parser(name: &str) -> Option<Parser> {
+    match name.rsplit_once('.')?.1 {
         "bin" => Some(nmnist::parse),
         "dat" => Some(ncars::parse),
         "aedat" => Some(aedat::parse),
@@ -80,73 +81,95 @@ fn parser(path: &Path) -> Option<Parser> {
     }
 }
 
-/// Reads recordings, one folder a class, from `train` and `test` of `folder`, in any case, or else from
-/// `folder` itself, a tenth of each class for judging. Classes are counted in the order of their names.
-pub fn load(folder: &Path, config: &FrameConfig) -> Result<Split> {
+/// Whether `path` is that of a recording in the folder of its class.
+pub(super) fn is_file(path: &str) -> bool {
+    Place::of(path).is_some() && parser(path).is_some()
+}
+
+/// What a recording is, by the folders that it lies in.
+struct Place<'a> {
+    class: &'a str,
+    /// For judging, where there is a folder `train` or `test`.
+    test: Option<bool>,
+}
+
+impl<'a> Place<'a> {
+    fn of(path: &'a str) -> Option<Self> {
+        let parts: Vec<&str> = path.split('/').collect();
+        let [outer @ .., class, _] = parts.as_slice() else { return None };
+        let is = |part: &str| outer.iter().any(|folder| folder.eq_ignore_ascii_case(part));
+        let test = if is("test") { Some(true) } else { is("train").then_some(false) };
+        Some(Place { class, test })
+    }
+}
+
+/// Reads recordings, one folder a class, from `train` and `test` of the folder or archive `source`, in any case,
+/// or else all that it holds, a tenth of each class for judging. Classes are counted in the order of their names.
+pub fn load(source: &Path, config: &FrameConfig) -> Result<Split> {
     config.validate()?;
-    let inner = names(folder)?;
-    let part = |wanted: &str| inner.iter().find(|name| name.eq_ignore_ascii_case(wanted));
-    let (train, test) = match (part("train"), part("test")) {
-        (Some(train), Some(test)) => {
-            let (train, test) = (classes(&folder.join(train))?, classes(&folder.join(test))?);
-            if train.iter().map(|c| &c.0).ne(test.iter().map(|c| &c.0)) {
-                return Err(Error::data(folder, "has other classes for training than for judging".into()));
+    let read = |path: &str, bytes: &[u8]| {
+        let parse = parser(path).ok_or("is no recording")?;
+        Ok(config.frames_of(&parse(bytes)?))
+    };
+    let files = decode(source, &is_file, MAX_BYTES, read)?;
+    let placed = files.iter().filter_map(|(path, codes)| Some((Place::of(path)?, codes)));
+    let (mut train, mut test): (Classes, Classes) = (BTreeMap::new(), BTreeMap::new());
+    let (mut of_class, has_parts) = (HashMap::new(), files.iter().any(|(path, _)| has_part(path)));
+    for (Place { class, test: part }, codes) in placed {
+        let index: &mut usize = of_class.entry(class).or_default();
+        let for_judging = if has_parts { part } else { Some(index.is_multiple_of(TEST_EVERY)) };
+        *index += 1;
+        match for_judging {
+            Some(true) => test.entry(class).or_default().push(codes),
+            Some(false) => train.entry(class).or_default().push(codes),
+            None => {
+                let message = format!("holds recordings of `{class}` beside those of train and test");
+                return Err(Error::data(source, message));
             }
-            (train, test)
-        }
-        _ => split(classes(folder)?),
-    };
-    Ok(Split { train: set(folder, &train, config)?, test: set(folder, &test, config)? })
-}
-
-/// Name and recordings of each class.
-type Classes = Vec<(String, Vec<PathBuf>)>;
-
-fn classes(folder: &Path) -> Result<Classes> {
-    let mut classes = vec![];
-    for name in names(folder)? {
-        let class = folder.join(&name);
-        if class.is_dir() {
-            let files = names(&class)?.into_iter().map(|file| class.join(file));
-            classes.push((name, files.filter(|file| parser(file).is_some()).collect()));
         }
     }
-    Ok(classes)
+    let classes: Vec<&str> =
+        train.keys().chain(test.keys()).copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let unknown = classes.iter().find(|class| has_parts && !train.contains_key(*class));
+    if let Some(class) = unknown.filter(|_| !train.is_empty()) {
+        return Err(Error::data(
+            source,
+            format!("holds recordings of `{class}` for judging, but none for training"),
+        ));
+    }
+    Ok(Split { train: set(source, &train, &classes, config)?, test: set(source, &test, &classes, config)? })
 }
 
-fn split(classes: Classes) -> (Classes, Classes) {
-    let part = |test: bool| {
-        let chosen = |files: &[PathBuf]| {
-            let files = files.iter().enumerate().filter(|(i, _)| i.is_multiple_of(TEST_EVERY) == test);
-            files.map(|(_, file)| file.clone()).collect()
-        };
-        classes.iter().map(|(name, files)| (name.clone(), chosen(files))).collect()
-    };
-    (part(false), part(true))
+/// Frames of the recordings of each class.
+type Classes<'a> = BTreeMap<&'a str, Vec<&'a Vec<u8>>>;
+
+fn has_part(path: &str) -> bool {
+    Place::of(path).is_some_and(|place| place.test.is_some())
 }
 
-fn set(folder: &Path, classes: &Classes, config: &FrameConfig) -> Result<Dataset> {
+fn set(source: &Path, recordings: &Classes, classes: &[&str], config: &FrameConfig) -> Result<Dataset> {
     if classes.len() > usize::from(u8::MAX) + 1 {
-        return Err(Error::data(folder, format!("has {} classes; 256 can be told apart", classes.len())));
+        return Err(Error::data(source, format!("has {} classes; 256 can be told apart", classes.len())));
     }
-    let labelled = |(label, (_, files)): (usize, &(String, Vec<PathBuf>))| {
-        files.iter().map(|file| (label as u8, file.clone())).collect::<Vec<_>>()
-    };
-    let files: Vec<(u8, PathBuf)> = classes.iter().enumerate().flat_map(labelled).collect();
-    if files.is_empty() {
-        let message = "holds no recordings (.bin, .dat, .aedat) in a folder for each class";
-        return Err(Error::data(folder, message.into()));
+    if recordings.is_empty() {
+        let message = "holds no recordings (.bin, .dat, .aedat) in a folder for each class, for training and for judging";
+        return Err(Error::data(source, message.into()));
     }
-    let frames = |(_, path): &(u8, PathBuf)| Ok(config.frames_of(&Recording::load(path)?));
-    let pixels: Vec<Vec<u8>> = files.par_iter().map(frames).collect::<Result<_>>()?;
+    let (mut pixels, mut labels) = (vec![], vec![]);
+    for (class, label) in classes.iter().zip(0..=u8::MAX) {
+        for codes in recordings.get(class).into_iter().flatten() {
+            pixels.extend_from_slice(codes);
+            labels.push(label);
+        }
+    }
     Ok(Dataset {
         channels: 2,
         height: config.height,
         width: config.width,
         frames: config.frames,
         classes: classes.len(),
-        pixels: pixels.concat(),
-        labels: files.iter().map(|(label, _)| *label).collect(),
+        pixels,
+        labels,
     })
 }
 
@@ -201,7 +224,10 @@ mod tests {
         let outside = [("a/1.bin", recording(1)), ("a/2.bin", recording(34))];
         assert!(error(&outside).contains("2.bin: the event at byte 0 is at (34, 0), outside of 34x34"));
         let classes = [("train/a/1.bin", recording(1)), ("test/b/1.bin", recording(1))];
-        assert!(error(&classes).contains("other classes"));
+        assert!(error(&classes).contains("`b` for judging, but none for training"));
+        let beside = [("train/a/1.bin", recording(1)), ("a/1.bin", recording(1))];
+        assert!(error(&beside).contains("`a` beside those of train and test"));
+        assert!(error(&[("train/a/1.bin", recording(1))]).contains("for training and for judging"));
         let config = FrameConfig { frames: 0, ..CONFIG };
         assert!(load(folder(&[]).path(), &config).unwrap_err().to_string().contains("frames"));
     }
