@@ -1,6 +1,12 @@
 //! What the front half keeps of a trained network, and what it refuses.
 
 use crate::networks::Random;
+use crate::rounding::{self, Bounded};
+use empf_compiler::passes::calibrate::calibrate;
+use empf_compiler::passes::fold_bn::fold_bn;
+use empf_compiler::passes::import::import;
+use empf_compiler::passes::quantize::quantize;
+use empf_compiler::passes::reparameterize::reparameterize;
 use empf_compiler::{Compilation, Error, Pass, compile};
 use empf_ir::{
     ArchConfig, Codes, INPUT, Input, Network, NeuronVersion, Node, Op, QuantNetwork, QuantOp, Tensors,
@@ -133,22 +139,69 @@ fn relative_error(network: &Network, quantized: &QuantNetwork, images: &Array5<u
     (error / power).sqrt()
 }
 
+const NODES: [&str; 5] = ["neuron1", "pool", "neuron2", "gap", "fc"];
+const VERSIONS: [NeuronVersion; 3] = [NeuronVersion::I, NeuronVersion::II, NeuronVersion::III];
+
+/// Folding changes nothing but the last bits of a double, and integers are no further from what they stand for
+/// than the roundings allow.
+fn integers_are_as_near_as_rounding_allows(network: &Network, seed: u64) {
+    let arch = ArchConfig { membrane_bits: 20, ..ArchConfig::sized(8, 8, 8) };
+    let images = images(network, 6, seed);
+    let mut draft = import(network).unwrap();
+    fold_bn(&mut draft).unwrap();
+    reparameterize(&mut draft).unwrap();
+    let quantized = quantize(&draft, &calibrate(&draft, images.view()).unwrap(), &arch).unwrap();
+    for image in images.axis_iter(Axis(0)) {
+        let float = empf_golden::float::run(network, image).unwrap();
+        let integer = empf_golden::run(&quantized, image).unwrap();
+        let bounds = rounding::bounds(&draft, &quantized, image);
+        for node in NODES {
+            let Bounded { value, error } = &bounds[node];
+            let expected: Vec<f64> = match node {
+                "fc" => float.logits.clone(),
+                node => float.tensors[node].iter().copied().collect(),
+            };
+            let size = expected.iter().fold(1.0f64, |most, x| most.max(x.abs()));
+            for (x, value) in expected.iter().zip(value) {
+                assert!((x - value).abs() <= 1e-9 * size, "{node}: {value} folded, {x} before");
+            }
+            for ((code, value), error) in integer.tensors[node].iter().zip(value).zip(error) {
+                let got = f64::from(*code) * quantized.scales[node];
+                assert!(
+                    (got - value).abs() <= error + 1e-9 * size,
+                    "{node}: {got} is not {value} +- {error}"
+                );
+            }
+        }
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn integers_follow_the_float_network(seed in any::<u64>()) {
-        let arch = ArchConfig { membrane_bits: 20, ..ArchConfig::sized(8, 8, 8) };
-        for version in [NeuronVersion::I, NeuronVersion::II, NeuronVersion::III] {
+    fn rounding_is_all_that_happens(seed in any::<u64>()) {
+        for version in VERSIONS {
+            integers_are_as_near_as_rounding_allows(&network(seed, version), seed);
+        }
+    }
+}
+
+/// Worst cases do not meet in a network: on the whole the integers are far nearer than the bound.
+#[test]
+fn integers_follow_the_float_network() {
+    let arch = ArchConfig { membrane_bits: 20, ..ArchConfig::sized(8, 8, 8) };
+    for seed in 0..16 {
+        for version in VERSIONS {
             let network = network(seed, version);
             let images = images(&network, 6, seed);
             let (quantized, program) = compile(&network, images.view(), &arch).unwrap();
-            prop_assert_eq!(program.steps.len(), 6);
-            for node in ["neuron1", "pool", "neuron2", "gap", "fc"] {
+            assert_eq!(program.steps.len(), 6);
+            for node in NODES {
                 let error = relative_error(&network, &quantized, &images, node);
-                prop_assert!(error < 0.04, "{node}: {error} ({version:?})");
+                assert!(error < 0.04, "seed {seed}, {node}: {error} ({version:?})");
             }
             for weight in quantized.tensor("conv2", "mantissa").unwrap().chunks(9) {
-                prop_assert!(version == NeuronVersion::II || weight.iter().all(|m| *m >= 0));
+                assert!(version == NeuronVersion::II || weight.iter().all(|m| *m >= 0));
             }
         }
     }
