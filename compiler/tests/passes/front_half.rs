@@ -113,6 +113,37 @@ fn residual(seed: u64) -> Network {
     b.network
 }
 
+/// The same with channel attention on the current of the second convolution, a maximum of the first's spikes,
+/// and a neuron of version II behind the addition.
+fn attentive(seed: u64) -> Network {
+    let mut network = residual(seed);
+    let mut r = Random::new(seed);
+    let mut b = Builder { network: network.clone(), r: &mut r, channels: 7 };
+    b.tensor("attention", "weight", &[5], (-1.0, 1.0));
+    for name in empf_ir::network::neuron_tensors(NeuronVersion::II) {
+        let range = match *name {
+            "lambda" => (0.2, 1.1),
+            "gamma" | "var" => (0.5, 1.5),
+            // Gains of both signs.
+            "alpha" => (-1.5, 1.5),
+            _ => (-0.4, 0.4),
+        };
+        b.tensor("neuron2", name, &[STEPS, 7], range);
+    }
+    network.tensors = b.network.tensors;
+    let at = |name: &str, nodes: &[Node<Op>]| nodes.iter().position(|n| n.name == name).unwrap();
+    let neuron2 = at("neuron2", &network.nodes);
+    network.nodes[neuron2].op = Op::Neuron { version: NeuronVersion::II, eps: 1e-5 };
+    let (conv2, add) = (at("conv2", &network.nodes), at("add", &network.nodes));
+    network.nodes[add].inputs = vec!["attention".into(), "most".into()];
+    network.nodes[conv2].inputs = vec!["most".into()];
+    let attention = Node { name: "attention".into(), inputs: vec!["bn2".into()], op: Op::Seca { kernel: 5 } };
+    network.nodes.insert(add, attention);
+    let op = Op::MaxPool { kernel: 3, stride: 2, padding: 1 };
+    network.nodes.insert(conv2, Node { name: "most".into(), inputs: vec!["neuron1".into()], op });
+    network
+}
+
 fn images(network: &Network, count: usize, seed: u64) -> Array5<u8> {
     let mut r = Random::new(seed);
     let shape = network.input.shape();
@@ -239,6 +270,23 @@ fn a_shortcut_is_widened_to_the_current() {
     }
 }
 
+#[test]
+fn attention_and_maxima_follow_the_float_network() {
+    let arch = ArchConfig { membrane_bits: 20, ..ArchConfig::sized(8, 8, 8) };
+    for seed in 0..12 {
+        let network = attentive(seed);
+        let images = images(&network, 6, seed);
+        let mut compilation = Compilation::of_network(&network, images.view(), &arch);
+        compilation.run(Pass::Quantize, |_, _| Ok(())).unwrap();
+        let quantized = compilation.quantized(Pass::Quantize).unwrap();
+        assert_eq!(quantized.scales["most"], quantized.scales["neuron1"]);
+        for node in ["most", "neuron2", "fc"] {
+            let error = relative_error(&network, quantized, &images, node);
+            assert!(error < 0.04, "seed {seed}, {node}: {error}");
+        }
+    }
+}
+
 /// A network that was trained for codes brings their scales along.
 #[test]
 fn trained_codes_are_taken_as_they_are() {
@@ -303,9 +351,9 @@ fn a_normalisation_of_spikes_is_refused() {
 #[test]
 fn operators_without_hardware_are_refused_by_name() {
     for (node, op, expected) in [
-        ("neuron2", Op::Lif { leak: 0.5, threshold: 1.0 }, "a LIF neuron is not yet supported"),
-        ("pool", Op::MaxPool { kernel: 2, stride: 2, padding: 0 }, "maximum pooling is not yet supported"),
-        ("bn2", Op::Seca { kernel: 3 }, "channel attention (SECA) is not yet supported"),
+        ("neuron2", Op::Lif { leak: 0.5, threshold: 1.0 }, "a LIF neuron has no integer form"),
+        ("pool", Op::MaxPool { kernel: 2, stride: 2, padding: 0 }, "maximum pooling is not yet in hardware"),
+        ("bn2", Op::Seca { kernel: 3 }, "channel attention (SECA) is not yet in hardware"),
     ] {
         let error = changed(|n| {
             let changed = n.nodes.iter_mut().find(|n| n.name == node).unwrap();
