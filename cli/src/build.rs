@@ -2,29 +2,48 @@
 
 use crate::error::{Error, Result};
 use crate::folder;
+use crate::report::Report;
 use empf_compiler::lower;
 use empf_ir::{Network, Program, QuantNetwork, Shape, store};
-use serde::Serialize;
 use std::path::Path;
 
 /// Name of the Verilog file.
 pub(crate) const VERILOG: &str = "accel.v";
+/// Name of the program's file.
+const PROGRAM: &str = "program.json";
 /// Name of the compiler's report.
 const REPORT: &str = "report.json";
 /// By this file a folder is known to be a build.
-pub(crate) const MARKER: &str = "program.json";
+pub(crate) const MARKER: &str = "quant.json";
 
-/// A network, what the compiler made of it, and the accelerator it runs on.
+/// A network and what the compiler made of it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Build {
     /// The float network that all comes from.
     pub(crate) network: Network,
     /// What every engine computes.
     pub(crate) quant: QuantNetwork,
+    /// What it runs on, unless it was compiled to integers only.
+    pub(crate) hardware: Option<Hardware>,
+}
+
+/// An accelerator and what it reads.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Hardware {
     /// What the accelerator reads.
     pub(crate) program: Program,
     /// The accelerator.
     pub(crate) verilog: String,
+}
+
+impl Hardware {
+    fn load(folder: &Path) -> Result<Self> {
+        let verilog = store::read(&folder.join(VERILOG))?;
+        Ok(Hardware {
+            program: Program::load(folder)?,
+            verilog: String::from_utf8(verilog).map_err(|e| Error::file(folder.join(VERILOG), e))?,
+        })
+    }
 }
 
 impl Build {
@@ -34,43 +53,53 @@ impl Build {
             let message = format!("is no build, it has no {MARKER}; `empf compile` writes one");
             return Err(Error::file(folder, message));
         }
-        let verilog = store::read(&folder.join(VERILOG))?;
+        // One file of an accelerator calls for the others.
+        let has_hardware = [PROGRAM, VERILOG, REPORT].iter().any(|file| folder.join(file).exists());
         let build = Build {
             network: Network::load(folder)?,
             quant: QuantNetwork::load(folder)?,
-            program: Program::load(folder)?,
-            verilog: String::from_utf8(verilog).map_err(|e| Error::file(folder.join(VERILOG), e))?,
+            hardware: has_hardware.then(|| Hardware::load(folder)).transpose()?,
         };
         build.check().map_err(|message| Error::file(folder, message))?;
         Ok(build)
     }
 
-    /// Writes the build and its report to `folder`, whole or not at all; an older build is replaced.
-    pub(crate) fn write(&self, folder: &Path, report: &impl Serialize) -> Result<()> {
+    /// The accelerator, which `what` needs.
+    pub(crate) fn hardware(&self, what: &str) -> Result<&Hardware> {
+        let message =
+            format!("needs an accelerator, and `{}` was compiled to integers only", self.quant.name);
+        self.hardware.as_ref().ok_or_else(|| Error::file(what, message))
+    }
+
+    /// Writes the build, and the report of one with an accelerator, to `folder`, whole or not at all; an older
+    /// build is replaced.
+    pub(crate) fn write(&self, folder: &Path, report: Option<&Report>) -> Result<()> {
         self.check().map_err(|message| Error::file(folder, message))?;
         folder::write(folder, MARKER, |new| {
             self.network.save(new)?;
             self.quant.save(new)?;
-            store::write(&new.join(VERILOG), self.verilog.as_bytes())?;
-            store::write_json(&new.join(REPORT), report)?;
-            Ok(self.program.save(new)?)
+            if let Some(Hardware { program, verilog }) = &self.hardware {
+                store::write(&new.join(VERILOG), verilog.as_bytes())?;
+                program.save(new)?;
+            }
+            report.map_or(Ok(()), |report| Ok(store::write_json(&new.join(REPORT), report)?))
         })
     }
 
-    /// Network, integer network and program are of one origin, or how they differ.
+    /// Network, integer network and program, if any, are of one origin, or how they differ.
     fn check(&self) -> std::result::Result<(), String> {
-        let Build { network, quant, program, .. } = self;
+        let Build { network, quant, hardware } = self;
         let enters = |time_steps: usize, classes: usize, frames: usize, shape: Shape| {
             format!("T = {time_steps}, {classes} classes, input {frames}x{shape}")
         };
-        let texts = [
-            enters(network.time_steps, network.classes, network.input.frames, network.input.shape()),
-            enters(quant.time_steps, quant.classes, quant.input.frames, quant.input.shape()),
-            enters(program.time_steps, program.classes, program.input_frames, program.input),
-        ];
-        if let Some(other) = texts.iter().find(|text| **text != texts[0]) {
-            return Err(format!("its parts differ: {} and {other}; compile again", texts[0]));
-        }
+        let differ = |text: &str, other: &str| {
+            let message = format!("its parts differ: {text} and {other}; compile again");
+            if text == other { Ok(()) } else { Err(message) }
+        };
+        let whole = enters(network.time_steps, network.classes, network.input.frames, network.input.shape());
+        differ(&whole, &enters(quant.time_steps, quant.classes, quant.input.frames, quant.input.shape()))?;
+        let Some(Hardware { program, .. }) = hardware else { return Ok(()) };
+        differ(&whole, &enters(program.time_steps, program.classes, program.input_frames, program.input))?;
         let made = lower(quant, &program.arch).map_err(|e| format!("quant.json cannot be compiled: {e}"))?;
         if made.build_id != program.build_id {
             return Err(format!(

@@ -15,9 +15,12 @@ use empf_sim::verilator::{Accelerator, Options};
 use empf_sim::{Comparison, Engine, adopt, compare};
 use std::path::PathBuf;
 
+/// An engine and the heading of its column.
+type Held = (EngineName, &'static str);
+
 /// What is held to the golden model, in this order: the interpreter's cycles are what Verilator's are compared
-/// with.
-const HELD: [(EngineName, &str); 3] = [
+/// with. A build of integers only has the first.
+const HELD: [Held; 3] = [
     (EngineName::Trainer, "trainer"),
     (EngineName::Interpreter, "interpreter"),
     (EngineName::Verilator, "verilator"),
@@ -28,7 +31,8 @@ const HELD: [(EngineName, &str); 3] = [
 /// Runs the golden model, the trainer's integer forward, the schedule interpreter
 /// and the emitted Verilog on the same samples, and compares every layer's tensor,
 /// the logits, and predicted with counted cycles. Where something differs, it names
-/// the first difference in the order of samples and layers, and fails.
+/// the first difference in the order of samples and layers, and fails. A build of
+/// integers only runs on the golden model and the trainer.
 ///
 /// Examples:
 ///   empf check build/tiny --samples 64
@@ -58,32 +62,38 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let build = Build::load(&args.build)?;
     let samples = Samples::load(&args.data, args.split, args.events, &build.quant.input, Some(args.samples))?;
-    let accelerator = verilated(&build, false)?;
-    let checked = check(&build, &samples, &accelerator)?;
+    let held = if build.hardware.is_some() { &HELD[..] } else { &HELD[..1] };
+    let accelerator = build.hardware.as_ref().map(|_| verilated(&build, false)).transpose()?;
+    let checked = check(&build, held, &samples, accelerator.as_ref())?;
     let float = activity::during("Float network", || classify(&build.network, samples.frames()))?;
-    Summary::new(checked).print(&build, &samples, &float)
+    Summary::new(held, checked).print(&build, &samples, &float)
 }
 
 /// What the engines gave for one sample.
 struct Checked {
-    /// Of each of [`HELD`] with the golden model.
+    /// Of each engine with the golden model.
     comparisons: Vec<Comparison>,
     class: usize,
     predicted_cycles: Option<u64>,
     counted_cycles: Option<u64>,
 }
 
-fn check(build: &Build, samples: &Samples, accelerator: &Accelerator) -> Result<Vec<Checked>> {
+fn check(
+    build: &Build,
+    held: &[Held],
+    samples: &Samples,
+    accelerator: Option<&Accelerator>,
+) -> Result<Vec<Checked>> {
     let order: Vec<&str> = build.quant.nodes.iter().map(|node| node.name.as_str()).collect();
     let bar = activity::bar(samples.len(), "Comparing");
     in_parallel(
         (cores(), samples.len()),
         &bar,
         || {
-            let open = |name| engine(name, build, Some(accelerator), Options::default());
+            let open = |name| engine(name, build, accelerator, Options::default());
             Ok((
                 open(EngineName::Golden)?,
-                HELD.into_iter().map(|(name, _)| open(name)).collect::<Result<Vec<_>>>()?,
+                held.iter().map(|(name, _)| open(*name)).collect::<Result<Vec<_>>>()?,
             ))
         },
         |(golden, held), index| check_sample(&order, golden.as_mut(), held, &samples.bytes(index)),
@@ -115,7 +125,8 @@ fn check_sample(
 
 /// All samples together.
 struct Summary {
-    /// Of each of [`HELD`].
+    held: &'static [Held],
+    /// Of each engine.
     totals: Vec<Comparison>,
     /// The first engine and sample that differ, and how.
     first: Option<(usize, usize, Comparison)>,
@@ -125,9 +136,9 @@ struct Summary {
 }
 
 impl Summary {
-    fn new(checked: Vec<Checked>) -> Self {
-        let totals = vec![Comparison::default(); HELD.len()];
-        let mut summary = Summary { totals, first: None, classes: vec![], cycles: None };
+    fn new(held: &'static [Held], checked: Vec<Checked>) -> Self {
+        let totals = vec![Comparison::default(); held.len()];
+        let mut summary = Summary { held, totals, first: None, classes: vec![], cycles: None };
         for (sample, checked) in checked.into_iter().enumerate() {
             summary.classes.push(checked.class);
             let cycles = checked.predicted_cycles.zip(checked.counted_cycles);
@@ -171,13 +182,14 @@ impl Summary {
             "{} mismatches in {} elements; first: {}, sample {sample}, {place}",
             grouped(mismatches as u64),
             grouped(compared as u64),
-            HELD[*engine].1
+            self.held[*engine].1
         ))?;
         Err(Error::Disagreement)
     }
 
     fn table(&self, build: &Build) -> Table {
-        let mut table = Table::new(&[&["layer", "elements"][..], &HELD.map(|(_, heading)| heading)].concat());
+        let headings: Vec<&str> = self.held.iter().map(|(_, heading)| *heading).collect();
+        let mut table = Table::new(&[&["layer", "elements"], &headings[..]].concat());
         let nodes = build.quant.nodes.iter().map(|node| node.name.as_str());
         for layer in [INPUT].into_iter().chain(nodes).chain([LOGITS]) {
             let counts: Vec<_> = self.totals.iter().map(|total| total.layers.get(layer)).collect();

@@ -1,9 +1,9 @@
 //! `empf compile`: from a trained network to a build.
 
 use crate::arch_args::ArchArgs;
-use crate::build::{self, Build};
+use crate::build::{self, Build, Hardware};
 use crate::data::{EventCut, SplitName};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::folder;
 use crate::output::{grouped, percent, print};
 use crate::report::{Report, Work};
@@ -21,9 +21,14 @@ use std::time::Duration;
 /// (program.json and the ROM images *.mem), the Verilog (accel.v) and the costs of
 /// every layer (report.json).
 ///
+/// A network with operators that are not yet in hardware - residual additions,
+/// maximum pooling, channel attention - can be compiled to integers only, which the
+/// golden model and the trainer run.
+///
 /// Examples:
 ///   empf compile runs/tiny/network -o build/tiny
 ///   empf compile runs/fashion/network --data data/fashion_mnist --arch 32x32 -o build/vgg
+///   empf compile runs/resnet/network --data data/cifar10 --integers-only -o build/resnet
 ///   empf compile runs/tiny/network --stop-after quantize --dump dump
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment, after_long_help = passes_help())]
@@ -49,6 +54,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PASS", value_parser = PossibleValuesParser::new(Pass::ALL.map(Pass::name)))]
     #[arg(hide_possible_values = true, conflicts_with = "output", requires = "dump")]
     stop_after: Option<String>,
+    /// Stop when all numbers are integers: the build has no accelerator, and runs on the engines
+    /// golden and trainer
+    #[arg(long, conflicts_with = "stop_after")]
+    integers_only: bool,
     /// Folder of the build
     #[arg(short, long, value_name = "BUILD", required_unless_present = "stop_after")]
     output: Option<PathBuf>,
@@ -68,16 +77,26 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let network = Network::load(&args.network)?;
     let images = calibration_images(args, &network)?;
     let mut compilation = Compilation::of_network(&network, images.frames(), &arch);
-    let last = args.stop_after.as_deref().map_or(Ok(Pass::Emit), str::parse)?;
+    let last = match &args.stop_after {
+        _ if args.integers_only => Pass::Quantize,
+        Some(name) => name.parse()?,
+        None => Pass::Emit,
+    };
     run_passes(&mut compilation, last, args.dump.as_deref())?;
     let Some(output) = &args.output else {
         return print(&format!("stopped after {last}"));
     };
+    if args.integers_only {
+        let quant = compilation.quantized(last)?.clone();
+        let nodes = quant.nodes.len();
+        Build { network, quant, hardware: None }.write(output, None)?;
+        return print(&format!("integer network of {nodes} nodes in {}", output.display()));
+    }
     let (quant, program) = compilation.finish()?;
     let verilog = empf_hw::emit_accelerator(&arch)?;
-    let build = Build { network, quant, program, verilog };
+    let build = Build { network, quant, hardware: Some(Hardware { program, verilog }) };
     let report = Report::new(&build)?;
-    build.write(output, &report)?;
+    build.write(output, Some(&report))?;
     print(&summary(&report, output))
 }
 
@@ -100,7 +119,7 @@ fn run_passes(compilation: &mut Compilation, last: Pass, dump: Option<&Path>) ->
     spinner.enable_steady_tick(Duration::from_millis(100));
     for (index, pass) in Pass::ALL.into_iter().enumerate().filter(|(_, pass)| *pass <= last) {
         spinner.set_message(format!("{pass}: {}", pass.about()));
-        compilation.pass(pass)?;
+        compilation.pass(pass).map_err(|error| with_advice(pass, error))?;
         if let Some(folder) = dump {
             let file = folder.join(format!("{:02}_{pass}.json", index + 1));
             store::write_json(&file, &compilation.dump(pass))?;
@@ -108,6 +127,14 @@ fn run_passes(compilation: &mut Compilation, last: Pass, dump: Option<&Path>) ->
     }
     spinner.finish_and_clear();
     Ok(())
+}
+
+/// Says how a network that the hardware does not run can be run.
+fn with_advice(pass: Pass, error: empf_compiler::Error) -> Error {
+    match (pass, error) {
+        (Pass::Lower, error @ empf_compiler::Error::Unsupported { .. }) => Error::NoHardware(error),
+        (_, error) => error.into(),
+    }
 }
 
 /// A table of the layers' costs, and what the network takes.

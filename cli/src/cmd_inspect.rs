@@ -40,12 +40,15 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let folder = &args.folder;
     let holds = |name: &str| folder.join(name).exists();
-    if holds(build::MARKER) {
+    if holds(build::MARKER) && holds("network.json") {
         let build = Build::load(folder)?;
         print(&network(&build.network)?)?;
         print(&format!("\n{}", quant(&build.quant)?))?;
-        print(&format!("\n{}", program(&build)?))
-    } else if holds("quant.json") {
+        match &build.hardware {
+            Some(hardware) => print(&format!("\n{}", program(&build, &hardware.program)?)),
+            None => Ok(()),
+        }
+    } else if holds(build::MARKER) {
         print(&quant(&QuantNetwork::load(folder)?)?)
     } else if holds("network.json") {
         print(&network(&Network::load(folder)?)?)
@@ -54,7 +57,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     } else if let Some(name) = args.folder.to_str().filter(|name| PRESETS.contains(name)) {
         print(&network(&graph(name, args)?)?)
     } else {
-        let message = "holds neither network.json nor quant.json nor program.json; give a network or a build";
+        let message = "holds neither network.json nor quant.json; give a network or a build";
         Err(Error::file(folder, message))
     }
 }
@@ -183,13 +186,17 @@ fn integer_op(op: &QuantOp) -> String {
         QuantOp::Neuron { parallel: true, .. } => "parallel neuron".into(),
         QuantOp::AvgPool { kernel, stride, .. } => format!("average pool {}", window(*kernel, *stride)),
         QuantOp::Linear { .. } => "linear".into(),
+        QuantOp::MaxPool { kernel, stride, .. } => {
+            format!("maximum pool {}", window([*kernel; 2], [*stride; 2]))
+        }
+        QuantOp::Scale { .. } => "scale".into(),
+        QuantOp::Seca { kernel, .. } => format!("channel attention {kernel}"),
         QuantOp::Widen { shift } => format!("widen << {shift}"),
         QuantOp::Add => "add".into(),
     }
 }
 
-fn program(build: &Build) -> Result<String> {
-    let program = &build.program;
+fn program(build: &Build, program: &Program) -> Result<String> {
     let arch = &program.arch;
     Ok(format!(
         "build {:08x} for a {}x{} array, A = {}\n\n{}\n\n{}",

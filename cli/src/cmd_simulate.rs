@@ -44,9 +44,9 @@ pub(crate) struct Args {
     /// Only the first N samples [default: all]
     #[arg(long, value_name = "N")]
     samples: Option<usize>,
-    /// What runs
-    #[arg(long, value_enum, default_value = "interpreter")]
-    engine: EngineName,
+    /// What runs [default: interpreter, or golden where the build has no accelerator]
+    #[arg(long, value_enum)]
+    engine: Option<EngineName>,
     /// File for logits, cycles and all tensors
     #[arg(long, value_name = "FILE.npz")]
     output: Option<PathBuf>,
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn check_options(args: &Args) -> Result<()> {
     let only_verilator = [("trace", args.trace.is_some()), ("stalls", args.stalls.is_some())];
     if let Some((option, _)) =
-        only_verilator.iter().find(|(_, given)| *given && args.engine != EngineName::Verilator)
+        only_verilator.iter().find(|(_, given)| *given && args.engine != Some(EngineName::Verilator))
     {
         return Err(Error::Option { option, message: "needs --engine verilator".into() });
     }
@@ -97,7 +97,9 @@ fn simulate(args: &Args, build: &Build, samples: &Samples, waves: Option<&Path>)
         logits_only: args.output.is_none(),
         stall_seed: args.stalls.unwrap_or(0),
     };
-    let accelerator = match args.engine {
+    let without = if build.hardware.is_some() { EngineName::Interpreter } else { EngineName::Golden };
+    let name = args.engine.unwrap_or(without);
+    let accelerator = match name {
         EngineName::Verilator => Some(verilated(build, waves.is_some())?),
         _ => None,
     };
@@ -107,7 +109,7 @@ fn simulate(args: &Args, build: &Build, samples: &Samples, waves: Option<&Path>)
     in_parallel(
         (workers, samples.len()),
         &bar,
-        || engine(args.engine, build, accelerator.as_ref(), options.clone()),
+        || engine(name, build, accelerator.as_ref(), options.clone()),
         |engine, index| {
             let mut trace = engine.run(&samples.bytes(index))?;
             if args.output.is_none() {

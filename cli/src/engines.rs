@@ -1,7 +1,7 @@
 //! The engines by name, and many samples on all cores.
 
 use crate::activity;
-use crate::build::Build;
+use crate::build::{Build, Hardware};
 use crate::error::Result;
 use clap::ValueEnum;
 use empf_sim::verilator::{Accelerator, Options};
@@ -27,10 +27,11 @@ pub(crate) enum EngineName {
 
 /// The accelerator of `build` in Verilator.
 pub(crate) fn verilated(build: &Build, waves: bool) -> Result<Accelerator> {
-    let arch = &build.program.arch;
+    let Hardware { program, verilog } = build.hardware("verilator")?;
+    let arch = &program.arch;
     let message =
         format!("Verilator model of the {}x{} array: from the cache, or built now", arch.rows, arch.cols);
-    Ok(activity::during(&message, || Accelerator::build(&build.verilog, arch, waves))?)
+    Ok(activity::during(&message, || Accelerator::build(verilog, arch, waves))?)
 }
 
 /// The engine called `name` for the network of `build`; [`EngineName::Verilator`] runs on `accelerator`.
@@ -46,10 +47,13 @@ pub(crate) fn engine<'b>(
             let model = IntegerModel::new(&build.quant)?;
             Box::new(PlanarEngine::new("trainer", &build.quant, move |input| model.run(input)))
         }
-        (EngineName::Interpreter, _) => Box::new(Interpreter::new(&build.program)?),
-        (EngineName::Verilator, Some(accelerator)) => Box::new(accelerator.engine(&build.program, options)?),
-        (EngineName::Verilator, None) => {
-            Box::new(verilated(build, options.waves.is_some())?.engine(&build.program, options)?)
+        (EngineName::Interpreter, _) => Box::new(Interpreter::new(&build.hardware("interpreter")?.program)?),
+        (EngineName::Verilator, accelerator) => {
+            let program = &build.hardware("verilator")?.program;
+            match accelerator {
+                Some(accelerator) => Box::new(accelerator.engine(program, options)?),
+                None => Box::new(verilated(build, options.waves.is_some())?.engine(program, options)?),
+            }
         }
     })
 }

@@ -15,6 +15,9 @@ pub(crate) enum Error {
     Train(#[from] empf_trainer::Error),
     #[error(transparent)]
     Compile(#[from] empf_compiler::Error),
+    /// The network has integers, but no accelerator.
+    #[error("{0}\nwith --integers-only, it is compiled for the engines golden and trainer")]
+    NoHardware(empf_compiler::Error),
     #[error("cannot emit the accelerator: {0}")]
     Emit(#[from] empf_hw::emit::EmitError),
     #[error(transparent)]

@@ -124,9 +124,10 @@ fn parameter_bits(d: &Conv, arch: &ArchConfig) -> u64 {
 }
 
 impl Report {
-    /// Costs of `build`.
+    /// Costs of `build`, which has an accelerator.
     pub(crate) fn new(build: &Build) -> Result<Self> {
-        let Build { network, quant, program, .. } = build;
+        let Build { network, quant, .. } = build;
+        let program = &build.hardware("a report")?.program;
         let arch = &program.arch;
         let layers: Vec<Layer> = program.steps.iter().map(|step| Layer::new(step, program)).collect();
         let inner = cycles::inference(program.steps.iter().map(|s| &s.descriptor), arch);

@@ -38,6 +38,15 @@ pub enum DraftOp {
         /// Step of the window.
         stride: [usize; 2],
     },
+    /// Maximum over windows, of which a border takes no part.
+    MaxPool {
+        /// Side of the window.
+        kernel: usize,
+        /// Step of the window.
+        stride: usize,
+        /// Border on each side.
+        padding: usize,
+    },
     /// Values to logits, summed over the frames.
     Linear {
         /// `[out, features]`.
@@ -45,8 +54,18 @@ pub enum DraftOp {
         /// `[out]`, added for every frame.
         bias: Vec<f64>,
     },
-    /// Spikes to currents of the same value, where an addition reads them.
-    Widen,
+    /// Spikes to currents, where an addition or channel attention reads them.
+    Widen {
+        /// What they are multiplied with, `[T, C]`: 1 unless a version II neuron reads the sum.
+        gain: Array2<f64>,
+    },
+    /// Channel attention on currents.
+    Seca {
+        /// `[K]`, a weight for each sign that a score sees.
+        weight: Vec<f64>,
+        /// What the result is multiplied with, `[T, C]`: 1 unless a version II neuron reads it.
+        gain: Array2<f64>,
+    },
     /// Sum of two currents.
     Add,
 }
@@ -137,10 +156,8 @@ impl Draft {
         self.nodes.iter().filter(reads).map(|n| n.name.as_str()).collect()
     }
 
-    /// The current of `node`'s first input, where it is a convolution's and nothing else reads it.
-    pub fn own_conv(&self, node: &Node<DraftOp>) -> Option<usize> {
-        let source = self.position(&node.inputs[0])?;
-        let is_conv = matches!(self.nodes[source].op, DraftOp::Conv(_));
-        (is_conv && self.readers(&node.inputs[0]).len() == 1).then_some(source)
+    /// The node called `name`, where exactly one reads it.
+    pub fn own(&self, name: &str) -> Option<usize> {
+        self.position(name).filter(|_| self.readers(name).len() == 1)
     }
 }

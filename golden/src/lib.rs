@@ -15,6 +15,8 @@ pub mod neuron;
 pub mod pool;
 pub mod round;
 pub mod run;
+pub mod scale;
+pub mod seca;
 pub mod widen;
 
 pub use error::{Error, Result};

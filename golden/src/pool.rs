@@ -1,4 +1,4 @@
-//! Average pooling: codes to codes.
+//! Average and maximum pooling: codes to codes.
 
 use crate::round::{clamp, round_shift};
 use ndarray::{Array4, ArrayView4, s};
@@ -23,6 +23,20 @@ pub fn avg_pool(
     })
 }
 
+/// Largest code of the window, of which a border of `padding` positions is no part. Every window meets the map.
+pub fn max_pool(codes: ArrayView4<i32>, kernel: usize, stride: usize, padding: usize) -> Array4<i32> {
+    let (frames, channels, height, width) = codes.dim();
+    let along = |size: usize| (size + 2 * padding - kernel) / stride + 1;
+    let inside = |at: usize, size: usize| {
+        let first = at * stride;
+        first.saturating_sub(padding)..(first + kernel).saturating_sub(padding).min(size)
+    };
+    Array4::from_shape_fn((frames, channels, along(height), along(width)), |(f, c, y, x)| {
+        let window = codes.slice(s![f, c, inside(y, height), inside(x, width)]);
+        window.fold(0, |largest, code| largest.max(*code))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,6 +48,14 @@ mod tests {
         assert_eq!(avg_pool(x.view(), [2, 2], [2, 2], 2, 4), array![[[[1, 15]]]]);
         assert_eq!(avg_pool(x.view(), [2, 2], [2, 2], 1, 4), array![[[[1, 15]]]]);
         assert_eq!(avg_pool(x.view(), [2, 2], [1, 1], 2, 4), array![[[[1, 8, 15]]]]);
+    }
+
+    #[test]
+    fn a_border_takes_no_part_in_a_maximum() {
+        let x = array![[[[1, 3, 9], [5, 7, 2]]]];
+        assert_eq!(max_pool(x.view(), 3, 2, 1), array![[[[7, 9]]]]);
+        assert_eq!(max_pool(x.view(), 2, 1, 0), array![[[[7, 9]]]]);
+        assert_eq!(max_pool(x.view(), 2, 3, 1), array![[[[1, 9]]]]);
     }
 
     #[test]

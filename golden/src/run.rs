@@ -3,6 +3,7 @@
 use crate::conv::{Requantizer, Window, accumulate, requantize};
 use crate::error::{Error, Result, check_input};
 use crate::neuron::Neuron;
+use crate::seca::Seca;
 use empf_ir::{INPUT, Node, QuantNetwork, QuantOp, Shape, Trace};
 use ndarray::{Array4, ArrayView2, ArrayView4, ArrayView5, Axis};
 use rayon::prelude::*;
@@ -71,12 +72,23 @@ fn apply(
         QuantOp::AvgPool { kernel, stride, shift } => {
             crate::pool::avg_pool(inputs[0], kernel, stride, shift, act_bits)
         }
+        QuantOp::MaxPool { kernel, stride, padding } => {
+            crate::pool::max_pool(inputs[0], kernel, stride, padding)
+        }
         QuantOp::Linear { .. } => {
             let weight = matrix("weight", shape.elements())?;
             let logits = crate::linear::linear(inputs[0], weight, network.tensor(&node.name, "bias")?);
             narrow(&logits, &node.name)?
         }
         QuantOp::Widen { shift } => crate::widen::widen(inputs[0], network.time_steps, shift, membrane_bits),
+        QuantOp::Scale { shift } => {
+            crate::scale::scale(inputs[0], matrix("mantissa", shape.channels)?, shift, membrane_bits)
+        }
+        QuantOp::Seca { kernel, shift } => {
+            let score = network.tensor(&node.name, "score")?;
+            let mantissa = matrix("mantissa", shape.channels)?;
+            crate::seca::seca(inputs[0], &Seca { kernel, score, mantissa, shift, membrane_bits })
+        }
         QuantOp::Add => crate::add::add(inputs[0], inputs[1], membrane_bits),
     })
 }

@@ -162,9 +162,7 @@ impl Operator for Op {
             Op::AvgPool { kernel, stride } => window(x, [kernel; 2], [stride; 2], 0),
             Op::GlobalAvgPool => Ok(Shape::new(x.channels, 1, 1)),
             Op::MaxPool { kernel, stride, padding } => window(x, [kernel; 2], [stride; 2], padding),
-            Op::Seca { kernel } if !SECA_KERNELS.contains(&kernel) => {
-                Err(format!("the kernel of channel attention is {kernel}, not one of {SECA_KERNELS:?}"))
-            }
+            Op::Seca { kernel } => attention(x, kernel),
             Op::Linear { out_features } => Ok(Shape::new(out_features, 1, 1)),
             Op::Lif { leak, threshold }
                 if !(leak.is_finite() && threshold.is_finite() && threshold > 0.0) =>
@@ -173,10 +171,18 @@ impl Operator for Op {
                     "leak {leak} or threshold {threshold} is not finite, or the threshold not above 0"
                 ))
             }
-            Op::BatchNorm { .. } | Op::Neuron { .. } | Op::Lif { .. } | Op::Seca { .. } => Ok(x),
+            Op::BatchNorm { .. } | Op::Neuron { .. } | Op::Lif { .. } => Ok(x),
             Op::Add if inputs[1] == x => Ok(x),
             Op::Add => Err(format!("adds {x} and {}", inputs[1])),
         }
+    }
+}
+
+/// Shape after channel attention over `kernel` channels, or why there is none.
+pub(crate) fn attention(x: Shape, kernel: usize) -> std::result::Result<Shape, String> {
+    match SECA_KERNELS.contains(&kernel) {
+        true => Ok(x),
+        false => Err(format!("the kernel of channel attention is {kernel}, not one of {SECA_KERNELS:?}")),
     }
 }
 

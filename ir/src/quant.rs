@@ -25,6 +25,8 @@ pub const MAX_WEIGHT: i32 = (1 << WEIGHT_DIGITS) - 1;
 pub const MAX_REQUANT_SHIFT: u8 = 31;
 /// Largest shift between spike and membrane codes, and of a pooled sum.
 pub const MAX_SPIKE_SHIFT: u8 = 15;
+/// Bits of a score of channel attention, all of them fraction bits.
+pub const SCORE_BITS: u32 = 15;
 /// Bits of a logit.
 pub const LOGIT_BITS: u32 = 32;
 
@@ -87,6 +89,15 @@ pub enum QuantOp {
         /// Right shift of the sum.
         shift: u8,
     },
+    /// Largest code of a window; a border takes no part. Not of the input.
+    MaxPool {
+        /// Side of the window.
+        kernel: usize,
+        /// Step of the window.
+        stride: usize,
+        /// Border on each side.
+        padding: usize,
+    },
     /// Codes to logits, summed over T. `weight` `[out, C_in * H * W]` odd, `bias` `[out]`.
     Linear {
         /// Number of outputs.
@@ -95,6 +106,19 @@ pub enum QuantOp {
     /// Codes to currents of the same value: the shortcut of a residual block.
     Widen {
         /// Left shift from spike to membrane codes.
+        shift: u8,
+    },
+    /// Codes to currents by a factor: a shortcut that needs one for each step and channel. `mantissa` `[T, C]`.
+    Scale {
+        /// Right shift after the mantissa.
+        shift: u8,
+    },
+    /// Channel attention on currents. `score` `[3^kernel]`, by the signs that a channel sees; `mantissa`
+    /// `[T, C]`.
+    Seca {
+        /// Channels that a score sees: odd, 3..=7.
+        kernel: usize,
+        /// Right shift after the factor.
         shift: u8,
     },
     /// Saturating sum of two currents.
@@ -118,10 +142,10 @@ impl QuantOp {
         match self {
             QuantOp::Conv { .. } => (Kind::Codes, Kind::Current),
             QuantOp::Neuron { .. } => (Kind::Current, Kind::Codes),
-            QuantOp::AvgPool { .. } => (Kind::Codes, Kind::Codes),
+            QuantOp::AvgPool { .. } | QuantOp::MaxPool { .. } => (Kind::Codes, Kind::Codes),
             QuantOp::Linear { .. } => (Kind::Codes, Kind::Logits),
-            QuantOp::Widen { .. } => (Kind::Codes, Kind::Current),
-            QuantOp::Add => (Kind::Current, Kind::Current),
+            QuantOp::Widen { .. } | QuantOp::Scale { .. } => (Kind::Codes, Kind::Current),
+            QuantOp::Seca { .. } | QuantOp::Add => (Kind::Current, Kind::Current),
         }
     }
 }
@@ -140,7 +164,11 @@ impl Operator for QuantOp {
             }
             QuantOp::AvgPool { kernel, stride, .. } => network::window(x, kernel, stride, 0),
             QuantOp::Linear { out_features } => Ok(Shape::new(out_features, 1, 1)),
-            QuantOp::Neuron { .. } | QuantOp::Widen { .. } => Ok(x),
+            QuantOp::MaxPool { kernel, stride, padding } => {
+                network::window(x, [kernel; 2], [stride; 2], padding)
+            }
+            QuantOp::Seca { kernel, .. } => network::attention(x, kernel),
+            QuantOp::Neuron { .. } | QuantOp::Widen { .. } | QuantOp::Scale { .. } => Ok(x),
             QuantOp::Add if inputs[1] == x => Ok(x),
             QuantOp::Add => Err(format!("adds {x} and {}", inputs[1])),
         }
@@ -262,7 +290,14 @@ impl QuantNetwork {
                 spec("weight", vec![out_features, input.elements()], wide, true),
                 spec("bias", vec![out_features], signed(LOGIT_BITS), false),
             ],
-            QuantOp::AvgPool { .. } | QuantOp::Widen { .. } | QuantOp::Add => vec![],
+            QuantOp::Scale { .. } => vec![spec("mantissa", per_step, multiplier, false)],
+            QuantOp::Seca { kernel, .. } => vec![
+                spec("score", vec![3usize.pow(kernel as u32)], (0, (1 << SCORE_BITS) - 1), false),
+                spec("mantissa", per_step, multiplier, false),
+            ],
+            QuantOp::AvgPool { .. } | QuantOp::MaxPool { .. } | QuantOp::Widen { .. } | QuantOp::Add => {
+                vec![]
+            }
         }
     }
 
@@ -308,12 +343,17 @@ impl QuantNetwork {
                 return Err(at(format!("reads {:?}, but `{name}` gives {given:?}", node.op.kinds().0)));
             }
         }
+        if matches!(node.op, QuantOp::MaxPool { .. }) && node.inputs[0] == graph::INPUT {
+            return Err(at("takes a maximum of the input; it pools spikes, or means of them".into()));
+        }
         let (shift, limit) = match node.op {
-            QuantOp::Conv { shift, .. } => (shift, MAX_REQUANT_SHIFT),
+            QuantOp::Conv { shift, .. } | QuantOp::Scale { shift } | QuantOp::Seca { shift, .. } => {
+                (shift, MAX_REQUANT_SHIFT)
+            }
             QuantOp::Neuron { shift, .. } | QuantOp::AvgPool { shift, .. } | QuantOp::Widen { shift } => {
                 (shift, MAX_SPIKE_SHIFT)
             }
-            QuantOp::Linear { .. } | QuantOp::Add => (0, 0),
+            QuantOp::MaxPool { .. } | QuantOp::Linear { .. } | QuantOp::Add => (0, 0),
         };
         if shift > limit {
             return Err(at(format!("shift is {shift}, not 0..={limit}")));

@@ -56,6 +56,18 @@ fn distance(a: &[[f64; 2]], b: &[[f64; 2]]) -> f64 {
     a.as_flattened().iter().zip(b.as_flattened()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
 }
 
+/// What rounding can do to the results of each step: the terms of a step are below 100, and what an earlier step
+/// lost is multiplied by the leak.
+fn rounding(steps: &[(MembraneStep, f64)], values: &[[f64; 2]]) -> Vec<f64> {
+    let mut slack = 0.0;
+    let step = |((step, _), [spike, potential]): (&(MembraneStep, f64), &[f64; 2])| {
+        let size = 100.0 + slack + spike.abs() + potential.abs();
+        slack = slack * reparameterize(step).lambda.abs() + 1e-14 * size;
+        slack
+    };
+    steps.iter().zip(values).map(step).collect()
+}
+
 fn steps() -> impl Strategy<Value = Vec<(MembraneStep, f64)>> {
     let first = (-1.0..1.0f64, -0.5..1.0f64, -1.5..1.5f64, prop_oneof![-1.5..-0.2f64, 0.2..1.5f64]);
     let rest = (-1.5..1.5f64, prop_oneof![-1.0..-0.1f64, 0.1..1.0f64], -1.0..1.0f64, 0.05..3.0f64);
@@ -71,9 +83,10 @@ proptest! {
     #[test]
     fn the_derived_sign_is_exact_and_the_printed_one_is_not(steps in steps()) {
         let expected = version_ii(&steps);
-        let size = expected.as_flattened().iter().fold(1.0f64, |m, x| m.max(x.abs()));
         let derived = version_i(&steps, reparameterize);
-        prop_assert!(distance(&derived, &expected) < 1e-12 * size, "{derived:?}, expected {expected:?}");
+        for ((got, expected), slack) in derived.iter().zip(&expected).zip(rounding(&steps, &expected)) {
+            prop_assert!(distance(&[*got], &[*expected]) <= slack, "{got:?}, expected {expected:?} +- {slack}");
+        }
         // The offset alone enters what is kept, whether the neuron fires or not.
         prop_assert!(distance(&version_i(&steps, printed), &expected) > 1e-3);
     }

@@ -5,7 +5,7 @@ use crate::histogram::Histogram;
 use crate::{Error, Result};
 use empf_golden::float;
 use empf_ir::{INPUT, Node};
-use ndarray::{Array3, Array4, ArrayView4, ArrayView5, Axis, Zip};
+use ndarray::{Array2, Array3, Array4, ArrayView4, ArrayView5, Axis, Zip};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -77,7 +77,11 @@ fn observe(draft: &Draft, image: ArrayView4<u8>) -> Result<Calibration> {
             }
             DraftOp::Neuron(neuron) => fire(&node.name, x, neuron, &mut seen),
             DraftOp::AvgPool { kernel, stride } => float::avg_pool(x.view(), *kernel, *stride),
-            DraftOp::Widen => x.clone(),
+            DraftOp::MaxPool { kernel, stride, padding } => {
+                float::max_pool(x.view(), *kernel, *stride, *padding)
+            }
+            DraftOp::Widen { gain } => scaled(x.view(), gain),
+            DraftOp::Seca { weight, gain } => scaled(float::seca(x.view(), weight).view(), gain),
             DraftOp::Add => x + &tensors[node.inputs[1].as_str()],
             DraftOp::Linear { .. } => continue,
             DraftOp::BatchNorm(_) => return Err(not_folded(node)),
@@ -87,7 +91,9 @@ fn observe(draft: &Draft, image: ArrayView4<u8>) -> Result<Calibration> {
             None => result,
         };
         match node.op {
-            DraftOp::Conv(_) | DraftOp::Widen | DraftOp::Add => seen.currents(&node.name, &result),
+            DraftOp::Conv(_) | DraftOp::Widen { .. } | DraftOp::Seca { .. } | DraftOp::Add => {
+                seen.currents(&node.name, &result)
+            }
             _ => seen.spikes(&node.name, &result),
         }
         tensors.insert(&node.name, result);
@@ -102,6 +108,11 @@ fn not_folded(node: &Node<DraftOp>) -> Error {
 /// The affine map of every time-step; sums of one frame serve all of them.
 fn affine(sums: ArrayView4<f64>, map: &Affine) -> Array4<f64> {
     float::per_step(sums, map.gain.nrows(), |t, c, sum| map.gain[[t, c]] * sum + map.bias[[t, c]])
+}
+
+/// `x` times the gain of every time-step and channel.
+fn scaled(x: ArrayView4<f64>, gain: &Array2<f64>) -> Array4<f64> {
+    float::per_step(x, gain.nrows(), |t, c, value| gain[[t, c]] * value)
 }
 
 /// Spikes of every time-step.

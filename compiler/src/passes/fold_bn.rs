@@ -10,7 +10,9 @@ use ndarray::Axis;
 /// Removes every batch normalisation of `draft`.
 pub fn fold_bn(draft: &mut Draft) -> Result<()> {
     while let Some(index) = draft.nodes.iter().position(|n| matches!(n.op, DraftOp::BatchNorm(_))) {
-        let Some(source) = draft.own_conv(&draft.nodes[index]) else {
+        let source = draft.own(&draft.nodes[index].inputs[0]);
+        let is_conv = |source: &usize| matches!(draft.nodes[*source].op, DraftOp::Conv(_));
+        let Some(source) = source.filter(is_conv) else {
             let message = "a batch normalisation is folded into a convolution that nothing else reads; \
                            put it right behind one";
             return Err(Error::unsupported(&draft.nodes[index].name, message));

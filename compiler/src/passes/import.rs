@@ -1,9 +1,9 @@
 //! Reads the float network: signs are taken, parameters get a value for every time-step and channel, global
-//! pooling becomes a window as large as its map, and spikes that are added to a current are widened.
+//! pooling becomes a window as large as its map, and spikes that are read as a current are widened.
 
 use crate::draft::{Affine, Conv, Draft, DraftOp, MembraneNorm, Neuron};
 use crate::{Error, Result};
-use empf_ir::{Network, NeuronVersion, Node, Op, Shape, WeightKind};
+use empf_ir::{INPUT, Network, NeuronVersion, Node, Op, Shape, WeightKind};
 use ndarray::{Array, Array2, Dimension};
 
 /// The draft of `network`.
@@ -14,11 +14,11 @@ pub fn import(network: &Network) -> Result<Draft> {
     for node in &network.nodes {
         let reader = Reader { network, node, input: network.shape_of(&node.inputs[0], &shapes) };
         let mut inputs = node.inputs.clone();
-        if node.op == Op::Add {
+        if matches!(node.op, Op::Add | Op::Seca { .. }) {
             inputs.iter_mut().filter(|input| gives_values(network, input)).for_each(|input| {
                 let name = format!("{}/{input}", node.name);
                 let value = std::mem::replace(input, name.clone());
-                nodes.push(Node { name, inputs: vec![value], op: DraftOp::Widen });
+                nodes.push(Node { name, inputs: vec![value], op: DraftOp::Widen { gain: reader.ones() } });
             });
         }
         nodes.push(Node { name: node.name.clone(), inputs, op: reader.op()? });
@@ -36,7 +36,7 @@ pub fn import(network: &Network) -> Result<Draft> {
 /// Whether the node called `name` gives spikes or means of them, not currents.
 fn gives_values(network: &Network, name: &str) -> bool {
     let node = network.nodes.iter().find(|n| n.name == name);
-    node.is_none_or(|n| matches!(n.op, Op::Neuron { .. } | Op::AvgPool { .. } | Op::GlobalAvgPool))
+    node.is_none_or(|n| n.op.gives_codes() || matches!(n.op, Op::MaxPool { .. }))
 }
 
 struct Reader<'a> {
@@ -47,6 +47,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn op(&self) -> Result<DraftOp> {
+        self.check_pool()?;
         let Shape { channels, height, width } = self.input;
         Ok(match self.node.op {
             Op::Conv { out_channels, kernel, stride, padding, weights } => {
@@ -60,11 +61,12 @@ impl Reader<'_> {
             Op::Neuron { version, eps } => DraftOp::Neuron(Box::new(self.neuron(version, eps.into())?)),
             Op::AvgPool { kernel, stride } => DraftOp::AvgPool { kernel: [kernel; 2], stride: [stride; 2] },
             Op::GlobalAvgPool => DraftOp::AvgPool { kernel: [height, width], stride: [height, width] },
-            Op::Lif { .. } => return Err(self.not_in_hardware("a LIF neuron", "EM-PF neurons")),
-            Op::MaxPool { .. } => return Err(self.not_in_hardware("maximum pooling", "average pooling")),
-            Op::Seca { .. } => {
-                return Err(self.not_in_hardware("channel attention (SECA)", "a network without"));
+            Op::Lif { .. } => {
+                let message = "a LIF neuron has no integer form; use EM-PF neurons";
+                return Err(Error::unsupported(&self.node.name, message));
             }
+            Op::MaxPool { kernel, stride, padding } => DraftOp::MaxPool { kernel, stride, padding },
+            Op::Seca { .. } => DraftOp::Seca { weight: self.values("weight")?, gain: self.ones() },
             Op::Linear { out_features } => DraftOp::Linear {
                 weight: self.shaped("weight", (out_features, self.input.elements()))?,
                 bias: self.shaped("bias", out_features)?.to_vec(),
@@ -73,9 +75,18 @@ impl Reader<'_> {
         })
     }
 
-    fn not_in_hardware(&self, what: &str, instead: &str) -> Error {
-        let message = format!("{what} is not yet supported in hardware; use {instead}");
-        Error::unsupported(&self.node.name, message)
+    /// 1 for every step and channel read.
+    fn ones(&self) -> Array2<f64> {
+        Array2::ones((self.network.time_steps, self.input.channels))
+    }
+
+    fn check_pool(&self) -> Result<()> {
+        let pools = matches!(self.node.op, Op::AvgPool { .. } | Op::GlobalAvgPool | Op::MaxPool { .. });
+        if pools && self.node.inputs[0] == INPUT {
+            let message = "pooling of the input has no integer form; pool the data";
+            return Err(Error::unsupported(&self.node.name, message));
+        }
+        Ok(())
     }
 
     fn values(&self, name: &str) -> Result<Vec<f64>> {

@@ -49,8 +49,9 @@ fn check_pool(node: &Node<QuantOp>, [height, width]: [usize; 2]) -> Result<()> {
     Err(Error::unsupported(&node.name, message))
 }
 
-fn addition(node: &Node<QuantOp>) -> Error {
-    let message = "the addition of currents is not yet in hardware; the golden model runs it";
+/// An operator, `what`, that the accelerator has no unit for.
+fn not_in_hardware(node: &Node<QuantOp>, what: &str) -> Error {
+    let message = format!("{what} is not yet in hardware; the golden model and the trainer run it");
     Error::unsupported(&node.name, message)
 }
 
@@ -90,15 +91,18 @@ impl<'a> Lowering<'a> {
                 Ok(())
             }
             QuantOp::Linear { .. } => self.linear(index, node),
-            QuantOp::Widen { .. } | QuantOp::Add => Err(addition(node)),
+            QuantOp::MaxPool { .. } => Err(not_in_hardware(node, "maximum pooling")),
+            QuantOp::Seca { .. } => Err(not_in_hardware(node, "channel attention (SECA)")),
+            QuantOp::Widen { .. } | QuantOp::Scale { .. } | QuantOp::Add => {
+                Err(not_in_hardware(node, "the addition of currents"))
+            }
         }
     }
 
-    /// A current exists only between accumulator and neuron, so exactly one neuron must read it.
+    /// A current exists only between accumulator and neuron, so exactly one node must read it.
     fn check_current(&self, node: &Node<QuantOp>) -> Result<()> {
         let readers: Vec<_> = self.network.nodes.iter().filter(|n| n.inputs.contains(&node.name)).collect();
         match readers.as_slice() {
-            [one] if one.op == QuantOp::Add => Err(addition(one)),
             [one] if one.op.kinds().0 == Kind::Current => Ok(()),
             _ => Err(Error::unsupported(
                 &node.name,

@@ -2,7 +2,7 @@
 //!
 //! | format | chosen |
 //! |---|---|
-//! | membrane, 2^-F | the finest in which every current, potential, bias and offset seen fits V bits; one for all currents that are ever added |
+//! | membrane, 2^-F | the finest in which every current, potential, bias and offset seen fits V bits; one for all currents that are ever added; channel attention reads one and gives another |
 //! | spike, 2^-f | that of the training, else least squared error over the spikes seen |
 //! | mean, `2^sh / n` of the spike's | that of the training, else least squared error over the means seen |
 //! | weights that are not +-1 | odd multiples of the largest magnitude / 255: of each output channel for convolutions, of the layer for the classifier |
@@ -13,6 +13,7 @@ use crate::draft::{Conv, Draft, DraftOp, Neuron};
 use crate::{Error, Result};
 use empf_ir::quant::{
     LEAK_FRACTION_BITS, LOGIT_BITS, MAX_REQUANT_SHIFT, MAX_SPIKE_SHIFT, MAX_WEIGHT, MULTIPLIER_BITS,
+    SCORE_BITS,
 };
 use empf_ir::{ArchConfig, INPUT, Node, QuantInput, QuantNetwork, QuantOp, Tensors, WeightKind};
 use ndarray::{Array2, ArrayView, Axis, Dimension};
@@ -83,7 +84,13 @@ impl Quantizer<'_> {
             DraftOp::Neuron(neuron) => self.neuron(index, node, neuron),
             DraftOp::AvgPool { kernel, stride } => self.pool(node, *kernel, *stride),
             DraftOp::Linear { weight, bias } => self.linear(node, weight, bias),
-            DraftOp::Widen => self.widen(index, node),
+            DraftOp::MaxPool { kernel, stride, padding } => {
+                let (scale, _) = self.codes(&node.inputs[0]);
+                self.network.scales.insert(node.name.clone(), scale);
+                Ok(QuantOp::MaxPool { kernel: *kernel, stride: *stride, padding: *padding })
+            }
+            DraftOp::Widen { gain } => self.widen(index, node, gain),
+            DraftOp::Seca { weight, gain } => self.seca(index, node, weight, gain),
             DraftOp::Add => {
                 let unit = self.membrane_unit(index);
                 self.network.scales.insert(node.name.clone(), unit);
@@ -144,22 +151,46 @@ impl Quantizer<'_> {
         Ok(QuantOp::Conv { out_channels, kernel, stride, padding, weights, zero_point, shift })
     }
 
-    fn widen(&mut self, index: usize, node: &Node<DraftOp>) -> Result<QuantOp> {
-        let unit = self.membrane_unit(index);
-        let (scale, _) = self.codes(&node.inputs[0]);
-        let shift = (scale / unit).log2();
-        if shift.fract() != 0.0
-            || !(0.0..=f64::from(MAX_SPIKE_SHIFT)).contains(&shift)
-            || node.inputs[0] == INPUT
-        {
-            let message = format!(
-                "adds codes of {scale} to currents of {unit}, which is no shift by 0..={MAX_SPIKE_SHIFT} bits; \
-                 add spikes or means over 2^n positions, and raise membrane_bits where the shift is negative"
-            );
+    /// A shift where that is all there is to do, else a factor for each step and channel.
+    fn widen(&mut self, index: usize, node: &Node<DraftOp>, gain: &Array2<f64>) -> Result<QuantOp> {
+        if node.inputs[0] == INPUT {
+            let message =
+                "adds the input, whose codes have a zero point; add spikes, or a convolution of the input";
             return Err(Error::unsupported(&node.name, message));
         }
+        let unit = self.membrane_unit(index);
+        let (scale, _) = self.codes(&node.inputs[0]);
         self.network.scales.insert(node.name.clone(), unit);
-        Ok(QuantOp::Widen { shift: shift as u8 })
+        let shift = (scale / unit).log2();
+        let is_shift = shift.fract() == 0.0 && (0.0..=f64::from(MAX_SPIKE_SHIFT)).contains(&shift);
+        if is_shift && gain.iter().all(|g| *g == 1.0) {
+            return Ok(QuantOp::Widen { shift: shift as u8 });
+        }
+        Ok(QuantOp::Scale { shift: self.factors(&node.name, gain * (scale / unit))? })
+    }
+
+    fn seca(
+        &mut self,
+        index: usize,
+        node: &Node<DraftOp>,
+        weight: &[f64],
+        gain: &Array2<f64>,
+    ) -> Result<QuantOp> {
+        let unit = self.membrane_unit(index);
+        let (read, _) = self.codes(&node.inputs[0]);
+        let shift = self.factors(&node.name, gain * (read / unit))?;
+        let scores = scores(weight);
+        self.network.set_tensor(&node.name, "score", vec![scores.len()], scores);
+        self.network.scales.insert(node.name.clone(), unit);
+        Ok(QuantOp::Seca { kernel: weight.len(), shift })
+    }
+
+    /// Stores the mantissas of `factors` and gives their shift.
+    fn factors(&mut self, node: &str, factors: Array2<f64>) -> Result<u8> {
+        let shift = requantizer_shift(node, &factors)?;
+        let one = f64::from(shift).exp2();
+        self.per_step(node, "mantissa", factors.mapv(|factor| (factor * one).round() as i32));
+        Ok(shift)
     }
 
     fn neuron(&mut self, index: usize, node: &Node<DraftOp>, neuron: &Neuron) -> Result<QuantOp> {
@@ -296,13 +327,24 @@ fn largest_bias(conv: &Conv, (scale, zero_point): (f64, u8)) -> f64 {
     map.bias.indexed_iter().map(bias).fold(0.0, f64::max)
 }
 
+/// The score of every combination of signs, a digit of base 3 each: -1, none, +1.
+fn scores(weight: &[f64]) -> Vec<i32> {
+    let one = f64::from(SCORE_BITS).exp2();
+    let score = |entry: usize| {
+        let sign = |k: usize| (entry / 3usize.pow(k as u32) % 3) as f64 - 1.0;
+        let sum: f64 = weight.iter().enumerate().map(|(k, w)| w * sign(k)).sum();
+        (one / (1.0 + (-sum).exp())).round().min(one - 1.0) as i32
+    };
+    (0..3usize.pow(weight.len() as u32)).map(score).collect()
+}
+
 /// The shift with which the largest of `gain` has a full mantissa.
 fn requantizer_shift(node: &str, gain: &Array2<f64>) -> Result<u8> {
     let limit = f64::from((1 << (MULTIPLIER_BITS - 1)) - 1);
     let largest = magnitude(gain.view());
     if largest > limit {
         let at = gain.indexed_iter().find(|(_, g)| g.abs() == largest).map_or((0, 0), |(at, _)| at);
-        let message = format!("membrane codes a spike code, above {limit}; raise membrane_bits");
+        let message = format!("codes of the result for each code read, above {limit}; lower membrane_bits");
         return Err(number(node, "gain", at, largest, message));
     }
     let shift = (limit / largest.max(f64::MIN_POSITIVE)).log2().floor();

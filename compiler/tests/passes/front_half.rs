@@ -1,6 +1,12 @@
 //! What the front half keeps of a trained network, and what it refuses.
 
 use crate::networks::Random;
+use crate::rounding::{self, Bounded};
+use empf_compiler::passes::calibrate::calibrate;
+use empf_compiler::passes::fold_bn::fold_bn;
+use empf_compiler::passes::import::import;
+use empf_compiler::passes::quantize::quantize;
+use empf_compiler::passes::reparameterize::reparameterize;
 use empf_compiler::{Compilation, Error, Pass, compile};
 use empf_ir::{
     ArchConfig, Codes, INPUT, Input, Network, NeuronVersion, Node, Op, QuantNetwork, QuantOp, Tensors,
@@ -107,6 +113,37 @@ fn residual(seed: u64) -> Network {
     b.network
 }
 
+/// The same with channel attention on the current of the second convolution, a maximum of the first's spikes,
+/// and a neuron of version II behind the addition.
+fn attentive(seed: u64) -> Network {
+    let mut network = residual(seed);
+    let mut r = Random::new(seed);
+    let mut b = Builder { network: network.clone(), r: &mut r, channels: 7 };
+    b.tensor("attention", "weight", &[5], (-1.0, 1.0));
+    for name in empf_ir::network::neuron_tensors(NeuronVersion::II) {
+        let range = match *name {
+            "lambda" => (0.2, 1.1),
+            "gamma" | "var" => (0.5, 1.5),
+            // Gains of both signs.
+            "alpha" => (-1.5, 1.5),
+            _ => (-0.4, 0.4),
+        };
+        b.tensor("neuron2", name, &[STEPS, 7], range);
+    }
+    network.tensors = b.network.tensors;
+    let at = |name: &str, nodes: &[Node<Op>]| nodes.iter().position(|n| n.name == name).unwrap();
+    let neuron2 = at("neuron2", &network.nodes);
+    network.nodes[neuron2].op = Op::Neuron { version: NeuronVersion::II, eps: 1e-5 };
+    let (conv2, add) = (at("conv2", &network.nodes), at("add", &network.nodes));
+    network.nodes[add].inputs = vec!["attention".into(), "most".into()];
+    network.nodes[conv2].inputs = vec!["most".into()];
+    let attention = Node { name: "attention".into(), inputs: vec!["bn2".into()], op: Op::Seca { kernel: 5 } };
+    network.nodes.insert(add, attention);
+    let op = Op::MaxPool { kernel: 3, stride: 2, padding: 1 };
+    network.nodes.insert(conv2, Node { name: "most".into(), inputs: vec!["neuron1".into()], op });
+    network
+}
+
 fn images(network: &Network, count: usize, seed: u64) -> Array5<u8> {
     let mut r = Random::new(seed);
     let shape = network.input.shape();
@@ -133,22 +170,69 @@ fn relative_error(network: &Network, quantized: &QuantNetwork, images: &Array5<u
     (error / power).sqrt()
 }
 
+const NODES: [&str; 5] = ["neuron1", "pool", "neuron2", "gap", "fc"];
+const VERSIONS: [NeuronVersion; 3] = [NeuronVersion::I, NeuronVersion::II, NeuronVersion::III];
+
+/// Folding changes nothing but the last bits of a double, and integers are no further from what they stand for
+/// than the roundings allow.
+fn integers_are_as_near_as_rounding_allows(network: &Network, seed: u64) {
+    let arch = ArchConfig { membrane_bits: 20, ..ArchConfig::sized(8, 8, 8) };
+    let images = images(network, 6, seed);
+    let mut draft = import(network).unwrap();
+    fold_bn(&mut draft).unwrap();
+    reparameterize(&mut draft).unwrap();
+    let quantized = quantize(&draft, &calibrate(&draft, images.view()).unwrap(), &arch).unwrap();
+    for image in images.axis_iter(Axis(0)) {
+        let float = empf_golden::float::run(network, image).unwrap();
+        let integer = empf_golden::run(&quantized, image).unwrap();
+        let bounds = rounding::bounds(&draft, &quantized, image);
+        for node in NODES {
+            let Bounded { value, error } = &bounds[node];
+            let expected: Vec<f64> = match node {
+                "fc" => float.logits.clone(),
+                node => float.tensors[node].iter().copied().collect(),
+            };
+            let size = expected.iter().fold(1.0f64, |most, x| most.max(x.abs()));
+            for (x, value) in expected.iter().zip(value) {
+                assert!((x - value).abs() <= 1e-9 * size, "{node}: {value} folded, {x} before");
+            }
+            for ((code, value), error) in integer.tensors[node].iter().zip(value).zip(error) {
+                let got = f64::from(*code) * quantized.scales[node];
+                assert!(
+                    (got - value).abs() <= error + 1e-9 * size,
+                    "{node}: {got} is not {value} +- {error}"
+                );
+            }
+        }
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn integers_follow_the_float_network(seed in any::<u64>()) {
-        let arch = ArchConfig { membrane_bits: 20, ..ArchConfig::sized(8, 8, 8) };
-        for version in [NeuronVersion::I, NeuronVersion::II, NeuronVersion::III] {
+    fn rounding_is_all_that_happens(seed in any::<u64>()) {
+        for version in VERSIONS {
+            integers_are_as_near_as_rounding_allows(&network(seed, version), seed);
+        }
+    }
+}
+
+/// Worst cases do not meet in a network: on the whole the integers are far nearer than the bound.
+#[test]
+fn integers_follow_the_float_network() {
+    let arch = ArchConfig { membrane_bits: 20, ..ArchConfig::sized(8, 8, 8) };
+    for seed in 0..16 {
+        for version in VERSIONS {
             let network = network(seed, version);
             let images = images(&network, 6, seed);
             let (quantized, program) = compile(&network, images.view(), &arch).unwrap();
-            prop_assert_eq!(program.steps.len(), 6);
-            for node in ["neuron1", "pool", "neuron2", "gap", "fc"] {
+            assert_eq!(program.steps.len(), 6);
+            for node in NODES {
                 let error = relative_error(&network, &quantized, &images, node);
-                prop_assert!(error < 0.04, "{node}: {error} ({version:?})");
+                assert!(error < 0.04, "seed {seed}, {node}: {error} ({version:?})");
             }
             for weight in quantized.tensor("conv2", "mantissa").unwrap().chunks(9) {
-                prop_assert!(version == NeuronVersion::II || weight.iter().all(|m| *m >= 0));
+                assert!(version == NeuronVersion::II || weight.iter().all(|m| *m >= 0));
             }
         }
     }
@@ -183,6 +267,23 @@ fn a_shortcut_is_widened_to_the_current() {
         }
         let error = compilation.pass(Pass::Lower).unwrap_err();
         assert!(error.to_string().contains("not yet in hardware"), "{error}");
+    }
+}
+
+#[test]
+fn attention_and_maxima_follow_the_float_network() {
+    let arch = ArchConfig { membrane_bits: 20, ..ArchConfig::sized(8, 8, 8) };
+    for seed in 0..12 {
+        let network = attentive(seed);
+        let images = images(&network, 6, seed);
+        let mut compilation = Compilation::of_network(&network, images.view(), &arch);
+        compilation.run(Pass::Quantize, |_, _| Ok(())).unwrap();
+        let quantized = compilation.quantized(Pass::Quantize).unwrap();
+        assert_eq!(quantized.scales["most"], quantized.scales["neuron1"]);
+        for node in ["most", "neuron2", "fc"] {
+            let error = relative_error(&network, quantized, &images, node);
+            assert!(error < 0.04, "seed {seed}, {node}: {error}");
+        }
     }
 }
 
@@ -250,9 +351,9 @@ fn a_normalisation_of_spikes_is_refused() {
 #[test]
 fn operators_without_hardware_are_refused_by_name() {
     for (node, op, expected) in [
-        ("neuron2", Op::Lif { leak: 0.5, threshold: 1.0 }, "a LIF neuron is not yet supported"),
-        ("pool", Op::MaxPool { kernel: 2, stride: 2, padding: 0 }, "maximum pooling is not yet supported"),
-        ("bn2", Op::Seca { kernel: 3 }, "channel attention (SECA) is not yet supported"),
+        ("neuron2", Op::Lif { leak: 0.5, threshold: 1.0 }, "a LIF neuron has no integer form"),
+        ("pool", Op::MaxPool { kernel: 2, stride: 2, padding: 0 }, "maximum pooling is not yet in hardware"),
+        ("bn2", Op::Seca { kernel: 3 }, "channel attention (SECA) is not yet in hardware"),
     ] {
         let error = changed(|n| {
             let changed = n.nodes.iter_mut().find(|n| n.name == node).unwrap();

@@ -3,3 +3,4 @@
 mod back_half;
 mod front_half;
 mod networks;
+mod rounding;

@@ -12,8 +12,9 @@ mod run;
 mod seca;
 
 pub use conv::conv;
-pub use pool::avg_pool;
+pub use pool::{avg_pool, max_pool};
 pub use run::{FloatTrace, classify, run};
+pub use seca::seca;
 
 use ndarray::{Array2, Array4, ArrayView3, ArrayView4, Axis};
 

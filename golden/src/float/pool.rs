@@ -16,7 +16,7 @@ pub fn avg_pool(x: ArrayView4<f64>, kernel: [usize; 2], stride: [usize; 2]) -> A
 }
 
 /// Maximum over windows; a border of `padding` never wins. Every window meets the map.
-pub(super) fn max_pool(x: ArrayView4<f64>, kernel: usize, stride: usize, padding: usize) -> Array4<f64> {
+pub fn max_pool(x: ArrayView4<f64>, kernel: usize, stride: usize, padding: usize) -> Array4<f64> {
     let (frames, channels, height, width) = x.dim();
     let along = |size: usize| (size + 2 * padding - kernel) / stride + 1;
     let seen = |at: usize, size: usize| {

@@ -110,7 +110,10 @@ fn apply(
             super::pool::avg_pool(x, window, window)
         }
         Op::MaxPool { kernel, stride, padding } => super::pool::max_pool(x, kernel, stride, padding),
-        Op::Seca { .. } => super::seca::seca(x, values("weight")?),
+        Op::Seca { .. } => {
+            let weight: Vec<f64> = values("weight")?.iter().copied().map(f64::from).collect();
+            super::seca::seca(x, &weight)
+        }
         Op::Linear { out_features } => {
             let weight = values("weight")?;
             let weight = Array2::from_shape_fn((out_features, shape.elements()), |(o, i)| {

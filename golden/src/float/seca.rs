@@ -3,7 +3,7 @@
 use ndarray::{Array4, ArrayView4, Axis, s};
 
 /// Every channel times its score, `sigmoid(sum over k of weight[k] * Sign(mean of channel c + k - K/2))`.
-pub(super) fn seca(x: ArrayView4<f64>, weight: &[f32]) -> Array4<f64> {
+pub fn seca(x: ArrayView4<f64>, weight: &[f64]) -> Array4<f64> {
     let mut y = x.to_owned();
     let half = weight.len() / 2;
     for (mut y, x) in y.outer_iter_mut().zip(x.outer_iter()) {
@@ -11,7 +11,7 @@ pub(super) fn seca(x: ArrayView4<f64>, weight: &[f32]) -> Array4<f64> {
         let signs: Vec<f64> = (0..x.dim().0).map(|c| if mean(c) >= 0.0 { 1.0 } else { -1.0 }).collect();
         for c in 0..signs.len() {
             let seen = |k: usize| (c + k).checked_sub(half).and_then(|at| signs.get(at)).unwrap_or(&0.0);
-            let sum: f64 = weight.iter().enumerate().map(|(k, w)| f64::from(*w) * seen(k)).sum();
+            let sum: f64 = weight.iter().enumerate().map(|(k, w)| w * seen(k)).sum();
             y.slice_mut(s![c, .., ..]).mapv_inplace(|value| value / (1.0 + (-sum).exp()));
         }
     }

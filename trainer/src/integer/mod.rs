@@ -8,6 +8,7 @@ mod dot;
 mod neuron;
 mod pool;
 mod products;
+mod seca;
 
 use crate::error::{Error, Result};
 use affine::Requantizer;
@@ -15,8 +16,9 @@ use dot::{DotLayer, Scratch};
 use empf_ir::{QuantNetwork, QuantOp, Shape, Trace};
 use ndarray::{Array4, ArrayView4, ArrayView5, Axis};
 use neuron::Neurons;
-use pool::Pool;
+use pool::{MaxPool, Pool};
 use rayon::prelude::*;
+use seca::Seca;
 use std::collections::BTreeMap;
 
 /// Integer maps of one image, `[frame, y, x, channel]`.
@@ -73,8 +75,14 @@ enum Layer {
     Conv(DotLayer, Requantizer),
     Neuron(Neurons),
     AvgPool(Pool),
+    MaxPool(MaxPool),
     Linear(DotLayer, Vec<i32>),
-    Widen { shift: u32 },
+    Widen {
+        shift: u32,
+    },
+    /// A requantizer without a bias.
+    Scale(Requantizer),
+    Seca(Seca),
     Add,
 }
 
@@ -166,8 +174,8 @@ impl IntegerModel {
         let Workspace { acc, scratch, .. } = workspace;
         let frames = match node.layer {
             Layer::Linear(..) => 1,
-            Layer::AvgPool(_) => x.frames,
-            Layer::Conv(..) | Layer::Neuron(_) | Layer::Widen { .. } | Layer::Add => self.steps,
+            Layer::AvgPool(_) | Layer::MaxPool(_) => x.frames,
+            _ => self.steps,
         };
         to.resize(node.shape, frames);
         match &node.layer {
@@ -186,6 +194,11 @@ impl IntegerModel {
                     pool.apply(x.frame(t), x.shape, to, node.shape, self.max_code);
                 }
             }
+            Layer::MaxPool(pool) => {
+                for (t, to) in to.data.chunks_exact_mut(node.shape.elements()).enumerate() {
+                    pool.apply(x.frame(t), x.shape, to, node.shape);
+                }
+            }
             Layer::Linear(dot, bias) => {
                 acc.resize(node.shape.elements(), 0);
                 to.data.copy_from_slice(bias);
@@ -200,6 +213,12 @@ impl IntegerModel {
                     for (to, code) in to.iter_mut().zip(x.frame(t)) {
                         *to = (i64::from(*code) << shift).clamp(low, high) as i32;
                     }
+                }
+            }
+            Layer::Scale(factors) => factors.apply(&x.data, &mut to.data, self.steps, self.membrane),
+            Layer::Seca(seca) => {
+                for (t, to) in to.data.chunks_exact_mut(node.shape.elements()).enumerate() {
+                    seca.apply(t, x.frame(t), to, self.membrane);
                 }
             }
             Layer::Add => {
@@ -238,6 +257,9 @@ fn layer(network: &QuantNetwork, node: &empf_ir::Node<QuantOp>, input: Shape) ->
         QuantOp::AvgPool { kernel, stride, shift } => {
             Layer::AvgPool(Pool { kernel, stride, shift: shift.into() })
         }
+        QuantOp::MaxPool { kernel, stride, padding } => {
+            Layer::MaxPool(MaxPool(crate::conv::Window { kernel, stride, padding }))
+        }
         QuantOp::Linear { out_features } => {
             let dot = DotLayer::linear(tensor("weight")?, out_features, input);
             let bias = tensor("bias")?.to_vec();
@@ -246,6 +268,15 @@ fn layer(network: &QuantNetwork, node: &empf_ir::Node<QuantOp>, input: Shape) ->
             Layer::Linear(dot, bias)
         }
         QuantOp::Widen { shift } => Layer::Widen { shift: shift.into() },
+        QuantOp::Scale { shift } => {
+            let mantissa = tensor("mantissa")?.to_vec();
+            let bias = vec![0; mantissa.len()];
+            Layer::Scale(Requantizer { mantissa, bias, channels: input.channels, shift: shift.into() })
+        }
+        QuantOp::Seca { kernel, shift } => {
+            let (score, mantissa) = (tensor("score")?.to_vec(), tensor("mantissa")?.to_vec());
+            Layer::Seca(Seca { kernel, score, mantissa, channels: input.channels, shift: shift.into() })
+        }
         QuantOp::Add => Layer::Add,
     })
 }

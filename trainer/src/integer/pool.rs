@@ -1,6 +1,7 @@
 //! Codes to codes.
 
 use super::round_shift;
+use crate::conv::Window;
 use empf_ir::Shape;
 
 /// `clamp_A(round_shift(sum of the window, shift))`.
@@ -24,6 +25,32 @@ impl Pool {
             }
             for sum in out {
                 *sum = round_shift(i64::from(*sum), self.shift).clamp(0, max_code) as i32;
+            }
+        }
+    }
+}
+
+/// Largest code of each window.
+#[derive(Debug)]
+pub(super) struct MaxPool(pub(super) Window);
+
+impl MaxPool {
+    /// One frame `x` of shape `from` to one of shape `to`. Codes are not negative, so that a maximum may start
+    /// at 0 and skip what lies outside.
+    pub(super) fn apply(&self, x: &[i32], from: Shape, out: &mut [i32], to: Shape) {
+        let (c, Window { kernel, stride, padding }) = (from.channels, self.0);
+        out.fill(0);
+        for (at, out) in out.chunks_exact_mut(c).enumerate() {
+            let (top, left) = (at / to.width * stride, at % to.width * stride);
+            for k in 0..kernel * kernel {
+                let (row, column) = (top + k / kernel, left + k % kernel);
+                let (Some(y), Some(x_)) = (row.checked_sub(padding), column.checked_sub(padding)) else {
+                    continue;
+                };
+                if y < from.height && x_ < from.width {
+                    let codes = &x[(y * from.width + x_) * c..][..c];
+                    out.iter_mut().zip(codes).for_each(|(most, code)| *most = (*most).max(*code));
+                }
             }
         }
     }

@@ -1,0 +1,157 @@
+//! How far integers may be from the real numbers that they stand for: a bound that follows each rounding and
+//! each clipping of the quantization through the network, element by element.
+
+use empf_compiler::draft::{Affine, Conv, Draft, DraftOp, Neuron};
+use empf_golden::float;
+use empf_ir::quant::{LEAK_FRACTION_BITS, MAX_REQUANT_SHIFT, MULTIPLIER_BITS};
+use empf_ir::{INPUT, Node, QuantNetwork, QuantOp, WeightKind};
+use ndarray::{Array2, Array4, ArrayView3, ArrayView4, Axis, Zip};
+use std::collections::BTreeMap;
+
+/// Real numbers, and how far the integers that stand for them can be.
+#[derive(Clone, Debug)]
+pub(crate) struct Bounded {
+    pub(crate) value: Array4<f64>,
+    pub(crate) error: Array4<f64>,
+}
+
+/// Every node of `draft` for one image of codes. `draft` has no normalisations left, `quantized` was made of it,
+/// and the image is one of those that it was calibrated on, so that no current leaves its format.
+pub(crate) fn bounds(
+    draft: &Draft,
+    quantized: &QuantNetwork,
+    image: ArrayView4<u8>,
+) -> BTreeMap<String, Bounded> {
+    let (zero, scale) = (f64::from(draft.input.zero_point), f64::from(draft.input.scale));
+    let value = image.mapv(|code| (f64::from(code) - zero) * scale);
+    let error = Array4::zeros(value.raw_dim());
+    let mut known = BTreeMap::from([(INPUT.to_owned(), Bounded { value, error })]);
+    for (node, integer) in draft.nodes.iter().zip(&quantized.nodes) {
+        let walk = Walk { quantized, name: &node.name, step: quantized.scales[&node.name] };
+        let inputs: Vec<&Bounded> = node.inputs.iter().map(|name| &known[name]).collect();
+        let result = walk.node(node, &integer.op, &inputs);
+        known.insert(node.name.clone(), result);
+    }
+    known
+}
+
+struct Walk<'a> {
+    quantized: &'a QuantNetwork,
+    name: &'a str,
+    /// Value of a code of the result.
+    step: f64,
+}
+
+impl Walk<'_> {
+    fn node(&self, node: &Node<DraftOp>, integer: &QuantOp, inputs: &[&Bounded]) -> Bounded {
+        let x = inputs[0];
+        match (&node.op, integer) {
+            (DraftOp::Conv(conv), QuantOp::Conv { shift, .. }) => {
+                self.conv(conv, *shift, self.quantized.scales[&node.inputs[0]], x)
+            }
+            (DraftOp::Neuron(neuron), _) => self.neuron(neuron, x),
+            (DraftOp::AvgPool { kernel, stride }, _) => self.coded(Bounded {
+                value: float::avg_pool(x.value.view(), *kernel, *stride),
+                error: float::avg_pool(x.error.view(), *kernel, *stride),
+            }),
+            (DraftOp::Linear { weight, bias }, _) => self.linear(weight, bias, x),
+            (DraftOp::Widen { .. }, QuantOp::Widen { .. }) => x.clone(),
+            (DraftOp::Add, _) => {
+                Bounded { value: &x.value + &inputs[1].value, error: &x.error + &inputs[1].error }
+            }
+            (op, integer) => panic!("{}: {op:?} became {integer:?}", self.name),
+        }
+    }
+
+    /// `value` as a code of `self.step`: rounded, and clipped where it is larger than the largest code.
+    fn coded(&self, mut x: Bounded) -> Bounded {
+        let limit = f64::from(self.quantized.max_code()) * self.step;
+        Zip::from(&mut x.error).and(&x.value).for_each(|error, value| {
+            *error += self.step / 2.0 + (value - limit).max(0.0);
+        });
+        x
+    }
+
+    /// The mantissa is rounded, and so are bias and product; weights that are not +-1 are the nearest odd
+    /// multiple of the channel's largest magnitude / 255. `scale` is the value of a code read.
+    fn conv(&self, conv: &Conv, shift: u8, scale: f64, x: &Bounded) -> Bounded {
+        let mantissas = self.quantized.tensor(self.name, "mantissa").unwrap();
+        let full = mantissas.iter().any(|m| m.abs() >= 1 << (MULTIPLIER_BITS - 2));
+        assert!(full || shift == MAX_REQUANT_SHIFT, "{}: mantissas of less than 16 bits", self.name);
+        let largest = |channel: ArrayView3<f64>| channel.fold(0.0f64, |most, w| most.max(w.abs()));
+        let odd: Vec<f64> = conv.weight.outer_iter().map(|channel| largest(channel) / 255.0).collect();
+        let sign = conv.weights == WeightKind::Sign;
+        let (step, inexact) =
+            (|c: usize| if sign { 1.0 } else { odd[c] }, |c: usize| if sign { 0.0 } else { odd[c] });
+        let weight = |f: &dyn Fn(usize, f64) -> f64| {
+            Array4::from_shape_fn(conv.weight.raw_dim(), |at| f(at.0, conv.weight[at]))
+        };
+        let sums = |x: &Array4<f64>, weight: &Array4<f64>| {
+            float::conv(x.view(), weight.view(), conv.stride, conv.padding)
+        };
+        let size = x.value.mapv(f64::abs);
+        let widest = weight(&|c, w| w.abs() + inexact(c));
+        let of_weights = sums(&x.error, &widest) + sums(&size, &weight(&|c, _| inexact(c)));
+        let of_mantissa = 0.5 * f64::from(-i32::from(shift)).exp2() * self.step / scale;
+        let integers = sums(&(size + &x.error), &weight(&|c, w| (w.abs() + inexact(c)) / step(c)));
+        let Affine { gain, bias } = &conv.affine;
+        let map = |sums: Array4<f64>, f: &dyn Fn(usize, usize, f64) -> f64| {
+            float::per_step(sums.view(), gain.nrows(), f)
+        };
+        let error = map(of_weights, &|t, c, error| gain[[t, c]].abs() * error + self.step)
+            + map(integers, &|_, _, sum| of_mantissa * sum);
+        let value = map(sums(&x.value, &conv.weight), &|t, c, sum| gain[[t, c]] * sum + bias[[t, c]]);
+        Bounded { value, error }
+    }
+
+    /// The leak is rounded, and so are threshold, offset, what is left of the potential, and the spike.
+    fn neuron(&self, p: &Neuron, current: &Bounded) -> Bounded {
+        let QuantOp::Neuron { shift, .. } =
+            self.quantized.nodes[self.quantized.position(self.name).unwrap()].op
+        else {
+            panic!("{} is no neuron", self.name)
+        };
+        let unit = self.step * f64::from(-i32::from(shift)).exp2();
+        let limit = f64::from(1 << (self.quantized.membrane_bits - 1)) * unit;
+        let (half, leak) = (unit / 2.0, 0.5 * f64::from(-(LEAK_FRACTION_BITS as i32)).exp2());
+        let mut spikes = Bounded { value: current.value.clone(), error: current.error.clone() };
+        let (_, channels, height, width) = current.value.dim();
+        for (c, y, x) in ndarray::indices((channels, height, width)) {
+            let (mut v, mut v_error) = (0.0f64, 0.0f64);
+            for t in 0..p.theta.nrows() {
+                let (at, here) = ([t, c], [t, c, y, x]);
+                let (lambda, theta) = (p.lambda[at], p.theta[at]);
+                let m = lambda * v + current.value[here];
+                let leaked =
+                    if p.parallel { 0.0 } else { lambda.abs() * v_error + leak * (v.abs() + v_error) + half };
+                let m_error = leaked + current.error[here];
+                let theta_error = half.max(theta.abs() - limit + unit);
+                spikes.value[here] = (m - theta).max(0.0);
+                spikes.error[here] = m_error + theta_error;
+                (v, v_error) = (m.min(theta) - p.offset[at], m_error.max(theta_error) + half);
+                if p.parallel {
+                    (v, v_error) = (0.0, 0.0);
+                }
+            }
+        }
+        self.coded(spikes)
+    }
+
+    /// Logits: weights are the nearest odd multiple of the layer's largest magnitude / 255.
+    fn linear(&self, weight: &Array2<f64>, bias: &[f64], x: &Bounded) -> Bounded {
+        let step = weight.iter().fold(0.0f64, |most, w| most.max(w.abs())) / 255.0;
+        let frames = x.value.dim().0;
+        let logits = |x: &Array4<f64>, weight: &Array2<f64>| {
+            let features = x.len() / frames;
+            let summed = x.to_shape((frames, features)).unwrap().sum_axis(Axis(0));
+            weight.dot(&summed).into_shape_with_order((1, bias.len(), 1, 1)).unwrap()
+        };
+        let mut value = logits(&x.value, weight);
+        value.iter_mut().zip(bias).for_each(|(logit, bias)| *logit += frames as f64 * bias);
+        let near = x.value.mapv(f64::abs);
+        let error = logits(&x.error, &weight.mapv(|w| w.abs() + step))
+            + logits(&near, &Array2::from_elem(weight.raw_dim(), step))
+            + self.step / 2.0;
+        Bounded { value, error }
+    }
+}

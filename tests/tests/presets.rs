@@ -1,0 +1,122 @@
+//! The paper's networks, narrow: trained a little, made integers, and run on the engines that have all of their
+//! operators.
+
+use empf_compiler::{Compilation, Error, Pass};
+use empf_ir::{ArchConfig, Input, Network, Op, QuantNetwork, QuantOp, Shape};
+use empf_trainer::SgdConfig;
+use empf_trainer::data::{Augment, Dataset};
+use empf_trainer::integer::{IntegerModel, static_batch};
+use empf_trainer::presets::{Target, preset};
+use empf_trainer::train::{Rule, Task, TrainConfig, train};
+use ndarray::Axis;
+use rand::prelude::*;
+use rand_pcg::Pcg64Mcg;
+
+const CLASSES: usize = 3;
+const STEPS: usize = 2;
+
+/// Stripes whose direction is the class, under noise.
+fn images(count: usize, side: usize) -> Dataset {
+    let mut rng = Pcg64Mcg::seed_from_u64(side as u64);
+    let labels: Vec<u8> = (0..count).map(|i| (i % CLASSES) as u8).collect();
+    let pixel = |label: u8, y: usize, x: usize| [y, x, x + y][usize::from(label)] / 3 % 2 * 120;
+    let pixels = (labels.iter())
+        .flat_map(|label| (0..3 * side * side).map(move |i| pixel(*label, i / side % side, i % side)))
+        .map(|value| value as u8 + rng.random_range(0..130))
+        .collect();
+    Dataset { frames: 1, channels: 3, height: side, width: side, classes: CLASSES, pixels, labels }
+}
+
+/// The network called `name` after a few batches, with membrane normalisations that do something.
+fn trained(name: &str, width: f64, data: &Dataset) -> Network {
+    let shape = Shape::new(data.channels, data.height, data.width);
+    let Shape { channels, height, width: columns } = shape;
+    let input = Input { channels, height, width: columns, frames: 1, zero_point: 120, scale: 1.0 / 70.0 };
+    let graph = preset(name, &Target { input, classes: CLASSES, time_steps: STEPS, width }).unwrap();
+    let config = TrainConfig {
+        epochs: 3,
+        batch_size: 6,
+        rate: 0.05,
+        warmup_epochs: 0,
+        sgd: SgdConfig { momentum: 0.9, nesterov: true, weight_decay: 0.0 },
+        rule: Rule::Online,
+        augment: Augment::default(),
+        label_smoothing: 0.0,
+        mixup: 0.0,
+        seed: 3,
+        layer_wide: false,
+        act_bits: None,
+    };
+    let task = Task { network: &graph, train: data, test: None, config: &config, checkpoint: None };
+    let mut network = train(task, &mut ()).unwrap().to_network();
+    let mut rng = Pcg64Mcg::seed_from_u64(7);
+    for (_, tensor) in network.tensors.0.iter_mut().filter(|(tensor, _)| tensor.ends_with(".beta")) {
+        let elements = tensor.shape.iter().product();
+        let values = (0..elements).map(|_| rng.random_range(-1.5..1.0f32)).collect();
+        *tensor = empf_ir::Tensor::f32(tensor.shape.clone(), values);
+    }
+    network
+}
+
+fn integers(network: &Network, data: &Dataset) -> QuantNetwork {
+    let arch = ArchConfig::sized(16, 16, 8);
+    let images = static_batch(data).unwrap();
+    let mut compilation = Compilation::of_network(network, images, &arch);
+    compilation.run(Pass::Quantize, |_, _| Ok(())).unwrap();
+    let quantized = compilation.quantized(Pass::Quantize).unwrap().clone();
+    let refusal = compilation.pass(Pass::Lower).unwrap_err();
+    assert!(
+        matches!(&refusal, Error::Unsupported { message, .. } if message.contains("not yet in hardware"))
+    );
+    quantized
+}
+
+fn count(network: &QuantNetwork, wanted: impl Fn(&QuantOp) -> bool) -> usize {
+    network.nodes.iter().filter(|node| wanted(&node.op)).count()
+}
+
+/// Every tensor of the trainer's integer forward is the golden model's.
+fn engines_agree(name: &str, width: f64, side: usize) -> QuantNetwork {
+    let data = images(12, side);
+    let network = trained(name, width, &data);
+    let quantized = integers(&network, &data);
+    let model = IntegerModel::new(&quantized).unwrap();
+    for image in static_batch(&data).unwrap().axis_iter(Axis(0)).take(3) {
+        let expected = empf_golden::run(&quantized, image).unwrap();
+        assert_eq!(model.run(image).unwrap(), expected, "{name}");
+        let silent = |node: &str| expected.tensors[node].iter().all(|code| *code == 0);
+        let neurons = network.nodes.iter().filter(|node| matches!(node.op, Op::Neuron { .. }));
+        assert!(
+            neurons.clone().filter(|node| silent(&node.name)).count() * 4 < neurons.count(),
+            "{name} is silent"
+        );
+    }
+    quantized
+}
+
+#[test]
+fn residual_networks() {
+    for name in ["resnet18", "resnet18-vanilla", "resnet18-parallel"] {
+        let network = engines_agree(name, 0.125, 32);
+        assert_eq!(count(&network, |op| *op == QuantOp::Add), 8);
+        assert_eq!(count(&network, |op| matches!(op, QuantOp::Widen { .. })), 5);
+    }
+}
+
+#[test]
+fn the_stem_of_large_images() {
+    let network = engines_agree("resnet18", 0.125, 112);
+    assert_eq!(count(&network, |op| matches!(op, QuantOp::MaxPool { kernel: 3, stride: 2, padding: 1 })), 1);
+}
+
+#[test]
+fn attention() {
+    for (name, attentions, scalings) in
+        [("resnet18-seca1", 16, 5), ("resnet18-seca2", 16, 5), ("vgg13-seca1", 10, 0)]
+    {
+        let network = engines_agree(name, 0.125, 32);
+        assert_eq!(count(&network, |op| matches!(op, QuantOp::Seca { kernel: 5, .. })), attentions, "{name}");
+        // The gain of a membrane normalisation behind an addition goes into its shortcut too.
+        assert_eq!(count(&network, |op| matches!(op, QuantOp::Scale { .. })), scalings, "{name}");
+    }
+}
