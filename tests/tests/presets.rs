@@ -3,10 +3,9 @@
 
 use empf_compiler::{Compilation, Error, Pass};
 use empf_ir::{ArchConfig, Input, Network, Op, QuantNetwork, QuantOp, Shape};
-use empf_trainer::SgdConfig;
 use empf_trainer::data::{Augment, Dataset};
 use empf_trainer::integer::{IntegerModel, static_batch};
-use empf_trainer::presets::{Target, preset};
+use empf_trainer::presets::{Target, preset, settings};
 use empf_trainer::train::{Rule, Task, TrainConfig, train};
 use ndarray::Axis;
 use rand::prelude::*;
@@ -37,15 +36,10 @@ fn trained(name: &str, width: f64, data: &Dataset) -> Network {
         epochs: 3,
         batch_size: 6,
         rate: 0.05,
-        warmup_epochs: 0,
-        sgd: SgdConfig { momentum: 0.9, nesterov: true, weight_decay: 0.0 },
         rule: Rule::Online,
         augment: Augment::default(),
-        label_smoothing: 0.0,
-        mixup: 0.0,
         seed: 3,
-        layer_wide: false,
-        act_bits: None,
+        ..settings(name)
     };
     let task = Task { network: &graph, train: data, test: None, config: &config, checkpoint: None };
     let mut network = train(task, &mut ()).unwrap().to_network();

@@ -2,6 +2,7 @@
 
 use crate::average::Average;
 use crate::checkpoint::{self, Identity, Position, State};
+use crate::conv::Precision;
 use crate::data::{Augment, Batches, Dataset, Purpose, describe, stream};
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, answer, evaluate};
@@ -68,6 +69,9 @@ pub struct TrainConfig {
     /// what is judged and what is the result; `None`: the weights themselves.
     #[serde(default)]
     pub ema: Option<f64>,
+    /// What large convolutions multiply.
+    #[serde(default)]
+    pub precision: Precision,
 }
 
 fn one() -> usize {
@@ -96,6 +100,10 @@ impl TrainConfig {
         if !(1..=time_steps).contains(&self.random_steps) {
             let message = format!("is {}, not in 1..={time_steps}", self.random_steps);
             return Err(Error::Setting { setting: "number of random steps", message });
+        }
+        if !self.precision.is_native() {
+            let message = "is bf16, for which this processor has no instructions (AVX512-BF16)".into();
+            return Err(Error::Setting { setting: "precision", message });
         }
         let shares = [
             ("decay of the average", self.ema.unwrap_or_default()),
@@ -255,6 +263,7 @@ impl<'a> Run<'a> {
         });
         let identity = Identity { config: config.clone(), graph, data: train.digest() };
         let mut model = Model::new(network, config.seed, config.layer_wide)?;
+        model.set_precision(config.precision);
         if let Some(bits) = config.act_bits {
             model.round_to(bits)?;
         }

@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 use empf_ir::{Input, Network};
+use empf_trainer::conv::Precision;
 use empf_trainer::data::{Augment, Dataset};
 use empf_trainer::presets::{Target, preset};
 use empf_trainer::train::{
@@ -46,6 +47,7 @@ fn run(plan: Option<&CheckpointPlan>, progress: &mut dyn Progress) -> Network {
         layer_wide: false,
         act_bits: None,
         ema: None,
+        precision: Precision::Full,
     };
     let (network, data) = (preset("tiny", &target).unwrap(), data());
     let task = Task { network: &network, train: &data, test: None, config: &config, checkpoint: plan };

@@ -1,6 +1,7 @@
 //! Whole training runs: interruption, divergence, storage.
 
 use empf_ir::{Input, Network};
+use empf_trainer::conv::Precision;
 use empf_trainer::data::{Augment, Dataset, glyphs};
 use empf_trainer::evaluate::evaluate;
 use empf_trainer::presets::{Target, preset};
@@ -26,6 +27,7 @@ fn config(rule: Rule) -> TrainConfig {
         layer_wide: false,
         act_bits: None,
         ema: None,
+        precision: Precision::Full,
     }
 }
 

@@ -22,9 +22,11 @@ use unfolded::Unfolded;
 use winograd::Winograd;
 use word::Pair;
 
-/// Parts into which a batch is cut for the weight gradient. Each is summed by itself and the parts are
+/// Most parts into which a batch is cut for the weight gradient. Each is summed by itself and the parts are
 /// added in order, so the result does not depend on the number of cores.
 const GRADIENT_PARTS: usize = 8;
+/// Least positions of a part, which are worth a gradient of their own.
+const GRADIENT_POSITIONS: usize = 512;
 
 /// Numbers that large convolutions multiply; sums have the trainer's own type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,7 +142,7 @@ impl<F: Float> Conv<F> {
 
     fn weight_gradient_parts(&self, x: &Tensor<F>, grad_out: &Tensor<F>) -> Vec<Vec<F>> {
         let (xe, ye) = (x.extents, grad_out.extents);
-        let images = ye.images.div_ceil(GRADIENT_PARTS).max(1);
+        let images = ye.images.div_ceil(GRADIENT_PARTS).max(GRADIENT_POSITIONS.div_ceil(ye.positions()));
         let parts = x.data.par_chunks(images * xe.image()).zip(grad_out.data.par_chunks(images * ye.image()));
         parts
             .map(|(x, g)| {

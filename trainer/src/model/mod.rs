@@ -5,6 +5,7 @@ mod plan;
 mod step;
 
 use crate::codes::Rounding;
+use crate::conv::Precision;
 use crate::error::{Error, Result};
 use crate::layer::Layer;
 use crate::param::Param;
@@ -294,6 +295,15 @@ impl<F: Float> Model<F> {
             if let Some(running) = layer.running_mut() {
                 act(&mut running.mean);
                 act(&mut running.var);
+            }
+        }
+    }
+
+    /// Large convolutions multiply in `precision` from the next batch on.
+    pub fn set_precision(&mut self, precision: Precision) {
+        for layer in &mut self.layers {
+            if let Layer::Conv(conv) = layer {
+                conv.set_precision(precision);
             }
         }
     }

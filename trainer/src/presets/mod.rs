@@ -8,6 +8,7 @@ mod vgg;
 pub use memory::ParameterMemory;
 
 use crate::SgdConfig;
+use crate::conv::Precision;
 use crate::data::{Augment, Dataset};
 use crate::error::{Error, Result};
 use crate::train::{Rule, TrainConfig};
@@ -69,6 +70,7 @@ pub fn settings(name: &str) -> TrainConfig {
         layer_wide: false,
         act_bits: None,
         ema: None,
+        precision: Precision::Full,
     };
     match name {
         "tiny" => TrainConfig {

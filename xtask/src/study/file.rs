@@ -1,5 +1,6 @@
 //! A study as people write it.
 
+use empf_trainer::conv::Precision;
 use empf_trainer::data::Augment;
 use empf_trainer::presets::settings;
 use empf_trainer::train::{Rule, TrainConfig};
@@ -46,6 +47,8 @@ pub(super) struct Row {
     /// Name of the network.
     pub(super) network: String,
     pub(super) rule: Rule,
+    #[serde(default)]
+    precision: Precision,
     /// Bits of a spike in training; it is made integer for these alone.
     act_bits: Option<u32>,
     /// In place of the study's.
@@ -77,6 +80,7 @@ impl Study {
             augment: self.augment,
             seed,
             act_bits: row.act_bits,
+            precision: row.precision,
             ..settings(&row.network)
         }
     }
@@ -121,6 +125,7 @@ mod tests {
             network: "tiny".into(),
             rule: Rule::Online,
             act_bits: None,
+            precision: Precision::Full,
             rate: None,
             quantise: None,
         };
