@@ -2,13 +2,14 @@
 
 use crate::augment_args::AugmentArgs;
 use crate::error::{Error, Result};
+use crate::judgement::Judgement;
 use crate::output::{percent, print};
+use crate::run_folder::RunFolder;
+use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 use empf_ir::store;
-use empf_trainer::Bar;
 use empf_trainer::conv::Precision;
 use empf_trainer::data::Split;
-use empf_trainer::evaluate::evaluate;
 use empf_trainer::presets::{PRESETS, Target, preset, settings};
 use empf_trainer::train::{CheckpointPlan, Rule, Task, TrainConfig, train};
 use std::path::PathBuf;
@@ -18,9 +19,11 @@ const CHECKPOINT: &str = "checkpoint.safetensors";
 
 /// Train a network online: nothing flows back through time
 ///
-/// The run's folder holds a checkpoint and, at the end, network/ with network.json
-/// and weights.safetensors. The same options give the same weights, however often a
-/// run is interrupted.
+/// The run's folder holds a checkpoint, metrics.jsonl and the same for TensorBoard,
+/// curves.svg and .png, and best/, the network of the epoch with the best test
+/// accuracy; at the end network/, the last one, evaluation.json with the confusion
+/// matrix, confusion.svg and .png. The same options give the same weights, however
+/// often a run is interrupted.
 ///
 /// Examples:
 ///   empf train --network tiny -o runs/tiny
@@ -55,9 +58,21 @@ pub(crate) struct Args {
     /// Decides initial weights, order and augmentation [default: the network's]
     #[arg(long)]
     seed: Option<u64>,
-    /// Pass every time-step back, not one random step of each batch
-    #[arg(long)]
-    online: bool,
+    /// Which time-steps pass back [default: the network's, which is random]
+    #[arg(long, value_enum, value_name = "RULE")]
+    rule: Option<RuleName>,
+    /// How many steps of a batch pass back with --rule random, all different [default: 1]
+    #[arg(long, value_name = "K")]
+    random_steps: Option<usize>,
+    /// Whether the momentum looks ahead [default: the network's]
+    #[arg(long, value_name = "true|false")]
+    nesterov: Option<bool>,
+    /// Epochs in which the learning rate rises [default: the network's]
+    #[arg(long, value_name = "EPOCHS")]
+    warmup: Option<usize>,
+    /// Judge and keep a running average of the weights, which keeps this share at each batch, such as 0.999
+    #[arg(long, value_name = "DECAY")]
+    ema: Option<f64>,
     /// Round spikes to this many bits, 2 to 8, so that the network learns with them [default: not at all]
     #[arg(long, value_name = "A")]
     act_bits: Option<u32>,
@@ -74,6 +89,27 @@ pub(crate) struct Args {
     output: PathBuf,
 }
 
+/// Which time-steps pass back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum RuleName {
+    /// Every one, by itself
+    Online,
+    /// Random ones of each batch
+    Random,
+    /// All, back through time; memory grows with T
+    ThroughTime,
+}
+
+impl From<RuleName> for Rule {
+    fn from(name: RuleName) -> Self {
+        match name {
+            RuleName::Online => Rule::Online,
+            RuleName::Random => Rule::RandomBp,
+            RuleName::ThroughTime => Rule::ThroughTime,
+        }
+    }
+}
+
 impl Args {
     fn config(&self) -> TrainConfig {
         let mut config = settings(&self.network);
@@ -86,9 +122,11 @@ impl Args {
             config.precision = Precision::Bf16;
         }
         self.augment.apply(&mut config);
-        if self.online {
-            config.rule = Rule::Online;
-        }
+        config.rule = self.rule.map_or(config.rule, Rule::from);
+        config.random_steps = self.random_steps.unwrap_or(config.random_steps);
+        config.sgd.nesterov = self.nesterov.unwrap_or(config.sgd.nesterov);
+        config.warmup_epochs = self.warmup.unwrap_or(config.warmup_epochs);
+        config.ema = self.ema;
         config
     }
 }
@@ -113,9 +151,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         config: &config,
         checkpoint: Some(&plan),
     };
-    let mut model = train(task, &mut Bar::default())?;
-    let folder = args.output.join("network");
-    model.to_network().save(&folder)?;
-    let judged = evaluate(&mut model, &test, config.batch_size)?;
-    print(&format!("test accuracy {}; network in {}", percent(judged.accuracy()), folder.display()))
+    let mut folder = RunFolder::new(&args.output);
+    let mut model = train(task, &mut folder)?;
+    folder.save(&model, "network")?;
+    let judgement = Judgement::of(&mut model, &test)?;
+    judgement.save(&args.output)?;
+    let accuracy = percent(judgement.evaluation.accuracy());
+    print(&format!("test accuracy {accuracy}; network in {}", args.output.join("network").display()))
 }

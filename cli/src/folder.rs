@@ -4,6 +4,9 @@ use crate::error::{Error, Result};
 use empf_ir::store;
 use std::path::Path;
 
+/// What the names of unfinished folders begin with.
+const UNFINISHED: &str = ".empf-";
+
 /// Fills a new folder beside `target` and renames it to `target` when it is complete; after a failure
 /// nothing is left. An older folder is replaced if it is empty or holds a file called `marker`, by which its
 /// kind is known; anything else is never touched.
@@ -43,6 +46,17 @@ pub(crate) fn check_replaceable(target: &Path, marker: &str) -> Result<()> {
     Ok(())
 }
 
+/// Removes what a process left in `folder` that was killed while it wrote a folder there. No other process may
+/// write into it.
+pub(crate) fn remove_unfinished(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if is_folder && entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 /// The outermost of `folder` and its parents that does not exist.
 fn first_missing(folder: &Path) -> Option<&Path> {
     folder.ancestors().take_while(|f| !f.as_os_str().is_empty() && !f.exists()).last()
@@ -51,7 +65,7 @@ fn first_missing(folder: &Path) -> Option<&Path> {
 fn write_into(parent: &Path, target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let failed = |e: std::io::Error| Error::Data(empf_ir::Error::io("write", target, e));
     store::create_dir(parent)?;
-    let temporary = tempfile::Builder::new().prefix(".empf-").tempdir_in(parent).map_err(failed)?;
+    let temporary = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(parent).map_err(failed)?;
     let (new, old) = (temporary.path().join("new"), temporary.path().join("old"));
     std::fs::create_dir(&new).map_err(failed)?;
     fill(&new)?;

@@ -10,16 +10,22 @@ mod cmd_compile;
 mod cmd_data;
 mod cmd_demo;
 mod cmd_emit;
+mod cmd_evaluate;
 mod cmd_inspect;
 mod cmd_simulate;
 mod cmd_train;
+mod confusion;
+mod curves;
 mod data;
 mod engines;
 mod error;
 mod fetch;
 mod folder;
+mod judgement;
 mod output;
+mod picture;
 mod report;
+mod run_folder;
 mod samples;
 mod table;
 
@@ -46,6 +52,7 @@ The way, once, on data that is generated:
 #[derive(Subcommand)]
 enum Command {
     Train(cmd_train::Args),
+    Evaluate(cmd_evaluate::Args),
     Compile(cmd_compile::Args),
     Check(cmd_check::Args),
     Simulate(cmd_simulate::Args),
@@ -59,6 +66,7 @@ enum Command {
 fn dispatch(command: Command) -> error::Result<()> {
     match command {
         Command::Train(args) => cmd_train::run(&args),
+        Command::Evaluate(args) => cmd_evaluate::run(&args),
         Command::Compile(args) => cmd_compile::run(&args),
         Command::Check(args) => cmd_check::run(&args),
         Command::Simulate(args) => cmd_simulate::run(&args),

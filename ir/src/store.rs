@@ -2,8 +2,13 @@
 
 use crate::{Error, Result};
 use serde::{Serialize, de::DeserializeOwned};
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
+use tempfile::NamedTempFile;
+
+/// What the names of unfinished files begin with.
+const UNFINISHED: &str = ".empf-";
 
 /// Creates `folder` and its parents.
 pub fn create_dir(folder: &Path) -> Result<()> {
@@ -15,14 +20,16 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|e| Error::io("read", path, e))
 }
 
-/// Writes to a temporary name beside `path`, flushes to disk, then renames.
+/// Writes to a temporary name beside `path`, flushes to disk, then renames. Unfinished files of writers that were
+/// killed are removed from the folder.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     let failed = |e| Error::io("write", path, e);
     let folder = match path.parent() {
         Some(p) if !p.as_os_str().is_empty() => p,
         _ => Path::new("."),
     };
-    let mut file = tempfile::Builder::new().prefix(".empf-").tempfile_in(folder).map_err(failed)?;
+    remove_unfinished(folder);
+    let mut file = unfinished(folder).map_err(failed)?;
     file.write_all(bytes).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     readable_by_all(file.as_file()).map_err(failed)?;
@@ -30,15 +37,40 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
+/// A new file that nobody takes for left behind: its writer holds the lock.
+fn unfinished(folder: &Path) -> std::io::Result<NamedTempFile> {
+    loop {
+        let file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
+        file.as_file().lock()?;
+        // Before it was locked, another writer may have removed it.
+        if file.path().exists() {
+            return Ok(file);
+        }
+    }
+}
+
+/// Removes what writers that were killed left: their locks ended with them. What cannot be removed stays.
+fn remove_unfinished(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if is_file && entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            let left = File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+            if left {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
 /// Temporary files are private to their owner; results are ordinary files.
 #[cfg(unix)]
-fn readable_by_all(file: &std::fs::File) -> std::io::Result<()> {
+fn readable_by_all(file: &File) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     file.set_permissions(std::fs::Permissions::from_mode(0o644))
 }
 
 #[cfg(not(unix))]
-fn readable_by_all(_: &std::fs::File) -> std::io::Result<()> {
+fn readable_by_all(_: &File) -> std::io::Result<()> {
     Ok(())
 }
 
@@ -68,4 +100,29 @@ pub fn read_json<T: DeserializeOwned>(path: &Path, format: &'static str, version
         return Err(Error::Version { path: path.into(), format, found: tag.version, expected: version });
     }
     serde_json::from_slice(&bytes).map_err(syntax)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_writer_left_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = || {
+            let entries = std::fs::read_dir(folder.path()).unwrap();
+            let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        std::fs::write(folder.path().join(".empf-left"), "half").unwrap();
+        let busy = unfinished(folder.path()).unwrap();
+        let busy_name = busy.path().file_name().unwrap().to_str().unwrap().to_owned();
+        write(&folder.path().join("result"), b"whole").unwrap();
+        assert_eq!(names(), [busy_name, "result".into()], "the one that is being written stays");
+        drop(busy);
+        write(&folder.path().join("result"), b"other").unwrap();
+        assert_eq!(names(), ["result"]);
+        assert_eq!(read(&folder.path().join("result")).unwrap(), b"other");
+    }
 }

@@ -67,6 +67,9 @@ pub enum Error {
         /// What does not fit.
         message: String,
     },
+    /// Whoever watches a run could not go on.
+    #[error(transparent)]
+    Watcher(Box<dyn std::error::Error + Send + Sync>),
     /// The run was asked to stop; its checkpoint lets it go on.
     #[error("stopped at epoch {epoch}, batch {batch}; start again with the same settings to go on")]
     Stopped {

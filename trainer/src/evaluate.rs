@@ -44,12 +44,23 @@ pub fn answer<F: PartialOrd>(logits: &[F]) -> usize {
 
 /// Answers with the running statistics, `batch_size` images at a time.
 pub fn evaluate<F: Float>(model: &mut Model<F>, data: &Dataset, batch_size: usize) -> Result<Evaluation> {
+    judge(model, data, batch_size, |_, _, _| ())
+}
+
+/// As [`evaluate`]; calls `watch` with the model, the batch and the step's number after every time-step.
+pub(crate) fn judge<F: Float>(
+    model: &mut Model<F>,
+    data: &Dataset,
+    batch_size: usize,
+    mut watch: impl FnMut(&Model<F>, Frames<'_, F>, usize),
+) -> Result<Evaluation> {
     let batches = Batches::in_order(data, batch_size);
     let input = model.graph().input.clone();
     let (mut x, mut answers) = (vec![], Vec::with_capacity(data.len()));
     for batch in 0..batches.count() {
         batches.fill(batch, &input, &mut x);
-        let logits = model.evaluate(Frames::of(&x))?;
+        let frames = Frames::of(&x);
+        let logits = model.evaluate_watched(frames, |model, t| watch(model, frames, t))?;
         answers.extend(logits.data.chunks_exact(logits.extents.channels).map(answer));
     }
     Ok(Evaluation::new(model.graph().classes, &data.labels, &answers))

@@ -6,6 +6,7 @@
 //! Results do not depend on the number of cores: sums over a batch are cut into parts of fixed size, and
 //! the parts are added in order.
 
+pub mod activity;
 mod average;
 pub mod batch_norm;
 mod checkpoint;

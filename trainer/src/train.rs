@@ -161,6 +161,8 @@ pub struct EpochReport {
     pub epochs: usize,
     /// Batches of the run that are done.
     pub step: usize,
+    /// Learning rate of the last batch.
+    pub rate: f64,
     /// Mean loss.
     pub loss: f64,
     /// Share of correct answers in training, 0..=1.
@@ -289,6 +291,14 @@ impl<'a> Run<'a> {
         self.position.epoch * self.batches() + self.position.batch
     }
 
+    /// Learning rate of the batch that follows `step` others.
+    fn rate(&self, step: usize) -> f64 {
+        let TrainConfig { rate, epochs, warmup_epochs, .. } = *self.task.config;
+        let schedule =
+            Schedule { rate, warmup: warmup_epochs * self.batches(), total: epochs * self.batches() };
+        schedule.at(step)
+    }
+
     /// Exchanges the weights and their average, where there is one.
     fn swap_average(&mut self) {
         if let Some(average) = &mut self.average {
@@ -300,15 +310,10 @@ impl<'a> Run<'a> {
         let Task { train, config, .. } = self.task;
         let epoch = self.position.epoch;
         let batches = Batches::shuffled(train, config.batch_size, config.seed, epoch, config.augment);
-        let schedule = Schedule {
-            rate: config.rate,
-            warmup: config.warmup_epochs * batches.count(),
-            total: config.epochs * batches.count(),
-        };
         let (start, seen_before) = (Instant::now(), self.position.seen);
         let input = &self.task.network.input;
         batches.in_background(self.position.batch, input, |x, labels| {
-            let rate = schedule.at(self.step());
+            let rate = self.rate(self.step());
             self.batch(x, labels, rate)?;
             let batch = self.position.batch;
             self.position.batch += 1;
@@ -346,8 +351,8 @@ impl<'a> Run<'a> {
         self.swap_average();
         let test = test.map(|data| evaluate(&mut self.model, data, config.batch_size)).transpose()?;
         let (loss, accuracy) = (loss / seen as f64, correct as f64 / seen as f64);
-        let epochs = config.epochs;
-        let report = EpochReport { epoch, epochs, step, loss, accuracy, seconds, images, test };
+        let (epochs, rate) = (config.epochs, self.rate(step - 1));
+        let report = EpochReport { epoch, epochs, step, rate, loss, accuracy, seconds, images, test };
         progress.epoch(&report, &self.model)?;
         self.swap_average();
         Ok(())

@@ -5,6 +5,7 @@ mod bench_neurons;
 mod bench_train;
 mod cells;
 mod faults;
+mod killed;
 mod regress;
 mod study;
 
@@ -33,6 +34,8 @@ enum Command {
     Cells(cells::Args),
     /// Plants faults in ROM images, Verilog and golden model; each must be seen and located
     Faults,
+    /// Training that is killed at any moment ends with the weights of a run that nobody disturbed
+    Killed(killed::Args),
     /// Random networks on every engine: exact equality of all tensors, logits and cycles
     Regress(regress::Args),
     /// A table of training runs, which can be stopped and started again at any time
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Command::BenchTrain(args) => bench_train::run(&args),
         Command::Cells(args) => cells::run(&args),
         Command::Faults => faults::run(),
+        Command::Killed(args) => killed::run(&args),
         Command::Regress(args) => regress::run(args),
         Command::Study(args) => study::run(&args),
     };

@@ -11,8 +11,9 @@ use empf_trainer::data::events::Cut;
 use empf_trainer::data::{Dataset, Reading, Split};
 use empf_trainer::evaluate::{Evaluation, evaluate};
 use empf_trainer::integer::{IntegerModel, static_batch};
+use empf_trainer::log::{Log, METRICS, read};
 use empf_trainer::presets::{Target, preset};
-use empf_trainer::train::{BatchReport, CheckpointPlan, EpochReport, Progress, Task, train};
+use empf_trainer::train::{BatchReport, CheckpointPlan, EpochReport, Progress, Start, Task, train};
 use empf_trainer::{Bar, Model};
 use file::{Row, Study};
 use ndarray::{Axis, Slice};
@@ -127,7 +128,7 @@ impl Bench<'_> {
             config: &settings.config,
             checkpoint: Some(&plan),
         };
-        let mut watch = Watch::default();
+        let mut watch = Watch { bar: Bar::default(), log: Log::new(folder) };
         let mut model: Model<f32> = train(task, &mut watch)?;
         let accuracy = evaluate(&mut model, &self.test, settings.config.batch_size)?.accuracy();
         let network = model.to_network();
@@ -135,7 +136,14 @@ impl Bench<'_> {
         let integers =
             settings.quantise.iter().map(|bits| self.integer(&network, *bits)).collect::<Result<_>>()?;
         let label = row.label.clone();
-        Ok(Record { label, settings, accuracy, integers, epoch_images: self.images.len(), pace: watch.pace })
+        Ok(Record {
+            label,
+            settings,
+            accuracy,
+            integers,
+            epoch_images: self.images.len(),
+            pace: Pace::of(&read(&folder.join(METRICS))?),
+        })
     }
 
     /// Accuracy of the integer network for spikes of `act_bits` bits; why there is none, where that is so.
@@ -184,21 +192,24 @@ fn quantised(
     Ok(compilation.quantized(Pass::Lower)?.clone())
 }
 
-/// Shows progress and measures the pace.
-#[derive(Default)]
+/// Shows progress and logs the run.
 struct Watch {
     bar: Bar,
-    pace: Pace,
+    log: Log,
 }
 
 impl Progress for Watch {
+    fn start(&mut self, start: Start) -> empf_trainer::Result<()> {
+        self.log.start(start)
+    }
+
     fn batch(&mut self, report: &BatchReport) -> empf_trainer::Result<ControlFlow<()>> {
+        self.log.batch(report)?;
         self.bar.batch(report)
     }
 
     fn epoch(&mut self, report: &EpochReport, model: &Model<f32>) -> empf_trainer::Result<()> {
-        self.pace.images += report.images;
-        self.pace.seconds += report.seconds;
+        self.log.epoch(report)?;
         self.bar.epoch(report, model)
     }
 }

@@ -1,11 +1,23 @@
 //! Runs that are interrupted.
 
-use crate::command::{empf, fail, succeed, words};
+use crate::command::{empf, error_of, fail, succeed, words};
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 use std::thread::sleep;
 use std::time::Duration;
+
+/// The lines of a run's log without what depends on time.
+fn log(folder: &Path) -> Vec<serde_json::Value> {
+    let text = fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
+    let line = |line: &str| {
+        let mut line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let object = line.as_object_mut().unwrap();
+        object.retain(|name, _| !["time", "seconds", "images_per_second"].contains(&name.as_str()));
+        line
+    };
+    text.lines().map(line).collect()
+}
 
 const TRAIN: &str = "train --data data --network tiny --width 0.5 --time-steps 2 --epochs 30 --batch 20 -o";
 
@@ -44,5 +56,80 @@ fn a_killed_run_goes_on_to_the_same_weights() {
     for file in ["network.json", "weights.safetensors"] {
         let bytes = |run: &str| fs::read(place.join(run).join("network").join(file)).unwrap();
         assert!(bytes("whole") == bytes("killed"), "{file} differs");
+        let bytes = |run: &str| fs::read(place.join(run).join("best").join(file)).unwrap();
+        assert!(bytes("whole") == bytes("killed"), "{file} of the best network differs");
+    }
+    let [whole, killed] = ["whole", "killed"].map(|run| log(&place.join(run)));
+    assert_eq!(whole.iter().filter(|line| line["scope"] == "epoch").count(), 30);
+    assert_eq!(whole.iter().filter(|line| line["scope"] == "batch").count(), 30 * 20 / 50);
+    assert_eq!(whole, killed, "no line is missing, and none is there twice");
+    let best = whole.iter().filter_map(|line| line["test_accuracy"].as_f64()).fold(0.0, f64::max);
+    let evaluation = succeed(place, &words("evaluate killed/best --data data"));
+    assert!(evaluation.contains(&format!("accuracy {:.2} % of 400 images", 100.0 * best)), "{evaluation}");
+}
+
+#[test]
+fn a_log_goes_on_behind_the_checkpoint() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    write_idx(&place.join("data"), 40);
+    succeed(place, &[words(TRAIN), vec!["run"]].concat());
+    let file = place.join("run/metrics.jsonl");
+    let whole = fs::read_to_string(&file).unwrap();
+    // As if the process had been killed later than its checkpoint, in the middle of a line.
+    let later = whole.lines().last().unwrap().replace("\"epoch\":29", "\"epoch\":30");
+    fs::write(&file, format!("{whole}{later}\n{}", &later[..9])).unwrap();
+    succeed(place, &[words(TRAIN), vec!["run", "--resume"]].concat());
+    assert_eq!(fs::read_to_string(&file).unwrap(), whole);
+}
+
+#[test]
+fn a_run_leaves_curves_and_a_confusion_matrix() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    write_idx(&place.join("data"), 40);
+    let options = "train --data data --network tiny --width 0.5 --time-steps 3 --epochs 2 --batch 20 --rule random \
+                   --random-steps 2 --nesterov false --warmup 1 --ema 0.9 -o run";
+    succeed(place, &words(options));
+    for name in ["curves", "confusion"] {
+        let file = |kind: &str| fs::read(place.join(format!("run/{name}.{kind}"))).unwrap();
+        assert!(file("svg").starts_with(b"<svg"), "{name}");
+        assert!(file("png").starts_with(b"\x89PNG") && file("png").len() > 4000, "{name}");
+    }
+    let svg = fs::read_to_string(place.join("run/curves.svg")).unwrap();
+    assert!(
+        ["loss", "accuracy, %", "training", "test", "epoch"].iter().all(|word| svg.contains(word)),
+        "{svg}"
+    );
+
+    let table = succeed(place, &words("evaluate run --data data --samples 30 -o judged"));
+    assert!(
+        table.contains("neuron1") && table.contains("conv2") && table.contains("of 30 images"),
+        "{table}"
+    );
+    let text = fs::read(place.join("judged/evaluation.json")).unwrap();
+    let value: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    let confusion: Vec<Vec<usize>> = serde_json::from_value(value["confusion"].clone()).unwrap();
+    assert_eq!(confusion.iter().map(|row| row.iter().sum::<usize>()).collect::<Vec<_>>(), [15, 15]);
+    assert_eq!(value["correct"], confusion[0][0] + confusion[1][1]);
+    assert_eq!(value["synapses"].as_array().unwrap().len(), 4);
+    assert!(place.join("judged/confusion.png").exists());
+}
+
+#[test]
+fn what_cannot_be_judged_or_learned_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    write_idx(&place.join("data"), 40);
+    let error = fail(place, &words("evaluate data --data data"));
+    assert!(error.contains("network.json") && error.contains("give a network"), "{error}");
+    let train = [words(TRAIN), vec!["run"]].concat();
+    for (options, message) in [
+        ("--random-steps 3 --rule random", "random steps: is 3, not in 1..=2"),
+        ("--ema 1", "average: is 1, not from 0"),
+    ] {
+        let output = empf(place, &[train.clone(), words(options)].concat()).output().unwrap();
+        let error = error_of(&output);
+        assert!(error.contains(message), "{error}");
     }
 }

@@ -5,14 +5,12 @@
 
 mod events;
 
-use crate::Model;
 use crate::error::Result;
-use crate::train::{BatchReport, EpochReport, Progress, Start};
+use crate::train::{BatchReport, EpochReport, Start};
 use empf_ir::{Error, store};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -79,7 +77,6 @@ pub struct Log {
     /// Images since the last line, and when it was written.
     images: usize,
     since: Instant,
-    rate: f64,
 }
 
 #[derive(Debug)]
@@ -91,7 +88,66 @@ struct Files {
 impl Log {
     /// A log in `folder`, which exists.
     pub fn new(folder: &Path) -> Self {
-        Log { folder: folder.into(), files: None, images: 0, since: Instant::now(), rate: 0.0 }
+        Log { folder: folder.into(), files: None, images: 0, since: Instant::now() }
+    }
+
+    /// Before the first batch of this process: drops what it will write again.
+    pub fn start(&mut self, start: Start) -> Result<()> {
+        let mut kept = read(&self.folder.join(METRICS))?;
+        kept.retain(|line| match line.scope {
+            Scope::Batch => line.step <= start.step,
+            Scope::Epoch => line.epoch < start.epochs,
+        });
+        let lines: String = kept.iter().map(line).collect();
+        let records: Vec<u8> =
+            std::iter::once(events::header(now())).chain(kept.iter().map(events::of)).flatten().collect();
+        self.files = Some(Files {
+            metrics: self.open(METRICS, lines.as_bytes())?,
+            events: self.open(EVENTS, &records)?,
+        });
+        self.since = Instant::now();
+        Ok(())
+    }
+
+    /// After each batch.
+    pub fn batch(&mut self, report: &BatchReport) -> Result<()> {
+        self.images += report.images;
+        if report.step.is_multiple_of(EVERY) {
+            let seconds = self.since.elapsed().as_secs_f64();
+            self.write(&Metrics {
+                scope: Scope::Batch,
+                step: report.step,
+                epoch: report.epoch,
+                loss: report.loss,
+                accuracy: report.accuracy,
+                test_accuracy: None,
+                rate: report.rate,
+                images_per_second: Some(self.images as f64 / seconds),
+                seconds,
+                time: now(),
+            })?;
+            (self.images, self.since) = (0, Instant::now());
+        }
+        Ok(())
+    }
+
+    /// After each epoch.
+    pub fn epoch(&mut self, report: &EpochReport) -> Result<()> {
+        let seconds = report.seconds;
+        self.write(&Metrics {
+            scope: Scope::Epoch,
+            step: report.step,
+            epoch: report.epoch,
+            loss: report.loss,
+            accuracy: report.accuracy,
+            test_accuracy: report.test.as_ref().map(|test| test.accuracy()),
+            rate: report.rate,
+            images_per_second: (report.images > 0).then(|| report.images as f64 / seconds),
+            seconds,
+            time: now(),
+        })?;
+        (self.images, self.since) = (0, Instant::now());
+        Ok(())
     }
 
     fn open(&self, name: &str, content: &[u8]) -> Result<File> {
@@ -118,63 +174,4 @@ fn now() -> f64 {
 /// Numbers that are finite always have a JSON form.
 fn line(metrics: &Metrics) -> String {
     serde_json::to_string(metrics).unwrap_or_default() + "\n"
-}
-
-impl Progress for Log {
-    fn start(&mut self, start: Start) -> Result<()> {
-        let mut kept = read(&self.folder.join(METRICS))?;
-        kept.retain(|line| match line.scope {
-            Scope::Batch => line.step <= start.step,
-            Scope::Epoch => line.epoch < start.epochs,
-        });
-        let lines: String = kept.iter().map(line).collect();
-        let records: Vec<u8> =
-            std::iter::once(events::header(now())).chain(kept.iter().map(events::of)).flatten().collect();
-        self.files = Some(Files {
-            metrics: self.open(METRICS, lines.as_bytes())?,
-            events: self.open(EVENTS, &records)?,
-        });
-        self.since = Instant::now();
-        Ok(())
-    }
-
-    fn batch(&mut self, report: &BatchReport) -> Result<ControlFlow<()>> {
-        self.images += report.images;
-        self.rate = report.rate;
-        if report.step.is_multiple_of(EVERY) {
-            let seconds = self.since.elapsed().as_secs_f64();
-            self.write(&Metrics {
-                scope: Scope::Batch,
-                step: report.step,
-                epoch: report.epoch,
-                loss: report.loss,
-                accuracy: report.accuracy,
-                test_accuracy: None,
-                rate: report.rate,
-                images_per_second: Some(self.images as f64 / seconds),
-                seconds,
-                time: now(),
-            })?;
-            (self.images, self.since) = (0, Instant::now());
-        }
-        Ok(ControlFlow::Continue(()))
-    }
-
-    fn epoch(&mut self, report: &EpochReport, _: &Model<f32>) -> Result<()> {
-        let seconds = report.seconds;
-        self.write(&Metrics {
-            scope: Scope::Epoch,
-            step: report.step,
-            epoch: report.epoch,
-            loss: report.loss,
-            accuracy: report.accuracy,
-            test_accuracy: report.test.as_ref().map(|test| test.accuracy()),
-            rate: self.rate,
-            images_per_second: (report.images > 0).then(|| report.images as f64 / seconds),
-            seconds,
-            time: now(),
-        })?;
-        (self.images, self.since) = (0, Instant::now());
-        Ok(())
-    }
 }

@@ -35,7 +35,7 @@ impl<'a, F> Frames<'a, F> {
         }
     }
 
-    fn at(self, t: usize) -> &'a Tensor<F> {
+    pub(crate) fn at(self, t: usize) -> &'a Tensor<F> {
         match self {
             Frames::Static(x) => x,
             Frames::PerStep(frames) => &frames[t],
@@ -305,6 +305,14 @@ impl<F: Float> Model<F> {
             if let Layer::Conv(conv) = layer {
                 conv.set_precision(precision);
             }
+        }
+    }
+
+    /// Whether the result of node `source`, or the input, is the same at every time-step of an evaluation.
+    pub(crate) fn is_fixed(&self, source: Option<usize>) -> bool {
+        match source {
+            Some(node) => self.plans[node].fixed_in_evaluation,
+            None => self.graph.input.frames == 1,
         }
     }
 

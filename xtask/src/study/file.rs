@@ -49,6 +49,8 @@ pub(super) struct Row {
     pub(super) rule: Rule,
     #[serde(default)]
     precision: Precision,
+    /// Time-steps of a batch that pass back in random back-propagation.
+    random_steps: Option<usize>,
     /// Bits of a spike in training; it is made integer for these alone.
     act_bits: Option<u32>,
     /// In place of the study's.
@@ -77,6 +79,7 @@ impl Study {
             batch_size: self.batch_size,
             rate: row.rate.unwrap_or(self.rate),
             rule: row.rule,
+            random_steps: row.random_steps.unwrap_or(1),
             augment: self.augment,
             seed,
             act_bits: row.act_bits,
@@ -124,6 +127,7 @@ mod tests {
             label: label.into(),
             network: "tiny".into(),
             rule: Rule::Online,
+            random_steps: None,
             act_bits: None,
             precision: Precision::Full,
             rate: None,

@@ -1,5 +1,6 @@
 //! What a finished run leaves.
 
+use empf_trainer::log::{Metrics, Scope};
 use empf_trainer::train::TrainConfig;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -27,17 +28,28 @@ pub(super) struct Integer {
     pub(super) refusal: Option<String>,
 }
 
-/// How fast a run trained, in the process that finished it.
+/// How fast a run trained, over its lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Pace {
-    pub(super) images: usize,
+    pub(super) images: f64,
     pub(super) seconds: f64,
 }
 
 impl Pace {
-    /// Images a second; none where another process trained.
+    /// Over the epochs of a run; of one in which the process was killed only the rest is timed.
+    pub(super) fn of(lines: &[Metrics]) -> Self {
+        let epochs = lines.iter().filter(|line| line.scope == Scope::Epoch);
+        epochs.fold(Pace::default(), |pace, line| match line.images_per_second {
+            Some(rate) => {
+                Pace { images: pace.images + rate * line.seconds, seconds: pace.seconds + line.seconds }
+            }
+            None => pace,
+        })
+    }
+
+    /// Images a second; none where nothing was timed.
     pub(super) fn rate(self) -> Option<f64> {
-        (self.seconds > 0.0).then(|| self.images as f64 / self.seconds)
+        (self.seconds > 0.0).then(|| self.images / self.seconds)
     }
 }
 

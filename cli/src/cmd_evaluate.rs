@@ -1,0 +1,69 @@
+//! `empf evaluate`: what a trained network answers, and what that costs.
+
+use crate::data::{SplitName, part};
+use crate::error::{Error, Result};
+use crate::judgement::Judgement;
+use crate::output::{percent, print};
+use empf_ir::{Network, store};
+use empf_trainer::Model;
+use std::path::{Path, PathBuf};
+
+/// Judge a trained network by test images
+///
+/// Prints the accuracy and, for an inference of each layer: spikes, the share of
+/// silent places, and the additions and multiplications that values other than zero
+/// cause, also as a share of those without zeros. With -o, writes evaluation.json
+/// (with the confusion matrix), confusion.svg and confusion.png.
+///
+/// Examples:
+///   empf evaluate runs/tiny
+///   empf evaluate runs/fashion/best --data data/fashion_mnist -o runs/fashion/best-evaluation
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// Folder with a network, or of a run, whose last network is taken
+    #[arg(value_name = "RUN|NETWORK")]
+    network: PathBuf,
+    /// `glyphs`, or a folder with a data set as for `empf train`
+    #[arg(long, default_value = "glyphs", value_name = "glyphs|DIR")]
+    data: String,
+    /// Which of its images
+    #[arg(long, value_enum, default_value_t = SplitName::Test)]
+    split: SplitName,
+    /// Only the first N images
+    #[arg(long, value_name = "N")]
+    samples: Option<usize>,
+    /// Folder for evaluation.json and the pictures
+    #[arg(short, long, value_name = "DIR")]
+    output: Option<PathBuf>,
+}
+
+/// Judges, writes and prints.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let network = Network::load(&folder_of(&args.network)?)?;
+    let mut images = part(&args.data, args.split)?;
+    images.truncate(args.samples.unwrap_or(usize::MAX));
+    if images.is_empty() {
+        return Err(Error::file(&args.data, "gives no image to judge by"));
+    }
+    let judgement = Judgement::of(&mut Model::from_network(&network)?, &images)?;
+    if let Some(output) = &args.output {
+        store::create_dir(output)?;
+        judgement.save(output)?;
+    }
+    let evaluation = &judgement.evaluation;
+    let (accuracy, total) = (percent(evaluation.accuracy()), evaluation.total());
+    print(&format!("{}\n\naccuracy {accuracy} of {total} images", judgement.table()))
+}
+
+/// The folder of the network itself.
+fn folder_of(path: &Path) -> Result<PathBuf> {
+    let candidates = [path.to_owned(), path.join("network")];
+    let found = candidates.into_iter().find(|folder| folder.join("network.json").exists());
+    found.ok_or_else(|| {
+        Error::file(
+            path,
+            "holds neither network.json nor network/network.json; give a network or a finished run",
+        )
+    })
+}

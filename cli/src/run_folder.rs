@@ -1,0 +1,66 @@
+//! The folder of a training run.
+
+use crate::curves::Curves;
+use crate::error::Result;
+use crate::{folder, picture};
+use empf_trainer::log::{Log, METRICS, read};
+use empf_trainer::train::{BatchReport, EpochReport, Progress, Start};
+use empf_trainer::{Bar, Model};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+/// File by which the folder of a network is known.
+const NETWORK_MARKER: &str = "network.json";
+
+/// Shows progress and keeps logs, curves and the best network so far.
+pub(crate) struct RunFolder {
+    folder: PathBuf,
+    bar: Bar,
+    log: Log,
+    /// Accuracy of the network in `best/`.
+    best: Option<f64>,
+}
+
+impl RunFolder {
+    /// `folder` exists.
+    pub(crate) fn new(folder: &Path) -> Self {
+        RunFolder { folder: folder.into(), bar: Bar::default(), log: Log::new(folder), best: None }
+    }
+
+    /// Writes the network of `model` to the folder's `name`, whole or not at all.
+    pub(crate) fn save(&self, model: &Model<f32>, name: &str) -> Result<()> {
+        folder::write(&self.folder.join(name), NETWORK_MARKER, |new| Ok(model.to_network().save(new)?))
+    }
+
+    fn keep(&mut self, report: &EpochReport, model: &Model<f32>) -> Result<()> {
+        let lines = read(&self.folder.join(METRICS))?;
+        picture::save(&Curves::of(&lines), &self.folder, "curves")?;
+        let accuracy = report.test.as_ref().map(|test| test.accuracy());
+        if accuracy.is_some() && accuracy > self.best {
+            self.save(model, "best")?;
+            self.best = accuracy;
+        }
+        Ok(())
+    }
+}
+
+impl Progress for RunFolder {
+    fn start(&mut self, start: Start) -> empf_trainer::Result<()> {
+        folder::remove_unfinished(&self.folder);
+        self.log.start(start)?;
+        let lines = read(&self.folder.join(METRICS))?;
+        self.best = lines.iter().filter_map(|line| line.test_accuracy).reduce(f64::max);
+        Ok(())
+    }
+
+    fn batch(&mut self, report: &BatchReport) -> empf_trainer::Result<ControlFlow<()>> {
+        self.log.batch(report)?;
+        self.bar.batch(report)
+    }
+
+    fn epoch(&mut self, report: &EpochReport, model: &Model<f32>) -> empf_trainer::Result<()> {
+        self.log.epoch(report)?;
+        self.bar.epoch(report, model)?;
+        self.keep(report, model).map_err(|e| empf_trainer::Error::Watcher(e.into()))
+    }
+}
