@@ -10,12 +10,11 @@ use empf_ir::{ArchConfig, Network, QuantNetwork, store};
 use empf_trainer::data::events::Cut;
 use empf_trainer::data::{Dataset, Reading, Split};
 use empf_trainer::evaluate::{Evaluation, evaluate};
-use empf_trainer::integer::{IntegerModel, static_batch};
+use empf_trainer::integer::IntegerModel;
 use empf_trainer::presets::{Target, preset};
 use empf_trainer::train::{BatchReport, CheckpointPlan, EpochReport, Progress, Task, train};
 use empf_trainer::{Bar, Model};
 use file::{Row, Study};
-use ndarray::{Axis, Slice};
 use record::{Integer, Pace, Record, Settings};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -117,7 +116,7 @@ impl Bench<'_> {
     }
 
     fn judge(&self, row: &Row, settings: Settings, folder: &Path) -> Result<Record> {
-        let target = Target::of(&self.images, settings.time_steps, settings.width);
+        let target = Target::of(&self.images, settings.time_steps, settings.width)?;
         let graph = preset(&settings.network, &target)?;
         let plan = CheckpointPlan { path: folder.join("checkpoint.safetensors"), every: CHECKPOINT_EVERY };
         let task = Task {
@@ -143,7 +142,8 @@ impl Bench<'_> {
         let arch = ArchConfig { act_bits, ..ArchConfig::default() };
         let outcome = match quantised(network, &self.images, self.study.calibration, &arch) {
             Ok(quant) => {
-                let answers = IntegerModel::new(&quant)?.classify(static_batch(&self.test)?)?;
+                let answers =
+                    IntegerModel::new(&quant)?.classify(self.test.codes(self.test.len())?.view())?;
                 Ok(Evaluation::new(network.classes, &self.test.labels, &answers).accuracy())
             }
             Err(empf_compiler::Error::Unsupported { node, message }) => {
@@ -177,9 +177,8 @@ fn quantised(
     count: usize,
     arch: &ArchConfig,
 ) -> std::result::Result<QuantNetwork, empf_compiler::Error> {
-    let all = static_batch(images).map_err(|_| empf_compiler::Error::NoImages)?;
-    let first = all.slice_axis(Axis(0), Slice::from(..count.min(images.len())));
-    let mut compilation = Compilation::of_network(network, first, arch);
+    let first = images.codes(count).map_err(|_| empf_compiler::Error::NoImages)?;
+    let mut compilation = Compilation::of_network(network, first.view(), arch);
     compilation.run(Pass::Quantize, |_, _| Ok(()))?;
     Ok(compilation.quantized(Pass::Lower)?.clone())
 }
