@@ -34,7 +34,9 @@ pub fn load(files: &[(&str, &[u8])]) {
         if let Ok(split) = Split::load(folder.to_str().expect("a path of text"), &reading) {
             for set in [split.train, split.test] {
                 assert!(set.labels.iter().all(|label| usize::from(*label) < set.classes));
-                assert_eq!(set.pixels.len(), set.len() * set.frames * set.channels * set.height * set.width);
+                if let Ok(codes) = set.codes(set.len()) {
+                    assert_eq!(codes.dim(), (set.len(), set.frames, set.channels, set.height, set.width));
+                }
             }
         }
     });
@@ -78,4 +80,19 @@ pub fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
         writer.write_all(content).expect("an archive in memory");
     }
     writer.finish().expect("an archive in memory").into_inner()
+}
+
+/// A JPEG of 64x64 grey pixels: every coefficient is 0, and tables of one code of one bit say so.
+pub fn jpeg() -> Vec<u8> {
+    let mut bytes = vec![0xff, 0xd8, 0xff, 0xdb, 0, 67, 0];
+    bytes.extend([1; 64]);
+    bytes.extend([0xff, 0xc0, 0, 11, 8, 0, 64, 0, 64, 1, 1, 0x11, 0]);
+    for class in [0x00, 0x10] {
+        bytes.extend([0xff, 0xc4, 0, 20, class, 1]);
+        bytes.extend([0; 16]);
+    }
+    bytes.extend([0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0]);
+    bytes.extend([0; 16]);
+    bytes.extend([0xff, 0xd9]);
+    bytes
 }

@@ -1,23 +1,8 @@
 //! One file of Tiny ImageNet is random, or an archive of them is damaged or random.
 #![no_main]
 
-use empf_fuzz::{damaged, load, packed, tar, zip};
+use empf_fuzz::{damaged, jpeg, load, packed, tar, zip};
 use libfuzzer_sys::fuzz_target;
-
-/// A JPEG of 64x64 grey pixels: every coefficient is 0, and tables of one code of one bit say so.
-fn jpeg() -> Vec<u8> {
-    let mut bytes = vec![0xff, 0xd8, 0xff, 0xdb, 0, 67, 0];
-    bytes.extend([1; 64]);
-    bytes.extend([0xff, 0xc0, 0, 11, 8, 0, 64, 0, 64, 1, 1, 0x11, 0]);
-    for class in [0x00, 0x10] {
-        bytes.extend([0xff, 0xc4, 0, 20, class, 1]);
-        bytes.extend([0; 16]);
-    }
-    bytes.extend([0xff, 0xda, 0, 8, 1, 1, 0, 0, 63, 0]);
-    bytes.extend([0; 16]);
-    bytes.extend([0xff, 0xd9]);
-    bytes
-}
 
 fuzz_target!(|input: &[u8]| {
     let Some(([which, packing], content)) = input.split_first_chunk() else { return };
