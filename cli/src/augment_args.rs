@@ -19,7 +19,7 @@ pub(crate) struct AugmentArgs {
     /// Cut events into T frames of equally many (count) or of equal duration (time)
     #[arg(long, value_enum, default_value = "count", hide_possible_values = true, value_name = "count|time")]
     events: EventCut,
-    /// Rows and columns of what has no size of its own [default: 48 for events]
+    /// Rows and columns of what has no size of its own [default: 48 for events, 224 for photographs]
     #[arg(long, value_name = "SIDE")]
     side: Option<usize>,
     /// Shift images by up to so many pixels at random: a window of an image with a border, 0 for none

@@ -33,8 +33,8 @@ const CHECKPOINT: &str = "checkpoint.safetensors";
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// `glyphs`, which is generated, or a folder with an MNIST-like set (idx), CIFAR-10 or -100 (.bin), the UCI
-    /// digits (csv), Tiny ImageNet, or events (N-MNIST, N-CARS, AEDAT) in a folder for each class; .gz, .xz, .tar
-    /// and .zip are read in place
+    /// digits (csv), Tiny ImageNet, or photographs (JPEG) or events (N-MNIST, N-CARS, AEDAT) in a folder for each
+    /// class; .gz, .xz, .tar and .zip are read in place
     #[arg(long, default_value = "glyphs", value_name = "glyphs|DIR")]
     data: String,
     /// tiny, vgg-small, resnet18, resnet34, vgg13, vgg-snn or a variant of theirs
@@ -139,7 +139,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         return Err(Error::file(&args.output, message));
     }
     let Split { train: images, test, .. } = args.augment.load(&args.data, args.time_steps)?;
-    let target = Target::of(&images, args.time_steps, args.width);
+    let target = Target::of(&images, args.time_steps, args.width)?;
     let network = preset(&args.network, &target)?;
     store::create_dir(&args.output)?;
     let config = args.config();

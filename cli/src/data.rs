@@ -6,9 +6,6 @@ use empf_ir::QuantInput;
 use empf_trainer::data::events::Cut;
 use empf_trainer::data::{Dataset, Reading, Split};
 
-/// Seed of the generated data set: every verb sees the same one.
-const GLYPHS_SEED: u64 = 1;
-
 /// A part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SplitName {
@@ -44,7 +41,7 @@ pub(crate) fn load(
     size: Option<(usize, usize)>,
     events: EventCut,
 ) -> Result<Split> {
-    Ok(Split::load(source, &Reading { seed: GLYPHS_SEED, frames, cut: events.into(), size })?)
+    Ok(Split::load(source, &Reading { cut: events.into(), size, ..Reading::usual(frames) })?)
 }
 
 /// One part of a data set, whose events become what `input` says.

@@ -6,7 +6,6 @@ use empf_ir::QuantInput;
 use empf_sim::interleaved;
 use empf_sim::numpy::{Inputs, read_inputs};
 use empf_trainer::data::Dataset;
-use empf_trainer::integer::static_batch;
 use ndarray::{ArrayView5, Axis, Slice};
 use std::path::Path;
 
@@ -27,34 +26,35 @@ impl Samples {
         count: Option<usize>,
     ) -> Result<Self> {
         let is_numpy = Path::new(source).extension().is_some_and(|e| e == "npy" || e == "npz");
-        let mut samples = match is_numpy {
-            true => Samples { inputs: read_inputs(Path::new(source), input)? },
-            false => Samples::of(&data::part(source, split, input, events)?, input)
-                .map_err(|e| Error::file(source, e))?,
-        };
-        if let Some(count) = count {
-            check_count(count, samples.len())?;
-            samples.inputs.frames.slice_axis_inplace(Axis(0), Slice::from(..count));
-            samples.inputs.labels.iter_mut().for_each(|labels| labels.truncate(count));
+        if !is_numpy {
+            return Samples::of(source, &data::part(source, split, input, events)?, input, count);
         }
-        Ok(samples)
+        let mut inputs = read_inputs(Path::new(source), input)?;
+        if let Some(count) = count {
+            check_count(count, inputs.frames.len_of(Axis(0)))?;
+            inputs.frames.slice_axis_inplace(Axis(0), Slice::from(..count));
+            inputs.labels.iter_mut().for_each(|labels| labels.truncate(count));
+        }
+        Ok(Samples { inputs })
     }
 
-    /// All images of a data set; what does not fit otherwise.
-    fn of(data: &Dataset, input: &QuantInput) -> std::result::Result<Self, String> {
+    /// The first `count` images, or all, of the data set of `source`, which must be of the network's size.
+    fn of(source: &str, data: &Dataset, input: &QuantInput, count: Option<usize>) -> Result<Self> {
         let Dataset { frames, channels, height, width, .. } = *data;
         if (frames, channels, height, width) != (input.frames, input.channels, input.height, input.width) {
             let describe =
                 |frames: usize| if frames == 1 { String::new() } else { format!("{frames} frames of ") };
             let (holds, takes) = (describe(frames), describe(input.frames));
             let shape = input.shape();
-            return Err(format!(
+            let message = format!(
                 "holds images of {holds}{channels}x{height}x{width}, the network takes {takes}{shape}"
-            ));
+            );
+            return Err(Error::file(source, message));
         }
-        let labels = data.labels.iter().map(|label| usize::from(*label)).collect();
-        let frames = static_batch(data).map_err(|e| e.to_string())?.to_owned();
-        Ok(Samples { inputs: Inputs { frames, labels: Some(labels) } })
+        let count = count.unwrap_or(data.len());
+        check_count(count, data.len())?;
+        let labels = data.labels[..count].iter().map(|label| usize::from(*label)).collect();
+        Ok(Samples { inputs: Inputs { frames: data.codes(count)?, labels: Some(labels) } })
     }
 
     /// Number of samples.

@@ -208,7 +208,7 @@ mod tests {
     fn zeros_cost_nothing() {
         let mut model = Model::<f64>::new(&network(), 1, false).unwrap();
         model.set("neuron1.theta", &[2, 2], &[1e9; 4]).unwrap();
-        let pixels = vec![20; 16];
+        let pixels = vec![20; 16].into();
         let data =
             Dataset { channels: 1, height: 4, width: 4, frames: 1, classes: 3, pixels, labels: vec![0] };
         let (_, activity) = measure(&mut model, &data, 1).unwrap();

@@ -13,7 +13,7 @@ pub struct Evaluation {
 
 impl Evaluation {
     /// Counts of the given answers.
-    pub fn new(classes: usize, labels: &[u8], answers: &[usize]) -> Self {
+    pub fn new(classes: usize, labels: &[u16], answers: &[usize]) -> Self {
         let mut confusion = vec![vec![0; classes]; classes];
         for (label, answer) in labels.iter().zip(answers) {
             confusion[usize::from(*label)][*answer] += 1;
@@ -56,12 +56,12 @@ pub(crate) fn judge<F: Float>(
 ) -> Result<Evaluation> {
     let batches = Batches::in_order(data, batch_size);
     let input = model.graph().input.clone();
-    let (mut x, mut answers) = (vec![], Vec::with_capacity(data.len()));
-    for batch in 0..batches.count() {
-        batches.fill(batch, &input, &mut x);
-        let frames = Frames::of(&x);
+    let mut answers = Vec::with_capacity(data.len());
+    batches.in_background(0, &input, |x, _| {
+        let frames = Frames::of(x);
         let logits = model.evaluate_watched(frames, |model, t| watch(model, frames, t))?;
         answers.extend(logits.data.chunks_exact(logits.extents.channels).map(answer));
-    }
+        Ok(())
+    })?;
     Ok(Evaluation::new(model.graph().classes, &data.labels, &answers))
 }

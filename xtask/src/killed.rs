@@ -2,7 +2,7 @@
 
 use empf_ir::{Network, store};
 use empf_trainer::Bar;
-use empf_trainer::data::Split;
+use empf_trainer::data::{Reading, Split};
 use empf_trainer::presets::{Target, preset, settings};
 use empf_trainer::train::{CheckpointPlan, Task, TrainConfig, train};
 use rand::{Rng, SeedableRng};
@@ -13,8 +13,6 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Seed of the generated data set, where the run is on it.
-const GLYPHS_SEED: u64 = 1;
 /// Time between two looks at what the process does.
 const LOOK: Duration = Duration::from_micros(200);
 /// A process that has written nothing for so long will not.
@@ -97,9 +95,9 @@ pub(crate) fn run(args: &Args) -> crate::Result {
 
 /// Trains in `folder` from its checkpoint, and saves the network.
 fn work(args: &Args, folder: &Path) -> crate::Result {
-    let Split { train: mut images, .. } = Split::load(&args.data, GLYPHS_SEED)?;
+    let Split { train: mut images, .. } = Split::load(&args.data, &Reading::usual(args.time_steps))?;
     images.truncate(args.limit.unwrap_or(usize::MAX));
-    let graph = preset(&args.network, &Target::of(&images, args.time_steps, args.width))?;
+    let graph = preset(&args.network, &Target::of(&images, args.time_steps, args.width)?)?;
     let config = TrainConfig { epochs: args.epochs, ..settings(&args.network) };
     store::create_dir(folder)?;
     let plan = CheckpointPlan { path: checkpoint(folder), every: args.every };

@@ -7,22 +7,18 @@ mod table;
 
 use empf_compiler::{Compilation, Pass};
 use empf_ir::{ArchConfig, Network, QuantNetwork, store};
-use empf_trainer::data::events::Cut;
 use empf_trainer::data::{Dataset, Reading, Split};
 use empf_trainer::evaluate::{Evaluation, evaluate};
-use empf_trainer::integer::{IntegerModel, static_batch};
+use empf_trainer::integer::IntegerModel;
 use empf_trainer::log::{Log, METRICS, read};
 use empf_trainer::presets::{Target, preset};
 use empf_trainer::train::{BatchReport, CheckpointPlan, EpochReport, Progress, Start, Task, train};
 use empf_trainer::{Bar, Model};
 use file::{Row, Study};
-use ndarray::{Axis, Slice};
 use record::{Integer, Pace, Record, Settings};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-/// Seed of the generated data set, where a study is about it.
-const GLYPHS_SEED: u64 = 1;
 /// Batches between two checkpoints.
 const CHECKPOINT_EVERY: usize = 100;
 const RECORD: &str = "record.json";
@@ -49,8 +45,7 @@ pub(crate) fn run(args: &Args) -> crate::Result {
     let study = Study::load(&args.study)?;
     let name = args.study.file_stem().unwrap_or_default();
     let output = args.output.clone().unwrap_or_else(|| Path::new("runs").join(name));
-    let reading = Reading { seed: GLYPHS_SEED, frames: study.time_steps, cut: Cut::Count, size: None };
-    let Split { train: mut images, mut test } = Split::load(&args.data, &reading)?;
+    let Split { train: mut images, mut test } = Split::load(&args.data, &Reading::usual(study.time_steps))?;
     for data in [&mut images, &mut test] {
         data.truncate(study.limit.unwrap_or(usize::MAX));
     }
@@ -118,7 +113,7 @@ impl Bench<'_> {
     }
 
     fn judge(&self, row: &Row, settings: Settings, folder: &Path) -> Result<Record> {
-        let target = Target::of(&self.images, settings.time_steps, settings.width);
+        let target = Target::of(&self.images, settings.time_steps, settings.width)?;
         let graph = preset(&settings.network, &target)?;
         let plan = CheckpointPlan { path: folder.join("checkpoint.safetensors"), every: CHECKPOINT_EVERY };
         let task = Task {
@@ -151,7 +146,8 @@ impl Bench<'_> {
         let arch = ArchConfig { act_bits, ..ArchConfig::default() };
         let outcome = match quantised(network, &self.images, self.study.calibration, &arch) {
             Ok(quant) => {
-                let answers = IntegerModel::new(&quant)?.classify(static_batch(&self.test)?)?;
+                let answers =
+                    IntegerModel::new(&quant)?.classify(self.test.codes(self.test.len())?.view())?;
                 Ok(Evaluation::new(network.classes, &self.test.labels, &answers).accuracy())
             }
             Err(empf_compiler::Error::Unsupported { node, message }) => {
@@ -185,9 +181,8 @@ fn quantised(
     count: usize,
     arch: &ArchConfig,
 ) -> std::result::Result<QuantNetwork, empf_compiler::Error> {
-    let all = static_batch(images).map_err(|_| empf_compiler::Error::NoImages)?;
-    let first = all.slice_axis(Axis(0), Slice::from(..count.min(images.len())));
-    let mut compilation = Compilation::of_network(network, first, arch);
+    let first = images.codes(count).map_err(|_| empf_compiler::Error::NoImages)?;
+    let mut compilation = Compilation::of_network(network, first.view(), arch);
     compilation.run(Pass::Quantize, |_, _| Ok(()))?;
     Ok(compilation.quantized(Pass::Lower)?.clone())
 }

@@ -2,6 +2,7 @@
 
 use super::augment::{Change, Picture};
 use super::{Augment, Dataset};
+use crate::error::Result;
 use crate::{Extents, Float, Tensor};
 use empf_ir::Input;
 use rand::seq::SliceRandom;
@@ -67,8 +68,8 @@ impl<'a> Batches<'a> {
     }
 
     /// Writes batch number `batch` to `x`, a tensor a frame, as the values `(code - zero_point) * scale`; its
-    /// labels. All frames of an image are changed alike.
-    pub fn fill<F: Float>(&self, batch: usize, input: &Input, x: &mut Vec<Tensor<F>>) -> Vec<usize> {
+    /// labels. All frames of an image are changed alike. A photograph that cannot be decoded is an error.
+    pub fn fill<F: Float>(&self, batch: usize, input: &Input, x: &mut Vec<Tensor<F>>) -> Result<Vec<usize>> {
         let images = &self.order[self.range(batch)];
         let Dataset { frames, channels, height, width, .. } = *self.data;
         let extents = Extents { images: images.len(), height, width, channels };
@@ -80,9 +81,9 @@ impl<'a> Batches<'a> {
         let values: Vec<F> = (0..=255).map(code_value).collect();
         let mut picture = Picture::new(channels, height, width, input.zero_point);
         let size = extents.image();
-        for (i, image) in images.iter().enumerate() {
+        for (i, codes) in self.data.images(images)?.iter().enumerate() {
             let changes = self.changes(batch, i);
-            for (x, pixels) in x.iter_mut().zip(self.data.image(*image).chunks_exact(size)) {
+            for (x, pixels) in x.iter_mut().zip(codes.chunks_exact(size)) {
                 picture.load(pixels);
                 changes.iter().for_each(|change| picture.apply(change));
                 let out = x.data[i * size..][..size].chunks_exact_mut(channels);
@@ -92,7 +93,7 @@ impl<'a> Batches<'a> {
                 }
             }
         }
-        images.iter().map(|i| usize::from(self.data.labels[*i])).collect()
+        Ok(images.iter().map(|i| usize::from(self.data.labels[*i])).collect())
     }
 
     /// What changes image `image` of a batch.
@@ -104,12 +105,12 @@ impl<'a> Batches<'a> {
 
     /// Shows `take` the batches from number `first` on, in their order, and ends with its first error. A thread
     /// fills the next ones meanwhile; what they hold does not depend on it.
-    pub fn in_background<F: Float, E>(
+    pub fn in_background<F: Float>(
         &self,
         first: usize,
         input: &Input,
-        mut take: impl FnMut(&mut [Tensor<F>], &[usize]) -> Result<(), E>,
-    ) -> Result<(), E> {
+        mut take: impl FnMut(&mut [Tensor<F>], &[usize]) -> Result<()>,
+    ) -> Result<()> {
         let (filled, ready) = sync_channel(AHEAD);
         let (done, free) = channel();
         thread::scope(|scope| {
@@ -123,7 +124,7 @@ impl<'a> Batches<'a> {
                 }
             });
             for (mut x, labels) in ready {
-                take(&mut x, &labels)?;
+                take(&mut x, &labels?)?;
                 // Where the last batch is filled already, nobody needs the memory any more.
                 let _ = done.send(x);
             }
@@ -136,6 +137,7 @@ impl<'a> Batches<'a> {
 mod tests {
     use super::super::Policy;
     use super::*;
+    use crate::Error;
 
     fn data() -> Dataset {
         let pixels = (0..5 * 2 * 2 * 3).map(|i| i as u8).collect();
@@ -150,7 +152,7 @@ mod tests {
     fn values_are_codes_less_zero_point_channels_last() {
         let data = data();
         let mut x: Vec<Tensor<f64>> = vec![];
-        let labels = Batches::in_order(&data, 2).fill(1, &input(), &mut x);
+        let labels = Batches::in_order(&data, 2).fill(1, &input(), &mut x).unwrap();
         assert_eq!((labels, x.len()), (vec![2, 3], 1));
         assert_eq!(x[0].data[..4], [7.0, 10.0, 7.5, 10.5]);
     }
@@ -162,13 +164,13 @@ mod tests {
             Dataset { channels: 1, height: 1, width: 4, frames: 3, classes: 2, pixels, labels: vec![0, 1] };
         let input = Input { channels: 1, height: 1, width: 4, frames: 3, zero_point: 0, scale: 1.0 };
         let mut x: Vec<Tensor<f32>> = vec![];
-        Batches::in_order(&data, 2).fill(0, &input, &mut x);
+        Batches::in_order(&data, 2).fill(0, &input, &mut x).unwrap();
         assert_eq!(x.len(), 3);
         assert_eq!(x[1].data, [4.0, 5.0, 6.0, 7.0, 16.0, 17.0, 18.0, 19.0]);
         let flipped = |epoch| {
             let mut x: Vec<Tensor<f32>> = vec![];
             let augment = Augment { flip: true, ..Augment::default() };
-            Batches::shuffled(&data, 2, 7, epoch, augment).fill(0, &input, &mut x);
+            Batches::shuffled(&data, 2, 7, epoch, augment).fill(0, &input, &mut x).unwrap();
             x.iter().map(|frame| frame.data[0] > frame.data[1]).collect::<Vec<_>>()
         };
         let seen: Vec<Vec<bool>> = (0..12).map(flipped).collect();
@@ -183,7 +185,7 @@ mod tests {
             let batches =
                 Batches::shuffled(&data, 2, 3, epoch, Augment { shift: 1, flip: true, ..Augment::default() });
             let mut x: Vec<Tensor<f32>> = vec![];
-            (0..batches.count()).flat_map(|b| batches.fill(b, &input(), &mut x)).collect::<Vec<_>>()
+            (0..batches.count()).flat_map(|b| batches.fill(b, &input(), &mut x).unwrap()).collect::<Vec<_>>()
         };
         let sorted = |mut v: Vec<usize>| {
             v.sort();
@@ -207,11 +209,11 @@ mod tests {
             let mut next = first;
             let take = |x: &mut [Tensor<f32>], labels: &[usize]| {
                 let mut alone = vec![];
-                assert_eq!(batches.fill::<f32>(next, &input(), &mut alone), labels);
+                assert_eq!(batches.fill::<f32>(next, &input(), &mut alone).unwrap(), labels);
                 assert!(alone.iter().zip(&*x).all(|(alone, x)| alone.data == x.data));
                 x[0].data.fill(9.0);
                 next += 1;
-                Ok::<(), ()>(())
+                Ok(())
             };
             batches.in_background(first, &input(), take).unwrap();
             assert_eq!(next, batches.count().max(first));
@@ -225,9 +227,9 @@ mod tests {
         let mut seen = 0;
         let result = batches.in_background(0, &input(), |_: &mut [Tensor<f32>], labels| {
             seen += 1;
-            if labels == [1] { Err("enough") } else { Ok(()) }
+            if labels == [1] { Err(Error::Batch("enough".into())) } else { Ok(()) }
         });
-        assert_eq!((result, seen), (Err("enough"), 2));
+        assert_eq!((result.unwrap_err().to_string().as_str(), seen), ("batch: enough", 2));
     }
 
     #[test]

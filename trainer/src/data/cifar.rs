@@ -68,7 +68,7 @@ fn set(parts: &[&Records], labels: Labels) -> Dataset {
         frames: 1,
         classes: labels[labels.len() - 1].into(),
         pixels: parts.iter().flat_map(|(_, pixels)| pixels).copied().collect(),
-        labels: parts.iter().flat_map(|(classes, _)| classes).copied().collect(),
+        labels: parts.iter().flat_map(|(classes, _)| classes).map(|class| u16::from(*class)).collect(),
     }
 }
 
@@ -97,6 +97,8 @@ fn records(bytes: &[u8], labels: Labels) -> std::result::Result<Records, String>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
     use lzma_rust2::{XzOptions, XzWriter};
     use std::io::Write;
 
@@ -127,8 +129,9 @@ mod tests {
             ("test_batch.bin", records(&[&[7]])),
         ])
         .unwrap();
-        assert_eq!((split.train.labels, split.train.classes), (vec![9, 0, 3], 10));
-        assert_eq!(split.train.pixels[PIXELS - 1..=PIXELS], [0, 1]);
+        assert_eq!((&split.train.labels[..], split.train.classes), (&[9, 0, 3][..], 10));
+        let last_and_first = [split.train.image(0).unwrap()[PIXELS - 1], split.train.image(1).unwrap()[0]];
+        assert_eq!(last_and_first, [0, 1]);
         let train = records(&[&[19, 99], &[0, 4]]);
         let split =
             load_files(&[("train_part.bin", train), ("test.bin.xz", xz(&records(&[&[1, 2]])))]).unwrap();
@@ -149,5 +152,20 @@ mod tests {
         packed.truncate(packed.len() / 2);
         let error = with("test_batch.bin.xz", packed);
         assert!(error.contains("test_batch.bin is damaged or cut short at byte"), "{error}");
+    }
+
+    #[test]
+    fn the_published_archive_is_read_in_place() {
+        let mut archive = tar::Builder::new(vec![]);
+        for (name, bytes) in [("test_batch", records(&[&[7]])), ("data_batch_1", records(&[&[3], &[4]]))] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(bytes.len() as u64);
+            let name = format!("cifar-10-batches-bin/{name}.bin");
+            archive.append_data(&mut header, name, bytes.as_slice()).unwrap();
+        }
+        let mut packed = GzEncoder::new(vec![], Compression::fast());
+        packed.write_all(&archive.into_inner().unwrap()).unwrap();
+        let split = load_files(&[("cifar-10-binary.tar.gz", packed.finish().unwrap())]).unwrap();
+        assert_eq!((split.train.labels, split.test.labels), (vec![3, 4], vec![7]));
     }
 }

@@ -23,25 +23,28 @@ pub fn load(folder: &Path) -> Result<Split> {
     let bytes = read(&path, MAX_BYTES)?;
     let text = str::from_utf8(&bytes)
         .map_err(|e| Error::data(&path, format!("is not text from byte {} on", e.valid_up_to())))?;
-    let empty = Dataset {
+    let [mut train, mut test] = [(vec![], vec![]), (vec![], vec![])];
+    for (i, line) in text.lines().enumerate() {
+        let (pixels, label) = image(line).map_err(|e| Error::data(&path, format!("line {}: {e}", i + 1)))?;
+        let (all_pixels, labels) = if i % TEST_EVERY == 0 { &mut test } else { &mut train };
+        all_pixels.extend(pixels);
+        labels.push(label.into());
+    }
+    match train.1.is_empty() {
+        true => Err(Error::data(&path, "holds fewer than two images".into())),
+        false => Ok(Split { train: set(train), test: set(test) }),
+    }
+}
+
+fn set((pixels, labels): (Vec<u8>, Vec<u16>)) -> Dataset {
+    Dataset {
         channels: 1,
         height: SIDE,
         width: SIDE,
         frames: 1,
         classes: CLASSES.into(),
-        pixels: vec![],
-        labels: vec![],
-    };
-    let mut split = Split { train: empty.clone(), test: empty };
-    for (i, line) in text.lines().enumerate() {
-        let (pixels, label) = image(line).map_err(|e| Error::data(&path, format!("line {}: {e}", i + 1)))?;
-        let set = if i % TEST_EVERY == 0 { &mut split.test } else { &mut split.train };
-        set.pixels.extend(pixels);
-        set.labels.push(label);
-    }
-    match split.train.is_empty() {
-        true => Err(Error::data(&path, "holds fewer than two images".into())),
-        false => Ok(split),
+        pixels: pixels.into(),
+        labels,
     }
 }
 
@@ -77,8 +80,8 @@ mod tests {
     fn reads_and_splits() {
         let text: String = (0..7).map(|i| line(&i.to_string(), i)).collect();
         let split = load_text(&text).unwrap();
-        assert_eq!((split.test.labels, split.train.labels), (vec![0, 5], vec![1, 2, 3, 4, 6]));
-        assert_eq!(split.train.pixels[..3], [15, 240, 240]);
+        assert_eq!((&split.test.labels[..], &split.train.labels[..]), (&[0, 5][..], &[1, 2, 3, 4, 6][..]));
+        assert_eq!(split.train.image(0).unwrap()[..3], [15, 240, 240]);
         assert_eq!((split.train.height, split.train.width, split.train.classes), (8, 8, 10));
     }
 

@@ -48,8 +48,8 @@ fn set(folder: &Path, prefix: &str) -> Result<Dataset> {
         width: images.sizes[2],
         frames: 1,
         classes,
-        pixels: images.bytes,
-        labels: labels.bytes,
+        pixels: images.bytes.into(),
+        labels: labels.bytes.into_iter().map(u16::from).collect(),
     })
 }
 
@@ -154,7 +154,7 @@ mod tests {
     fn reads_plain_and_gzipped_files() {
         let split = folder(|_| ()).unwrap();
         assert_eq!((split.train.len(), split.train.height, split.train.width), (2, 2, 3));
-        assert_eq!((split.test.classes, split.test.image(1)), (5, &[6, 7, 8, 9, 10, 11][..]));
+        assert_eq!((split.test.classes, &split.test.image(1).unwrap()[..]), (5, &[6, 7, 8, 9, 10, 11][..]));
     }
 
     #[test]

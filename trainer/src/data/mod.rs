@@ -8,6 +8,10 @@ pub mod events;
 mod files;
 mod glyphs;
 mod idx;
+mod jpeg;
+mod photographs;
+mod pixels;
+mod resize;
 mod tiny_imagenet;
 mod unpack;
 
@@ -19,12 +23,13 @@ pub use digits::load as load_digits;
 pub use events::load as load_events;
 pub use glyphs::glyphs;
 pub use idx::load as load_idx;
+pub use photographs::{Photographs, load as load_photographs};
+pub use pixels::Pixels;
 pub use tiny_imagenet::load as load_tiny_imagenet;
 
 use crate::error::{Error, Result};
 use empf_ir::Shape;
 use events::{Cut, FrameConfig};
-use sha2::{Digest, Sha256};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -44,54 +49,10 @@ pub struct Dataset {
     pub frames: usize,
     /// Number of classes.
     pub classes: usize,
-    /// Codes 0..=255, `[image, frame, channel, y, x]`.
-    pub pixels: Vec<u8>,
+    /// Codes of the images.
+    pub pixels: Pixels,
     /// Class of each image, below `classes`.
-    pub labels: Vec<u8>,
-}
-
-impl Dataset {
-    /// Number of images.
-    pub fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// Whether there are no images.
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
-    }
-
-    /// Codes of one image.
-    fn size(&self) -> usize {
-        self.frames * self.channels * self.height * self.width
-    }
-
-    /// Codes of image `i`, `[frame, channel, y, x]`.
-    pub fn image(&self, i: usize) -> &[u8] {
-        &self.pixels[i * self.size()..][..self.size()]
-    }
-
-    /// Keeps the first `count` images.
-    pub fn truncate(&mut self, count: usize) {
-        self.labels.truncate(count);
-        self.pixels.truncate(self.labels.len() * self.size());
-    }
-
-    /// SHA-256 of sizes, pixels and labels.
-    pub fn digest(&self) -> String {
-        let mut hash = Sha256::new();
-        for size in [self.frames, self.channels, self.height, self.width, self.classes] {
-            hash.update(size.to_le_bytes());
-        }
-        hash.update(&self.pixels);
-        hash.update(&self.labels);
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    /// Size of an image and number of classes, for people.
-    pub(crate) fn describe(&self) -> String {
-        describe(self.frames, Shape::new(self.channels, self.height, self.width), self.classes)
-    }
+    pub labels: Vec<u16>,
 }
 
 /// What images of `shape` are, or what a network takes, for people.
@@ -125,7 +86,18 @@ pub struct Reading {
     pub size: Option<(usize, usize)>,
 }
 
+impl Default for Reading {
+    fn default() -> Self {
+        Reading { seed: 1, frames: 4, cut: Cut::Count, size: None }
+    }
+}
+
 impl Reading {
+    /// The usual way: seed 1, and events in `frames` frames of equally many.
+    pub fn usual(frames: usize) -> Self {
+        Reading { seed: 1, frames, cut: Cut::Count, size: None }
+    }
+
     fn frame_config(&self) -> FrameConfig {
         let (height, width) = self.size.unwrap_or((48, 48));
         FrameConfig { frames: self.frames, height, width, cut: self.cut }
@@ -139,6 +111,7 @@ enum Kind {
     Cifar,
     Digits,
     TinyImagenet,
+    Photographs,
     Events,
 }
 
@@ -150,6 +123,7 @@ impl Kind {
             _ if cifar::is_file(path) => Some(Kind::Cifar),
             _ if path == digits::FILE => Some(Kind::Digits),
             _ if tiny_imagenet::is_file(path) => Some(Kind::TinyImagenet),
+            _ if photographs::is_file(path) => Some(Kind::Photographs),
             _ if events::is_file(path) => Some(Kind::Events),
             _ => None,
         }
@@ -179,11 +153,17 @@ impl Split {
             Some(Kind::Cifar) => load_cifar(path),
             Some(Kind::Digits) => load_digits(path),
             Some(Kind::TinyImagenet) => load_tiny_imagenet(path),
+            Some(Kind::Photographs) if is_archive => Err(Error::data(
+                path,
+                "is an archive of photographs; unpack it, they are read one by one".into(),
+            )),
+            Some(Kind::Photographs) => load_photographs(path, reading.size.unwrap_or((224, 224))),
             Some(Kind::Events) => load_events(path, &reading.frame_config()),
             None => {
                 let message = "holds no data set that is known: idx files of the MNIST family, .bin files of \
-                               CIFAR-10 or CIFAR-100, digits.csv, Tiny ImageNet, or recordings of events (.bin, \
-                               .dat, .aedat) in a folder for each class";
+                               CIFAR-10 or CIFAR-100, digits.csv, Tiny ImageNet, photographs (train/CLASS/*.JPEG, \
+                               val/CLASS/*.JPEG), or recordings of events (.bin, .dat, .aedat) in a folder for \
+                               each class";
                 Err(Error::data(path, message.into()))
             }
         }

@@ -1,17 +1,13 @@
 //! Tiny ImageNet: JPEGs of 64x64 pixels in a folder or an archive.
 
 use super::files::decode;
+use super::jpeg::{CHANNELS, Jpeg};
 use super::{Dataset, Split};
 use crate::error::{Error, Result};
 use std::collections::HashMap;
 use std::path::Path;
-use zune_jpeg::JpegDecoder;
-use zune_jpeg::zune_core::bytestream::ZCursor;
-use zune_jpeg::zune_core::colorspace::ColorSpace;
-use zune_jpeg::zune_core::options::DecoderOptions;
 
 const SIDE: usize = 64;
-const CHANNELS: usize = 3;
 /// Largest file; the published JPEGs have a few kB, the largest text 3 MB.
 const MAX_FILE: u64 = 1 << 23;
 /// List of the classes' names; a class is its line.
@@ -60,7 +56,7 @@ pub fn load(source: &Path) -> Result<Split> {
         str::from_utf8(bytes).map_err(|e| Error::data(source, format!("{name} is not text: {e}")))
     };
     let classes = text(Place::Classes, CLASSES)?.lines().map(str::trim);
-    let classes: HashMap<&str, u8> = classes.zip(0..=u8::MAX).collect();
+    let classes: HashMap<&str, u16> = classes.zip(0..=u16::MAX).collect();
     let annotations: HashMap<&str, &str> = (text(Place::Annotations, ANNOTATIONS)?.lines())
         .filter_map(|line| {
             let mut columns = line.split('\t');
@@ -81,7 +77,7 @@ pub fn load(source: &Path) -> Result<Split> {
     Ok(Split { train: set(source, &train, classes.len())?, test: set(source, &test, classes.len())? })
 }
 
-fn set(source: &Path, images: &[(&[u8], u8)], classes: usize) -> Result<Dataset> {
+fn set(source: &Path, images: &[(&[u8], u16)], classes: usize) -> Result<Dataset> {
     if images.is_empty() {
         return Err(Error::data(source, "has no training images or no test images".into()));
     }
@@ -96,29 +92,22 @@ fn set(source: &Path, images: &[(&[u8], u8)], classes: usize) -> Result<Dataset>
     })
 }
 
-/// Codes `[channel, y, x]` of a JPEG; grey ones have three equal channels.
+/// Codes `[channel, y, x]` of a JPEG.
 fn pixels(bytes: &[u8]) -> std::result::Result<Vec<u8>, String> {
-    let options = DecoderOptions::default()
-        .set_strict_mode(true)
-        .set_max_width(SIDE)
-        .set_max_height(SIDE)
-        .jpeg_set_out_colorspace(ColorSpace::RGB);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
-    let pixels = decoder.decode().map_err(|e| format!("is no JPEG that can be read: {e}"))?;
-    let size = decoder.info().map_or((0, 0), |info| (usize::from(info.width), usize::from(info.height)));
-    if size != (SIDE, SIDE) || pixels.len() != CHANNELS * SIDE * SIDE {
-        return Err(format!("has {}x{} pixels, expected {SIDE}x{SIDE}", size.0, size.1));
+    let Jpeg { height, width, codes } = Jpeg::decode(bytes, SIDE)?;
+    match (height, width) == (SIDE, SIDE) {
+        true => Ok((0..CHANNELS).flat_map(|c| codes.iter().skip(c).step_by(CHANNELS)).copied().collect()),
+        false => Err(format!("has {width}x{height} pixels, expected {SIDE}x{SIDE}")),
     }
-    Ok((0..CHANNELS).flat_map(|c| pixels.iter().skip(c).step_by(CHANNELS)).copied().collect())
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
     /// A baseline JPEG of one grey: every coefficient is 0, a table of one code of one bit each says so.
-    fn jpeg(side: u16, components: u8) -> Vec<u8> {
+    pub(in crate::data) fn jpeg(side: u16, components: u8) -> Vec<u8> {
         let mut bytes = vec![0xff, 0xd8, 0xff, 0xdb, 0, 67, 0];
         bytes.extend([1; 64]);
         let [high, low] = side.to_be_bytes();
@@ -180,8 +169,8 @@ mod tests {
     fn an_archive_is_as_its_folder() {
         let split = load_folder(&files()).unwrap();
         assert_eq!((&split.train.labels[..], &split.test.labels[..]), (&[1, 0][..], &[0][..]));
-        assert_eq!((split.train.classes, split.train.pixels.len()), (2, 2 * 3 * 64 * 64));
-        assert!(split.train.pixels.iter().all(|p| *p == 128));
+        assert_eq!((split.train.classes, split.train.len()), (2, 2));
+        assert_eq!(split.train.pixels, vec![128; 2 * 3 * 64 * 64].into());
         let packed = load_archive(&archive(&files())).unwrap();
         assert_eq!((packed.train, packed.test), (split.train, split.test));
     }

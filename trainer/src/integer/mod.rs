@@ -281,12 +281,6 @@ fn layer(network: &QuantNetwork, node: &empf_ir::Node<QuantOp>, input: Shape) ->
     })
 }
 
-/// Images of a data set as a batch `[image, frame, channel, y, x]`.
-pub fn static_batch(data: &crate::data::Dataset) -> Result<ArrayView5<'_, u8>> {
-    let shape = (data.len(), data.frames, data.channels, data.height, data.width);
-    ArrayView5::from_shape(shape, &data.pixels).map_err(|e| Error::Batch(e.to_string()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -105,26 +105,9 @@ pub struct Target {
 }
 
 impl Target {
-    /// For images like those of `data`, whose values have about variance 1 on it, and mean 0 too, but where no
-    /// event happened the value of events is 0.
-    pub fn of(data: &Dataset, time_steps: usize, width: f64) -> Self {
-        let mut counts = [0u64; 256];
-        data.pixels.iter().for_each(|code| counts[usize::from(*code)] += 1);
-        let mean_of = |value: &dyn Fn(f64) -> f64| {
-            let terms = counts.iter().enumerate().map(|(code, count)| *count as f64 * value(code as f64));
-            terms.sum::<f64>() / data.pixels.len().max(1) as f64
-        };
-        let mean = if data.frames > 1 { 0.0 } else { mean_of(&|code| code) };
-        let variance = mean_of(&|code| (code - mean).powi(2));
-        let input = Input {
-            channels: data.channels,
-            height: data.height,
-            width: data.width,
-            frames: data.frames,
-            zero_point: mean.round() as u8,
-            scale: (1.0 / variance.sqrt().max(1.0)) as f32,
-        };
-        Target { input, classes: data.classes, time_steps, width }
+    /// For images like those of `data`; a photograph that cannot be decoded is an error.
+    pub fn of(data: &Dataset, time_steps: usize, width: f64) -> Result<Self> {
+        Ok(Target { input: data.input()?, classes: data.classes, time_steps, width })
     }
 }
 

@@ -148,15 +148,18 @@ fn has_part(path: &str) -> bool {
 }
 
 fn set(source: &Path, recordings: &Classes, classes: &[&str], config: &FrameConfig) -> Result<Dataset> {
-    if classes.len() > usize::from(u8::MAX) + 1 {
-        return Err(Error::data(source, format!("has {} classes; 256 can be told apart", classes.len())));
+    if classes.len() > usize::from(u16::MAX) {
+        return Err(Error::data(
+            source,
+            format!("has {} classes; {} can be told apart", classes.len(), u16::MAX),
+        ));
     }
     if recordings.is_empty() {
         let message = "holds no recordings (.bin, .dat, .aedat) in a folder for each class, for training and for judging";
         return Err(Error::data(source, message.into()));
     }
     let (mut pixels, mut labels) = (vec![], vec![]);
-    for (class, label) in classes.iter().zip(0..=u8::MAX) {
+    for (class, label) in classes.iter().zip(0..=u16::MAX) {
         for codes in recordings.get(class).into_iter().flatten() {
             pixels.extend_from_slice(codes);
             labels.push(label);
@@ -168,7 +171,7 @@ fn set(source: &Path, recordings: &Classes, classes: &[&str], config: &FrameConf
         width: config.width,
         frames: config.frames,
         classes: classes.len(),
-        pixels,
+        pixels: pixels.into(),
         labels,
     })
 }
@@ -204,8 +207,8 @@ mod tests {
             ("Test/1/readme.txt", vec![]),
         ]);
         let Split { train, test } = load(place.path(), &CONFIG).unwrap();
+        assert_eq!(train.codes(9).unwrap().dim(), (2, 2, 2, 17, 17));
         assert_eq!((train.labels, test.labels, train.classes, train.frames), (vec![0, 1], vec![0], 2, 2));
-        assert_eq!(train.pixels.len(), 2 * 2 * 2 * 17 * 17);
     }
 
     #[test]
