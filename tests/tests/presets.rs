@@ -4,7 +4,7 @@
 use empf_compiler::{Compilation, Error, Pass};
 use empf_ir::{ArchConfig, Input, Network, Op, QuantNetwork, QuantOp, Shape};
 use empf_trainer::data::{Augment, Dataset};
-use empf_trainer::integer::{IntegerModel, static_batch};
+use empf_trainer::integer::IntegerModel;
 use empf_trainer::presets::{Target, preset, settings};
 use empf_trainer::train::{Rule, Task, TrainConfig, train};
 use ndarray::Axis;
@@ -17,8 +17,8 @@ const STEPS: usize = 2;
 /// Stripes whose direction is the class, under noise.
 fn images(count: usize, side: usize) -> Dataset {
     let mut rng = Pcg64Mcg::seed_from_u64(side as u64);
-    let labels: Vec<u8> = (0..count).map(|i| (i % CLASSES) as u8).collect();
-    let pixel = |label: u8, y: usize, x: usize| [y, x, x + y][usize::from(label)] / 3 % 2 * 120;
+    let labels: Vec<u16> = (0..count).map(|i| (i % CLASSES) as u16).collect();
+    let pixel = |label: u16, y: usize, x: usize| [y, x, x + y][usize::from(label)] / 3 % 2 * 120;
     let pixels = (labels.iter())
         .flat_map(|label| (0..3 * side * side).map(move |i| pixel(*label, i / side % side, i % side)))
         .map(|value| value as u8 + rng.random_range(0..130))
@@ -54,8 +54,8 @@ fn trained(name: &str, width: f64, data: &Dataset) -> Network {
 
 fn integers(network: &Network, data: &Dataset) -> QuantNetwork {
     let arch = ArchConfig::sized(16, 16, 8);
-    let images = static_batch(data).unwrap();
-    let mut compilation = Compilation::of_network(network, images, &arch);
+    let images = data.codes(data.len()).unwrap();
+    let mut compilation = Compilation::of_network(network, images.view(), &arch);
     compilation.run(Pass::Quantize, |_, _| Ok(())).unwrap();
     let quantized = compilation.quantized(Pass::Quantize).unwrap().clone();
     let refusal = compilation.pass(Pass::Lower).unwrap_err();
@@ -75,7 +75,7 @@ fn engines_agree(name: &str, width: f64, side: usize) -> QuantNetwork {
     let network = trained(name, width, &data);
     let quantized = integers(&network, &data);
     let model = IntegerModel::new(&quantized).unwrap();
-    for image in static_batch(&data).unwrap().axis_iter(Axis(0)).take(3) {
+    for image in data.codes(3).unwrap().axis_iter(Axis(0)) {
         let expected = empf_golden::run(&quantized, image).unwrap();
         assert_eq!(model.run(image).unwrap(), expected, "{name}");
         let silent = |node: &str| expected.tensors[node].iter().all(|code| *code == 0);
