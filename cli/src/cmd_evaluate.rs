@@ -1,10 +1,10 @@
 //! `empf evaluate`: what a trained network answers, and what that costs.
 
-use crate::data::{SplitName, part};
+use crate::data::{EventCut, SplitName, part};
 use crate::error::{Error, Result};
 use crate::judgement::Judgement;
 use crate::output::{percent, print};
-use empf_ir::{Network, store};
+use empf_ir::{Input, Network, store};
 use empf_trainer::Model;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +30,9 @@ pub(crate) struct Args {
     /// Which of its images
     #[arg(long, value_enum, default_value_t = SplitName::Test)]
     split: SplitName,
+    /// Cut events into frames of equally many (count) or of equal duration (time), as in training
+    #[arg(long, value_enum, default_value = "count", hide_possible_values = true, value_name = "count|time")]
+    events: EventCut,
     /// Only the first N images
     #[arg(long, value_name = "N")]
     samples: Option<usize>,
@@ -41,7 +44,8 @@ pub(crate) struct Args {
 /// Judges, writes and prints.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let network = Network::load(&folder_of(&args.network)?)?;
-    let mut images = part(&args.data, args.split)?;
+    let Input { frames, height, width, .. } = network.input;
+    let mut images = part(&args.data, args.split, frames, (height, width), args.events)?;
     images.truncate(args.samples.unwrap_or(usize::MAX));
     if images.is_empty() {
         return Err(Error::file(&args.data, "gives no image to judge by"));

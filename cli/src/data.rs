@@ -2,7 +2,6 @@
 
 use crate::error::Result;
 use clap::ValueEnum;
-use empf_ir::QuantInput;
 use empf_trainer::data::events::Cut;
 use empf_trainer::data::{Dataset, Reading, Split};
 
@@ -44,9 +43,15 @@ pub(crate) fn load(
     Ok(Split::load(source, &Reading { cut: events.into(), size, ..Reading::usual(frames) })?)
 }
 
-/// One part of a data set, whose events become what `input` says.
-pub(crate) fn part(source: &str, name: SplitName, input: &QuantInput, events: EventCut) -> Result<Dataset> {
-    let Split { train, test } = load(source, input.frames, Some((input.height, input.width)), events)?;
+/// One part of a data set, whose events become `frames` frames of `size`.
+pub(crate) fn part(
+    source: &str,
+    name: SplitName,
+    frames: usize,
+    size: (usize, usize),
+    events: EventCut,
+) -> Result<Dataset> {
+    let Split { train, test } = load(source, frames, Some(size), events)?;
     Ok(match name {
         SplitName::Test => test,
         SplitName::Train => train,

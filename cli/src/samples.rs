@@ -27,7 +27,8 @@ impl Samples {
     ) -> Result<Self> {
         let is_numpy = Path::new(source).extension().is_some_and(|e| e == "npy" || e == "npz");
         if !is_numpy {
-            return Samples::of(source, &data::part(source, split, input, events)?, input, count);
+            let data = data::part(source, split, input.frames, (input.height, input.width), events)?;
+            return Samples::of(source, &data, input, count);
         }
         let mut inputs = read_inputs(Path::new(source), input)?;
         if let Some(count) = count {
