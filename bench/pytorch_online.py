@@ -1,4 +1,4 @@
-"""Online training of an EM-PF network in PyTorch, on random images; prints images a second.
+"""Online training of an EM-PF network in PyTorch, on random images; prints images a second and peak memory.
 
 The network: conv 3->64, bconv 64->64, pool, bconv 64->128, bconv 128->128, pool, bconv 128->256, global average
 pooling, linear; 3x3 windows, 32x32 images, version I neurons, BN with the statistics of each time-step.
@@ -9,6 +9,7 @@ once a batch, gradients of the signs are clipped once a batch, and nothing is ke
 
 import argparse
 import json
+import resource
 import statistics
 import time
 
@@ -104,9 +105,21 @@ class Model:
         optimizer.step()
 
 
+def bf16_products():
+    """Multiplications and additions a second of the faster of two sizes of bf16 matrix products."""
+    rates = []
+    for size in [1024, 2048]:
+        a, b = torch.rand(2, size, size).bfloat16()
+        for _ in range(4):
+            start = time.perf_counter()
+            torch.matmul(a, b)
+            rates.append(size**3 / (time.perf_counter() - start))
+    return max(rates)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mode", choices=["nchw", "channels_last", "bf16"], default="channels_last")
+    parser.add_argument("--mode", choices=["nchw", "channels_last", "bf16", "products"], default="channels_last")
     parser.add_argument("--rule", choices=["online", "random-bp"], default="online")
     parser.add_argument("--time-steps", type=int, default=4)
     parser.add_argument("--batch", type=int, default=64)
@@ -115,6 +128,8 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
+    if args.mode == "products":
+        return print(json.dumps({"products_per_s": bf16_products()}))
     memory_format = torch.contiguous_format if args.mode == "nchw" else torch.channels_last
     model = Model(args.time_steps, memory_format)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
@@ -127,7 +142,8 @@ def main():
         model.train_batch(images, labels, optimizer, list(chosen), args.mode == "bf16")
         seconds.append(time.perf_counter() - start)
     rate = args.batch / statistics.median(seconds[1:])
-    print(json.dumps({"torch": torch.__version__, "mode": args.mode, "rule": args.rule, "images_per_s": rate}))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps({"torch": torch.__version__, "mode": args.mode, "images_per_s": rate, "peak_bytes": peak}))
 
 
 if __name__ == "__main__":

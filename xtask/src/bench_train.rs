@@ -1,12 +1,18 @@
 //! Images a second in training, beside PyTorch and the machine's own limit.
 
 use empf_ir::{INPUT, Input, Network, NeuronVersion, Node, Op, Tensors, WeightKind};
+use empf_trainer::conv::Precision;
+use empf_trainer::train::Rule;
 use empf_trainer::{Extents, Frames, Learning, Model, Sgd, SgdConfig, Steps, Tensor};
 use gemm::Parallelism;
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Side of an image.
 const SIDE: usize = 32;
@@ -22,7 +28,8 @@ const ONLINE_PASSES: f64 = 3.0;
 /// Options of `bench-train`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Interpreter with `torch` installed; without it only this trainer is measured
+    /// Interpreter with `torch` installed, and `snntorch` and `spikingjelly` to measure them too; without it only
+    /// this trainer is measured
     #[arg(long, value_name = "PYTHON")]
     python: Option<PathBuf>,
     /// Rounds; in each, every contender runs once
@@ -37,38 +44,144 @@ pub(crate) struct Args {
     /// T
     #[arg(long, default_value_t = 4)]
     time_steps: usize,
+    /// Peak memory at T = 4, 8 and 16 instead of speed
+    #[arg(long)]
+    memory: bool,
+    /// Run this contender alone and print what was measured as JSON
+    #[arg(long, hide = true)]
+    contender: Option<String>,
 }
 
-/// Runs all contenders interleaved and prints the median of each, and its share of the limit.
+/// Who trains.
+#[derive(Clone, Copy, PartialEq)]
+enum Contender {
+    Ours { name: &'static str, rule: Rule, precision: Precision },
+    Script { name: &'static str, script: &'static str, mode: &'static str },
+}
+
+const fn ours(name: &'static str, rule: Rule, precision: Precision) -> Contender {
+    Contender::Ours { name, rule, precision }
+}
+
+const fn script(name: &'static str, script: &'static str, mode: &'static str) -> Contender {
+    Contender::Script { name, script, mode }
+}
+
+const ONLINE: &str = "pytorch_online.py";
+const LIBRARIES: &str = "snn_libraries.py";
+const CONTENDERS: [Contender; 10] = [
+    ours("empf, online", Rule::Online, Precision::Full),
+    ours("empf, online, bf16", Rule::Online, Precision::Bf16),
+    ours("empf, random BP", Rule::RandomBp, Precision::Full),
+    ours("empf, random BP, bf16", Rule::RandomBp, Precision::Bf16),
+    ours("empf, through time", Rule::ThroughTime, Precision::Full),
+    script("PyTorch, online, NCHW", ONLINE, "nchw"),
+    script("PyTorch, online, channels last", ONLINE, "channels_last"),
+    script("PyTorch, online, bf16 autocast", ONLINE, "bf16"),
+    script("snnTorch, LIF, through time", LIBRARIES, "snntorch"),
+    script("SpikingJelly, LIF, through time", LIBRARIES, "spikingjelly"),
+];
+
+/// What a contender reached.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Measured {
+    images_per_s: f64,
+    /// Most memory that its process held.
+    peak_bytes: f64,
+}
+
+impl Contender {
+    fn name(&self) -> &'static str {
+        match self {
+            Contender::Ours { name, .. } | Contender::Script { name, .. } => name,
+        }
+    }
+
+    /// Whether it repeats forward and backward at every time-step, so that its work can be counted.
+    fn is_online(&self) -> bool {
+        self.name().contains("online")
+    }
+
+    /// Trains in a process of its own, whose memory is nobody else's.
+    fn measure(&self, args: &Args, time_steps: usize) -> Result<Measured> {
+        let mut command = match *self {
+            Contender::Ours { name, .. } => {
+                let mut command = Command::new(std::env::current_exe()?);
+                command.args(["bench-train", "--contender", name]);
+                command
+            }
+            Contender::Script { script, mode, .. } => {
+                let mut command = python(args, script);
+                command.args(["--mode", mode, "--threads", &rayon::current_num_threads().to_string()]);
+                command
+            }
+        };
+        for (option, value) in
+            [("--batch", args.batch), ("--batches", args.batches), ("--time-steps", time_steps)]
+        {
+            command.args([option, &value.to_string()]);
+        }
+        Ok(serde_json::from_value(output(&mut command)?)?)
+    }
+}
+
+/// Runs all contenders interleaved and prints the median of each, and its share of the limit; or their memory.
 pub(crate) fn run(args: &Args) -> crate::Result {
-    let rules = [("online", Learning::Online), ("random-bp", Learning::Random(Steps::of([0])))];
-    let modes: &[&str] = if args.python.is_some() { &["nchw", "channels_last", "bf16"] } else { &[] };
-    let mut contenders: Vec<(String, Vec<f64>)> =
-        rules.iter().map(|(rule, _)| (format!("empf {rule}, f32"), vec![])).collect();
-    contenders.extend(modes.iter().map(|mode| (format!("PyTorch online, {mode}"), vec![])));
-    let mut peak = vec![];
+    if let Some(name) = &args.contender {
+        let found = CONTENDERS.iter().find(|c| c.name() == name);
+        let Some(Contender::Ours { rule, precision, .. }) = found else {
+            return Err(format!("no contender is called {name}").into());
+        };
+        println!("{}", serde_json::to_string(&train(args, *rule, *precision)?)?);
+        return Ok(());
+    }
+    let measured = |c: &&Contender| args.python.is_some() || matches!(c, Contender::Ours { .. });
+    let contenders: Vec<&Contender> = CONTENDERS.iter().filter(measured).collect();
+    if args.memory { memory(args, &contenders) } else { speed(args, &contenders) }
+}
+
+fn memory(args: &Args, contenders: &[&Contender]) -> crate::Result {
+    const TIME_STEPS: [usize; 3] = [4, 8, 16];
+    println!("peak memory in MB at T = {TIME_STEPS:?}");
+    for contender in contenders {
+        let mut row = format!("{:32}", contender.name());
+        for time_steps in TIME_STEPS {
+            row += &format!("{:10.0}", contender.measure(args, time_steps)?.peak_bytes / 1e6);
+        }
+        println!("{row}");
+    }
+    Ok(())
+}
+
+fn speed(args: &Args, contenders: &[&Contender]) -> crate::Result {
+    let mut rates = vec![vec![]; contenders.len()];
+    let (mut peak, mut bf16_peak) = (vec![], vec![]);
     for _ in 0..args.rounds {
         peak.push(multiplications_a_second());
-        for (index, (_, learning)) in rules.iter().enumerate() {
-            contenders[index].1.push(ours(args, *learning)?);
+        if args.python.is_some() {
+            let products = output(python(args, ONLINE).args(["--mode", "products"]))?;
+            bf16_peak.extend(products["products_per_s"].as_f64());
         }
-        for (index, mode) in modes.iter().enumerate() {
-            let python = args.python.as_deref().unwrap_or(Path::new("python3"));
-            contenders[rules.len() + index].1.push(pytorch(args, python, mode)?);
+        for (contender, rates) in contenders.iter().zip(&mut rates) {
+            rates.push(contender.measure(args, args.time_steps)?.images_per_s);
         }
     }
     let peak = median(&mut peak);
     println!("limit: {:.1} G multiplications and additions a second, in matrix products of f32", peak / 1e9);
-    let online = median(&mut contenders[0].1.clone());
-    for (name, rates) in &mut contenders {
+    if !bf16_peak.is_empty() {
+        println!("       {:.1} G in PyTorch's of bf16", median(&mut bf16_peak) / 1e9);
+    }
+    let online = median(&mut rates[0].clone());
+    for (contender, rates) in contenders.iter().zip(&mut rates) {
         let rate = median(rates);
         let needed = rate * SIGN_MACS * args.time_steps as f64 * ONLINE_PASSES;
-        let share = if name.contains("online") {
-            format!("{:5.1} %", 100.0 * needed / peak)
-        } else {
-            "      -".into()
-        };
-        println!("{name:32} {rate:8.1} images/s   {:5.2} x   {share} of the limit", rate / online);
+        let share =
+            if contender.is_online() { format!("{:5.1} %", 100.0 * needed / peak) } else { "      -".into() };
+        println!(
+            "{:32} {rate:8.1} images/s   {:5.2} x   {share} of the f32 limit",
+            contender.name(),
+            rate / online
+        );
     }
     Ok(())
 }
@@ -78,9 +191,15 @@ fn median(values: &mut [f64]) -> f64 {
     values[values.len() / 2]
 }
 
-/// Images a second of this trainer.
-fn ours(args: &Args, learning: Learning) -> Result<f64, empf_trainer::Error> {
+/// Trains some batches of this trainer.
+fn train(args: &Args, rule: Rule, precision: Precision) -> Result<Measured> {
+    let learning = match rule {
+        Rule::Online => Learning::Online,
+        Rule::RandomBp => Learning::Random(Steps::of([0])),
+        Rule::ThroughTime => Learning::ThroughTime,
+    };
     let mut model = Model::<f32>::new(&network(args.time_steps), 1, false)?;
+    model.set_precision(precision);
     let settings = SgdConfig { momentum: 0.9, nesterov: false, weight_decay: 5e-4 };
     let mut sgd = Sgd::new(&model, settings);
     let extents = Extents { images: args.batch, height: SIDE, width: SIDE, channels: 3 };
@@ -96,7 +215,15 @@ fn ours(args: &Args, learning: Learning) -> Result<f64, empf_trainer::Error> {
         sgd.step(&mut model, 0.01);
         seconds.push(start.elapsed().as_secs_f64());
     }
-    Ok(args.batch as f64 / median(&mut seconds[1..]))
+    let images_per_s = args.batch as f64 / median(&mut seconds[1..]);
+    Ok(Measured { images_per_s, peak_bytes: peak_bytes()? })
+}
+
+/// Most memory that this process has held, as Linux counts it.
+fn peak_bytes() -> Result<f64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("Linux gives no VmHWM")?;
+    Ok(1024.0 * line.trim().trim_end_matches(" kB").parse::<f64>()?)
 }
 
 /// The network of `bench/pytorch_online.py`.
@@ -132,25 +259,26 @@ fn network(time_steps: usize) -> Network {
     }
 }
 
-/// Images a second of PyTorch in `mode`.
-fn pytorch(args: &Args, python: &Path, mode: &str) -> Result<f64, Box<dyn std::error::Error + Send + Sync>> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench/pytorch_online.py");
-    let number = |n: usize| n.to_string();
-    let output = Command::new(python)
-        .arg(script)
-        .args(["--mode", mode, "--threads", &number(rayon::current_num_threads())])
-        .args(["--batch", &number(args.batch), "--batches", &number(args.batches)])
-        .args(["--time-steps", &number(args.time_steps)])
-        .output()
-        .map_err(|e| format!("cannot run {}: {e}; give a Python with --python", python.display()))?;
+/// The interpreter on a script of `bench/`.
+fn python(args: &Args, script: &str) -> Command {
+    let mut command = Command::new(args.python.as_deref().unwrap_or(Path::new("python3")));
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench").join(script));
+    command
+}
+
+/// The JSON that a command prints.
+fn output(command: &mut Command) -> Result<serde_json::Value> {
+    let program = PathBuf::from(command.get_program());
+    let program = program.display();
+    let output =
+        command.output().map_err(|e| format!("cannot run {program}: {e}; give a Python with --python"))?;
     if !output.status.success() {
         let text = String::from_utf8_lossy(&output.stderr);
-        return Err(
-            format!("{} failed; is torch installed? pip install torch\n{text}", python.display()).into()
-        );
+        let advice =
+            "are torch, snntorch and spikingjelly installed? pip install torch snntorch spikingjelly";
+        return Err(format!("{program} failed; {advice}\n{text}").into());
     }
-    let result: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-    result["images_per_s"].as_f64().ok_or_else(|| format!("no images_per_s in {result}").into())
+    Ok(serde_json::from_slice(&output.stdout)?)
 }
 
 /// Multiplications and additions a second of all cores, each in products of matrices that fit its cache.

@@ -92,7 +92,7 @@ fn observe(draft: &Draft, image: ArrayView4<u8>) -> Result<Calibration> {
         };
         match node.op {
             DraftOp::Conv(_) | DraftOp::Widen { .. } | DraftOp::Seca { .. } | DraftOp::Add => {
-                seen.currents(&node.name, &result)
+                seen.currents(&node.name, &result);
             }
             _ => seen.spikes(&node.name, &result),
         }
