@@ -150,14 +150,9 @@ impl Draft {
         self.nodes.iter().position(|n| n.name == name)
     }
 
-    /// Names of the nodes that read `name`.
-    pub fn readers(&self, name: &str) -> Vec<&str> {
-        let reads = |n: &&Node<DraftOp>| n.inputs.iter().any(|input| input == name);
-        self.nodes.iter().filter(reads).map(|n| n.name.as_str()).collect()
-    }
-
-    /// The node called `name`, where exactly one reads it.
+    /// The node called `name`, where it is read once.
     pub fn own(&self, name: &str) -> Option<usize> {
-        self.position(name).filter(|_| self.readers(name).len() == 1)
+        let reads = self.nodes.iter().flat_map(|n| &n.inputs).filter(|input| *input == name).count();
+        self.position(name).filter(|_| reads == 1)
     }
 }

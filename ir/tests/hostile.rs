@@ -63,13 +63,19 @@ fn quant() -> QuantNetwork {
         input: QuantInput { channels: 2, height: 4, width: 6, frames: 1 },
         nodes: chain(vec![
             ("conv", conv),
+            ("attention", QuantOp::Seca { kernel: 3, shift: 4 }),
             ("neuron", QuantOp::Neuron { parallel: false, shift: 1 }),
+            ("most", QuantOp::MaxPool { kernel: 2, stride: 1, padding: 1 }),
+            ("scale", QuantOp::Scale { shift: 5 }),
+            ("sum", QuantOp::Add),
+            ("neuron2", QuantOp::Neuron { parallel: false, shift: 1 }),
             ("pool", QuantOp::AvgPool { kernel: [2, 3], stride: [2, 3], shift: 2 }),
             ("fc", QuantOp::Linear { out_features: 2 }),
         ]),
         scales: [("neuron".to_owned(), 0.25)].into(),
         tensors: Default::default(),
     };
+    network.nodes[5].inputs.push("scale".into());
     let shapes = network.shapes().unwrap();
     for (node, output) in network.nodes.clone().iter().zip(&shapes) {
         let input = network.shape_of(&node.inputs[0], &shapes);
@@ -206,6 +212,15 @@ fn what_is_whole_is_read() {
     assert_eq!(Network::load(SAVED.path()).unwrap(), network());
     assert_eq!(QuantNetwork::load(SAVED.path()).unwrap(), quant());
     assert_eq!(Program::load(SAVED.path()).unwrap(), program());
+}
+
+#[test]
+fn a_maximum_of_the_input_is_refused() {
+    let mut network = quant();
+    let most = QuantOp::MaxPool { kernel: 2, stride: 2, padding: 0 };
+    network.nodes = chain(vec![("most", most), ("fc", QuantOp::Linear { out_features: 2 })]);
+    let error = network.validate().unwrap_err().to_string();
+    assert!(error.contains("node `most`") && error.contains("takes a maximum of the input"), "{error}");
 }
 
 proptest! {

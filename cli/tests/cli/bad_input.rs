@@ -153,7 +153,7 @@ fn outputs_that_are_in_use() {
 #[test]
 fn damaged_builds() {
     type Damage<'a> = (&'a str, &'a dyn Fn(&Path), &'a [&'a str]);
-    let damage: [Damage; 6] = [
+    let damage: [Damage; 7] = [
         ("weights.mem", &|f| fs::write(f, "1\n2\n").unwrap(), &["has 2 words", "compile again"]),
         ("schedule.mem", &|f| replace(f, "2\n", "3\n"), &["is not the schedule of program.json"]),
         ("program.json", &|f| replace(f, "\"version\": 1", "\"version\": 9"), &["version 9"]),
@@ -162,6 +162,7 @@ fn damaged_builds() {
             &|f| replace(f, "\"classes\": 10", "\"classes\": 9"),
             &["its parts differ: T = 2, 10 classes", "T = 2, 9 classes", "compile again"],
         ),
+        ("program.json", &|f| fs::remove_file(f).unwrap(), &["cannot read", "program.json"]),
         ("accel.v", &|f| fs::remove_file(f).unwrap(), &["cannot read", "accel.v"]),
         (
             "quant.json",

@@ -8,5 +8,6 @@ mod events;
 mod format;
 mod help;
 mod inspect;
+mod integers;
 mod simulate;
 mod train;

@@ -72,35 +72,41 @@ impl Walk<'_> {
         x
     }
 
-    /// The mantissa is rounded, and so are bias and product; weights that are not +-1 are the nearest odd
-    /// multiple of the channel's largest magnitude / 255. `scale` is the value of a code read.
-    fn conv(&self, conv: &Conv, shift: u8, scale: f64, x: &Bounded) -> Bounded {
+    /// A mantissa has all its bits, or the layer's shift is the largest there is.
+    fn check_mantissas(&self, shift: u8) {
         let mantissas = self.quantized.tensor(self.name, "mantissa").unwrap();
         let full = mantissas.iter().any(|m| m.abs() >= 1 << (MULTIPLIER_BITS - 2));
         assert!(full || shift == MAX_REQUANT_SHIFT, "{}: mantissas of less than 16 bits", self.name);
+    }
+
+    /// The mantissa is rounded, and so are bias and product; weights that are not +-1 are the nearest odd
+    /// multiple of the channel's largest magnitude / 255. `scale` is the value of a code read.
+    fn conv(&self, conv: &Conv, shift: u8, scale: f64, x: &Bounded) -> Bounded {
+        self.check_mantissas(shift);
         let largest = |channel: ArrayView3<f64>| channel.fold(0.0f64, |most, w| most.max(w.abs()));
         let odd: Vec<f64> = conv.weight.outer_iter().map(|channel| largest(channel) / 255.0).collect();
         let sign = conv.weights == WeightKind::Sign;
-        let (step, inexact) =
-            (|c: usize| if sign { 1.0 } else { odd[c] }, |c: usize| if sign { 0.0 } else { odd[c] });
-        let weight = |f: &dyn Fn(usize, f64) -> f64| {
+        // Weight of the integer 1, and how far an integer may be from its weight.
+        let step = |c: usize| if sign { 1.0 } else { odd[c] };
+        let off = |c: usize| if sign { 0.0 } else { odd[c] };
+        let weights = |f: &dyn Fn(usize, f64) -> f64| {
             Array4::from_shape_fn(conv.weight.raw_dim(), |at| f(at.0, conv.weight[at]))
         };
-        let sums = |x: &Array4<f64>, weight: &Array4<f64>| {
-            float::conv(x.view(), weight.view(), conv.stride, conv.padding)
+        let sums = |x: &Array4<f64>, weights: &Array4<f64>| {
+            float::conv(x.view(), weights.view(), conv.stride, conv.padding)
         };
         let size = x.value.mapv(f64::abs);
-        let widest = weight(&|c, w| w.abs() + inexact(c));
-        let of_weights = sums(&x.error, &widest) + sums(&size, &weight(&|c, _| inexact(c)));
-        let of_mantissa = 0.5 * f64::from(-i32::from(shift)).exp2() * self.step / scale;
-        let integers = sums(&(size + &x.error), &weight(&|c, w| (w.abs() + inexact(c)) / step(c)));
+        let of_codes = sums(&x.error, &weights(&|c, w| w.abs() + off(c)));
+        let of_weights = sums(&size, &weights(&|c, _| off(c)));
+        let integers = sums(&(size + &x.error), &weights(&|c, w| (w.abs() + off(c)) / step(c)));
+        let of_mantissa = integers * (0.5 * f64::from(-i32::from(shift)).exp2() * self.step / scale);
         let Affine { gain, bias } = &conv.affine;
-        let map = |sums: Array4<f64>, f: &dyn Fn(usize, usize, f64) -> f64| {
+        let map = |sums: &Array4<f64>, f: &dyn Fn(usize, usize, f64) -> f64| {
             float::per_step(sums.view(), gain.nrows(), f)
         };
-        let error = map(of_weights, &|t, c, error| gain[[t, c]].abs() * error + self.step)
-            + map(integers, &|_, _, sum| of_mantissa * sum);
-        let value = map(sums(&x.value, &conv.weight), &|t, c, sum| gain[[t, c]] * sum + bias[[t, c]]);
+        let error = map(&(of_codes + of_weights), &|t, c, error| gain[[t, c]].abs() * error + self.step)
+            + map(&of_mantissa, &|_, _, error| error);
+        let value = map(&sums(&x.value, &conv.weight), &|t, c, sum| gain[[t, c]] * sum + bias[[t, c]]);
         Bounded { value, error }
     }
 

@@ -1,0 +1,65 @@
+//! Networks whose operators are not yet in hardware.
+
+use crate::command::{fail, files, succeed, words};
+use empf_ir::Input;
+use empf_trainer::Model;
+use empf_trainer::presets::{Target, preset};
+use tempfile::TempDir;
+
+/// A folder with the network called `name`, narrow and untrained.
+fn place(name: &str) -> TempDir {
+    let place = tempfile::tempdir().unwrap();
+    let input = Input { channels: 1, height: 28, width: 28, frames: 1, zero_point: 9, scale: 1.0 / 64.0 };
+    let target = Target { input, classes: 10, time_steps: 2, width: 0.07 };
+    let model = Model::<f32>::new(&preset(name, &target).unwrap(), 1, false).unwrap();
+    model.to_network().save(&place.path().join("network")).unwrap();
+    place
+}
+
+const COMPILE: &str = "compile network --samples 4 --integers-only -o build";
+
+#[test]
+fn residual_networks_run_as_integers() {
+    let place = place("resnet18");
+    let place = place.path();
+    let error = fail(place, &words("compile network --samples 4 -o build"));
+    assert!(error.contains("the addition of currents is not yet in hardware"), "{error}");
+    assert!(error.contains("with --integers-only"), "{error}");
+
+    let text = succeed(place, &words(COMPILE));
+    assert!(text.starts_with("integer network of ") && text.trim_end().ends_with("in build"), "{text}");
+    let names: Vec<_> =
+        files(&place.join("build")).iter().map(|f| f.file_name().unwrap().to_owned()).collect();
+    assert_eq!(names, ["network.json", "quant.json", "quant.safetensors", "weights.safetensors"]);
+
+    let text = succeed(place, &words("check build --samples 3"));
+    let first = text.lines().next().unwrap();
+    assert_eq!(first.split_whitespace().collect::<Vec<_>>(), ["layer", "elements", "trainer"]);
+    for layer in ["conv1", "add1/neuron1", "add1", "neuron17", "fc1", "logits"] {
+        let row = text.lines().find(|line| line.starts_with(&format!("{layer} "))).expect(layer);
+        assert_eq!(row.split_whitespace().last(), Some("0"), "{row}");
+    }
+    assert!(text.contains("float accuracy") && !text.contains("cycles"), "{text}");
+    assert!(text.trim_end().lines().last().unwrap().starts_with("0 mismatches in "), "{text}");
+}
+
+#[test]
+fn engines_without_an_accelerator() {
+    let place = place("resnet18-seca2");
+    let place = place.path();
+    succeed(place, &words(COMPILE));
+    let answers =
+        |engine: &str| succeed(place, &words(&format!("simulate build --input glyphs --samples 5{engine}")));
+    assert_eq!(answers(""), answers(" --engine golden"));
+    assert_eq!(answers(""), answers(" --engine trainer"));
+    for engine in ["interpreter", "verilator"] {
+        let line = format!("simulate build --input glyphs --samples 1 --engine {engine}");
+        let error = fail(place, &words(&line));
+        assert!(error.contains(&format!("{engine}: needs an accelerator")), "{error}");
+    }
+    let text = succeed(place, &words("inspect build"));
+    for op in ["widen << ", "channel attention 5", "add"] {
+        assert!(text.contains(op), "{op}: {text}");
+    }
+    assert!(!text.contains("array, A = "), "{text}");
+}
