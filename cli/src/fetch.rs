@@ -323,6 +323,16 @@ mod tests {
     }
 
     #[test]
+    fn nothing_of_a_longer_part_is_left() {
+        let (url, _ranges) = serve(&[Answer::Whole]);
+        let place = tempfile::tempdir().unwrap();
+        std::fs::create_dir(place.path().join("new")).unwrap();
+        std::fs::write(place.path().join("new/file.bin.part"), vec![0; 200_000]).unwrap();
+        fetch(&url, &md5(&content()), place.path()).unwrap();
+        assert_eq!(std::fs::read(place.path().join("new/file.bin")).unwrap(), content());
+    }
+
+    #[test]
     fn a_part_of_another_file_is_dropped() {
         let (url, ranges) = serve(&[Answer::Status("416 Range Not Satisfiable"), Answer::Whole]);
         let place = tempfile::tempdir().unwrap();

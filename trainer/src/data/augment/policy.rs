@@ -160,6 +160,54 @@ mod tests {
         assert!((factor - 0.7).abs() < 1e-12);
     }
 
+    /// Of each kind, how many operations there are, their tenths of probability and their strengths, added.
+    #[test]
+    fn the_tables_add_up_to_the_paper_s() {
+        let cifar10 = [
+            (AutoContrast, 7, 50, 26),
+            (Brightness, 4, 23, 25),
+            (Colour, 5, 29, 27),
+            (Contrast, 2, 8, 13),
+            (Equalize, 9, 47, 41),
+            (Invert, 3, 2, 13),
+            (Posterize, 1, 3, 7),
+            (Rotate, 1, 7, 2),
+            (Sharpness, 5, 28, 24),
+            (ShearX, 0, 0, 0),
+            (ShearY, 2, 7, 15),
+            (Solarize, 4, 19, 18),
+            (TranslateX, 2, 8, 17),
+            (TranslateY, 5, 34, 39),
+        ];
+        let imagenet = [
+            (AutoContrast, 2, 12, 10),
+            (Brightness, 0, 0, 0),
+            (Colour, 6, 38, 18),
+            (Contrast, 2, 20, 16),
+            (Equalize, 17, 112, 102),
+            (Invert, 3, 18, 16),
+            (Posterize, 5, 28, 32),
+            (Rotate, 6, 36, 45),
+            (Sharpness, 1, 4, 7),
+            (ShearX, 1, 6, 5),
+            (ShearY, 0, 0, 0),
+            (Solarize, 7, 36, 36),
+            (TranslateX, 0, 0, 0),
+            (TranslateY, 0, 0, 0),
+        ];
+        for (table, sums) in [(CIFAR10, cifar10), (IMAGENET, imagenet)] {
+            for (kind, count, tenths, strengths) in sums {
+                let of_kind: Vec<&Operation> = table.iter().flatten().filter(|o| o.0 == kind).collect();
+                let sum = |field: fn(&Operation) -> u32| of_kind.iter().map(|o| field(o)).sum::<u32>();
+                assert_eq!(
+                    (of_kind.len(), sum(|o| o.1), sum(|o| o.2)),
+                    (count, tenths, strengths),
+                    "{kind:?}"
+                );
+            }
+        }
+    }
+
     /// How often each kind of change is drawn follows from the table's probabilities.
     #[test]
     fn operations_are_as_frequent_as_the_table_says() {
