@@ -187,8 +187,8 @@ mod tests {
     fn without_zeros_everything_is_done() {
         let mut model = Model::<f64>::new(&network(), 1, false).unwrap();
         // Negative thresholds and no residual: every neuron always fires.
-        for node in ["neuron1", "neuron2"] {
-            model.set(&format!("{node}.theta"), &[2, 2], &[-100.0; 4]).unwrap();
+        for (node, theta) in [("neuron1", -100.0), ("neuron2", -1e6)] {
+            model.set(&format!("{node}.theta"), &[2, 2], &[theta; 4]).unwrap();
         }
         model.set("neuron1.lambda", &[2, 2], &[0.0; 4]).unwrap();
         let pixels = (0..32).map(|i| if i == 5 { 9 } else { 20 }).collect();

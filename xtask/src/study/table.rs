@@ -52,3 +52,15 @@ fn spread(values: &[f64]) -> String {
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spread_is_the_standard_deviation_of_a_sample() {
+        assert_eq!(spread(&[]), "-");
+        assert_eq!(spread(&[70.0]), "70.00 %");
+        assert_eq!(spread(&[69.0, 70.0, 71.0]), "70.00 +- 1.00 %");
+    }
+}
