@@ -6,7 +6,7 @@ use empf_trainer::conv::{Conv, Precision, Window};
 use empf_trainer::{Extents, Tensor};
 
 const IMAGES: usize = 64;
-const REPEATS: usize = 7;
+const REPEATS: usize = 20;
 
 fn main() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("one thread can be started");
@@ -31,23 +31,21 @@ fn measure(precision: Precision, side: usize, from: usize, to: usize) {
     };
     let (x, grad) = (maps(from), maps(to));
     let (mut y, mut grad_in) = (Tensor::default(), Tensor::default());
-    let forward = fastest(|| conv.forward(&x, &mut y));
-    let weight = fastest(|| conv.backward(&x, &grad, None));
-    let both = fastest(|| conv.backward(&x, &grad, Some((&mut grad_in, false))));
+    let forward = mean(|| conv.forward(&x, &mut y));
+    let weight = mean(|| conv.backward(&x, &grad, None));
+    let both = mean(|| conv.backward(&x, &grad, Some((&mut grad_in, false))));
     let macs = (IMAGES * side * side * 9 * from * to) as f64 / 1e9;
     let rates = [forward, both - weight, weight].map(|seconds| macs / seconds);
     let name = format!("{side}x{side}, {from} -> {to}");
     println!("{name:24}{:12.1}{:12.1}{:12.1}", rates[0], rates[1], rates[2]);
 }
 
-/// Seconds of the fastest of some runs.
-fn fastest(mut run: impl FnMut()) -> f64 {
-    let seconds = (0..REPEATS).map(|_| {
-        let start = seconds_on_core();
-        run();
-        seconds_on_core() - start
-    });
-    seconds.fold(f64::INFINITY, f64::min)
+/// Seconds of a run, as a mean over some.
+fn mean(mut run: impl FnMut()) -> f64 {
+    run();
+    let start = seconds_on_core();
+    (0..REPEATS).for_each(|_| run());
+    (seconds_on_core() - start) / REPEATS as f64
 }
 
 /// Seconds that this thread has run, as Linux counts them.

@@ -32,10 +32,12 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
 
 #[test]
 fn gradients_of_bf16_point_where_those_of_f32_do() {
-    for network in ["vgg-small-vanilla", "vgg-small-lif"] {
+    for network in ["vgg-small-vanilla", "vgg-small-membrane"] {
         let (full, rounded) = (learned(network, Precision::Full), learned(network, Precision::Bf16));
         assert!((full.0 - rounded.0).abs() < 0.05 * full.0, "losses {} and {}", full.0, rounded.0);
-        for ((name, full), (_, rounded)) in full.1.iter().zip(&rounded.1) {
+        let learns = |grad: &[f32]| grad.iter().any(|g| *g != 0.0);
+        for ((name, full), (_, rounded)) in full.1.iter().zip(&rounded.1).filter(|(full, _)| learns(&full.1))
+        {
             let cosine = cosine(full, rounded);
             assert!(cosine > 0.95, "{network}, {name}: cosine {cosine}");
         }

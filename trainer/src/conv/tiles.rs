@@ -1,7 +1,7 @@
 //! The 2x2 tiles of maps.
 
-use super::lanes::{LANES, add, load, store};
-use super::transform::{GRID, Grid, contract_tile, expand_outputs, expand_patch, load_grid};
+use super::lanes::{LANES, Lanes, add, load, store};
+use super::transform::{GRID, Grid, contract_tile, expand_outputs, expand_patch, grid, load_grid};
 use crate::{Extents, Float};
 use pulp::Arch;
 use std::ops::Range;
@@ -21,12 +21,19 @@ pub(super) struct Tiles {
 
 /// What tiles are made from.
 pub(super) trait Source<F: Float> {
+    /// What is read of a tile, one run of channels a place.
+    type Tile<'a>
+    where
+        Self: 'a;
+
     /// Where the tiles lie.
     fn tiles(&self) -> &Tiles;
     /// Channels of the maps.
     fn channels(&self) -> usize;
-    /// [`LANES`] channels of a transformed tile.
-    fn grid(&self, corner: Corner, channel: usize) -> Grid<F>;
+    /// What is read of the tile at a corner.
+    fn tile(&self, corner: Corner) -> Self::Tile<'_>;
+    /// [`LANES`] channels of a tile, transformed.
+    fn grid(tile: &Self::Tile<'_>, channel: usize) -> Grid<F>;
 }
 
 /// Inputs: `B^T d B`.
@@ -37,6 +44,8 @@ pub(super) struct Patches<'a, F> {
     /// Border of zeros.
     pub(super) padding: usize,
     pub(super) tiles: Tiles,
+    /// What is read beyond the map: a zero a channel.
+    pub(super) zeros: Vec<F>,
 }
 
 /// Gradients of outputs: `A y A^T`.
@@ -44,6 +53,8 @@ pub(super) struct Patches<'a, F> {
 pub(super) struct Outputs<'a, F> {
     pub(super) maps: &'a [F],
     pub(super) tiles: Tiles,
+    /// What is read beyond the map: a zero a channel.
+    pub(super) zeros: Vec<F>,
 }
 
 impl Tiles {
@@ -76,15 +87,13 @@ impl Tiles {
             || {
                 for tile in 0..stride / channels {
                     let corner = self.corner(rows.start, tile);
+                    let to = [0, 1, 2, 3].map(|i| self.output(corner, i));
                     for channel in (0..channels).step_by(LANES) {
-                        let outputs = contract_tile(load_grid(m, tile * channels + channel, stride));
-                        for (i, mut value) in outputs.into_iter().enumerate() {
-                            let Some(at) = self.output(corner, i) else { continue };
-                            if accumulate {
-                                value = add(load(maps, at + channel), value);
-                            }
-                            store(value, maps, at + channel);
-                        }
+                        let [a, b, c, d] = contract_tile(load_grid(m, tile * channels + channel, stride));
+                        put(a, to[0], channel, maps, accumulate);
+                        put(b, to[1], channel, maps, accumulate);
+                        put(c, to[2], channel, maps, accumulate);
+                        put(d, to[3], channel, maps, accumulate);
                     }
                 }
             },
@@ -92,7 +101,20 @@ impl Tiles {
     }
 }
 
+/// Writes some channels of an output that is on the map, or adds them.
+#[inline(always)]
+fn put<F: Float>(value: Lanes<F>, to: Option<usize>, channel: usize, maps: &mut [F], accumulate: bool) {
+    let Some(at) = to else { return };
+    let value = if accumulate { add(load(maps, at + channel), value) } else { value };
+    store(value, maps, at + channel);
+}
+
 impl<F: Float> Source<F> for Patches<'_, F> {
+    type Tile<'a>
+        = [&'a [F]; GRID]
+    where
+        Self: 'a;
+
     fn tiles(&self) -> &Tiles {
         &self.tiles
     }
@@ -102,22 +124,32 @@ impl<F: Float> Source<F> for Patches<'_, F> {
     }
 
     #[inline(always)]
-    fn grid(&self, (image, y, x): Corner, channel: usize) -> Grid<F> {
+    fn tile(&self, (image, y, x): Corner) -> [&[F]; GRID] {
         let Extents { height, width, channels, .. } = self.extents;
-        let mut patch = [[F::zero(); LANES]; GRID];
-        for (place, lanes) in patch.iter_mut().enumerate() {
+        let mut tile = [&self.zeros[..]; GRID];
+        for (place, run) in tile.iter_mut().enumerate() {
             // Places above and left of the map wrap around to far beyond its other end.
             let y = (y + place / 4).wrapping_sub(self.padding);
             let x = (x + place % 4).wrapping_sub(self.padding);
             if y < height && x < width {
-                *lanes = load(self.maps, ((image * height + y) * width + x) * channels + channel);
+                *run = &self.maps[((image * height + y) * width + x) * channels..][..channels];
             }
         }
-        expand_patch(patch)
+        tile
+    }
+
+    #[inline(always)]
+    fn grid(tile: &[&[F]; GRID], channel: usize) -> Grid<F> {
+        expand_patch(grid!(place => load(tile[place], channel)))
     }
 }
 
 impl<F: Float> Source<F> for Outputs<'_, F> {
+    type Tile<'a>
+        = [&'a [F]; 4]
+    where
+        Self: 'a;
+
     fn tiles(&self) -> &Tiles {
         &self.tiles
     }
@@ -127,13 +159,19 @@ impl<F: Float> Source<F> for Outputs<'_, F> {
     }
 
     #[inline(always)]
-    fn grid(&self, corner: Corner, channel: usize) -> Grid<F> {
-        let mut outputs = [[F::zero(); LANES]; 4];
-        for (i, lanes) in outputs.iter_mut().enumerate() {
+    fn tile(&self, corner: Corner) -> [&[F]; 4] {
+        let mut tile = [&self.zeros[..]; 4];
+        for (i, run) in tile.iter_mut().enumerate() {
             if let Some(at) = self.tiles.output(corner, i) {
-                *lanes = load(self.maps, at + channel);
+                *run = &self.maps[at..][..self.tiles.extents.channels];
             }
         }
-        expand_outputs(outputs)
+        tile
+    }
+
+    #[inline(always)]
+    fn grid(tile: &[&[F]; 4], channel: usize) -> Grid<F> {
+        let [a, b, c, d] = *tile;
+        expand_outputs([load(a, channel), load(b, channel), load(c, channel), load(d, channel)])
     }
 }

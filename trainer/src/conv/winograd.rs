@@ -19,7 +19,7 @@ use super::lanes::{LANES, load, store};
 use super::method::Method;
 use super::product::{Left, Multiply, Size, place_in_panels};
 use super::tiles::{Outputs, Patches, Source, Tiles};
-use super::transform::{GRID, Grid, contract_weights, expand_weights, load_grid};
+use super::transform::{GRID, Grid, contract_weights, expand_weights, grid, load_grid};
 use super::word::Word;
 use crate::parallel::Scratch;
 use crate::{Extents, Float, Tensor};
@@ -81,7 +81,8 @@ impl<F: Float, W: Multiply<F>> Winograd<F, W> {
         let groups =
             from.data.par_chunks(images * fe.image()).zip(to.data.par_chunks_mut(images * te.image()));
         groups.for_each(|(from, to)| {
-            let patches = Patches { maps: from, extents: fe, padding, tiles };
+            let patches =
+                Patches { maps: from, extents: fe, padding, tiles, zeros: vec![F::zero(); fe.channels] };
             for rows in
                 blocks(to.len() / te.image() * tiles.rows, tiles.columns * (fe.channels + te.channels))
             {
@@ -121,8 +122,14 @@ impl<F: Float, W: Multiply<F> + Debug> Method<F> for Winograd<F, W> {
 
     fn weight_gradient(&self, (x, xe): (&[F], Extents), (g, ge): (&[F], Extents), gradient: &mut [F]) {
         let tiles = Tiles::new(ge);
-        let patches = Patches { maps: x, extents: xe, padding: self.padding, tiles };
-        let outputs = Outputs { maps: g, tiles };
+        let patches = Patches {
+            maps: x,
+            extents: xe,
+            padding: self.padding,
+            tiles,
+            zeros: vec![F::zero(); xe.channels],
+        };
+        let outputs = Outputs { maps: g, tiles, zeros: vec![F::zero(); ge.channels] };
         let pairs = xe.channels * ge.channels;
         let panel = W::panel(ge.channels);
         self.sums.with(GRID * pairs, |sums| {
@@ -229,33 +236,31 @@ fn to_second<F: Float, W: Word<F>>() -> usize {
 /// Writes words for each place of the grid, `stride` apart.
 #[inline(always)]
 fn put<F: Float, W: Word<F>>(first: Grid<F>, second: Grid<F>, words: &mut [W], at: usize, stride: usize) {
-    for place in 0..GRID {
-        store(W::pack(first[place], second[place]), words, place * stride + at);
-    }
+    grid!(place => store(W::pack(first[place], second[place]), words, place * stride + at));
 }
 
 /// Tiles as a left operand that is summed over channels: `[4, 4, tile, channel]`.
-fn put_channels<F: Float, W: Word<F>>(source: &impl Source<F>, rows: Range<usize>, words: &mut [W]) {
+fn put_channels<F: Float, W: Word<F>, S: Source<F>>(source: &S, rows: Range<usize>, words: &mut [W]) {
     Arch::new().dispatch(
         #[inline(always)]
         || {
             let (width, stride) = (source.channels() / W::NUMBERS, words.len() / GRID);
             for tile in 0..stride / width {
-                let corner = source.tiles().corner(rows.start, tile);
+                let runs = source.tile(source.tiles().corner(rows.start, tile));
                 for k in (0..width).step_by(LANES) {
                     let channel = first_number::<F, W>(k);
-                    let first = source.grid(corner, channel);
-                    let second = source.grid(corner, channel + to_second::<F, W>());
-                    put(first, second, words, tile * width + k, stride);
+                    let second = S::grid(&runs, channel + to_second::<F, W>());
+                    put(S::grid(&runs, channel), second, words, tile * width + k, stride);
                 }
             }
         },
     );
 }
 
-/// Tiles as an operand of panels that is summed over tiles: `[4, 4, tile, channel]`.
-fn put_tiles<F: Float, W: Word<F>>(
-    source: &impl Source<F>,
+/// Tiles as an operand of panels that is summed over tiles: `[4, 4, tile, channel]`. The last word's second tile may
+/// be missing; its numbers are zero.
+fn put_tiles<F: Float, W: Word<F>, S: Source<F>>(
+    source: &S,
     rows: Range<usize>,
     panel: usize,
     words: &mut [W],
@@ -268,15 +273,16 @@ fn put_tiles<F: Float, W: Word<F>>(
             let stride = words.len() / GRID;
             for k in 0..size.depth {
                 let (first, second) = (k * W::NUMBERS, (k + 1) * W::NUMBERS - 1);
-                let corners = [first, second].map(|tile| source.tiles().corner(rows.start, tile));
+                let missing = second >= count;
+                let [first, second] = [first, second.min(count - 1)]
+                    .map(|tile| source.tile(source.tiles().corner(rows.start, tile)));
                 for channel in (0..columns).step_by(LANES) {
-                    let first = source.grid(corners[0], channel);
-                    let second = if second < count {
-                        source.grid(corners[1], channel)
+                    let at = place_in_panels(panel, size, k, channel);
+                    if missing {
+                        put(S::grid(&first, channel), [[F::zero(); LANES]; GRID], words, at, stride);
                     } else {
-                        [[F::zero(); LANES]; GRID]
-                    };
-                    put(first, second, words, place_in_panels(panel, size, k, channel), stride);
+                        put(S::grid(&first, channel), S::grid(&second, channel), words, at, stride);
+                    }
                 }
             }
         },
