@@ -71,7 +71,7 @@ mod tests {
         let mut score = vec![0; 27];
         score[1 + 3 * 2 + 9 * 2] = 1 << 14;
         score[2 + 3 * 2] = (1 << 15) - 1;
-        score[2] = 1 << 13;
+        score[2 + 9] = 1 << 13;
         score[1 + 9 * 2] = 1 << 14;
         score[3 * 2 + 9 * 2] = 5;
         score[2 + 3 * 2 + 9] = 1 << 14;
