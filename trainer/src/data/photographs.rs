@@ -92,20 +92,11 @@ fn set(folder: &Path, part: &str, classes: &[String], size: (usize, usize)) -> R
 #[cfg(test)]
 mod tests {
     use super::super::Batches;
+    use super::super::events::tests::folder;
     use super::super::tiny_imagenet::tests::jpeg;
     use super::*;
     use crate::Tensor;
     use empf_ir::Input;
-
-    fn folder(files: &[(&str, Vec<u8>)]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, bytes) in files {
-            let path = folder.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, bytes).unwrap();
-        }
-        folder
-    }
 
     fn files() -> Vec<(&'static str, Vec<u8>)> {
         vec![

@@ -177,7 +177,7 @@ fn set(source: &Path, recordings: &Classes, classes: &[&str], config: &FrameConf
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
@@ -188,7 +188,7 @@ mod tests {
         vec![x, 0, 0x80, 0, 9, 33, 33, 0, 0, 12]
     }
 
-    fn folder(files: &[(&str, Vec<u8>)]) -> tempfile::TempDir {
+    pub(in crate::data) fn folder(files: &[(&str, Vec<u8>)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for (name, bytes) in files {
             let path = folder.path().join(name);
