@@ -85,8 +85,7 @@ pub(crate) const SETS: [Set; 9] = [
         about: "events of gestures, 128x128, 11 classes",
         source: Source::Page {
             url: "https://research.ibm.com/interactive/dvsgesture/",
-            hint: "its recordings are of AEDAT version 3.1, which is not read; convert them to N-MNIST's .bin, \
-                   N-CARS's .dat or AEDAT 2.0",
+            hint: "unpack it, or give the archive as it is; recordings, labels and lists of trials are read",
         },
     },
 ];

@@ -53,7 +53,7 @@ impl<F: Float> Unfolded<F> {
         }
     }
 
-    /// Adds windows laid out as by [`Conv::unfold`] back to where they came from.
+    /// Adds windows laid out as by [`Unfolded::unfold`] back to where they came from.
     fn fold(&self, windows: &[F], xe: Extents, first: usize, out_width: usize, x: &mut [F]) {
         let (c, k) = (self.in_channels, self.window.kernel);
         for (at, window) in windows.chunks_exact(self.unfolded()).enumerate() {

@@ -162,8 +162,8 @@ impl Split {
             None => {
                 let message = "holds no data set that is known: idx files of the MNIST family, .bin files of \
                                CIFAR-10 or CIFAR-100, digits.csv, Tiny ImageNet, photographs (train/CLASS/*.JPEG, \
-                               val/CLASS/*.JPEG), or recordings of events (.bin, .dat, .aedat) in a folder for \
-                               each class";
+                               val/CLASS/*.JPEG), recordings of events (.bin, .dat, .aedat) in a folder for each \
+                               class, or DVS-Gesture (trials_to_train.txt)";
                 Err(Error::data(path, message.into()))
             }
         }

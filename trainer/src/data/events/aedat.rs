@@ -1,36 +1,21 @@
-//! AEDAT 2.0 of a DVS128 camera, as CIFAR10-DVS is published: lines that start with `#`, then eight bytes an
-//! event, high byte first: address (32 bits) and microseconds (32 bits). The address holds polarity (bit 0,
-//! 0 is brighter), mirrored column (bits 1 to 7) and row (bits 8 to 14); with bit 15 it is no event of a pixel.
+//! AEDAT of a DVS128 camera, whose first line names the version.
 
-use super::{Event, Recording};
+use super::{Recording, aedat2, aedat3};
 
-const SIDE: usize = 128;
-const BYTES: usize = 8;
-const VERSION: &[u8] = b"#!AER-DAT2.0";
-const SPECIAL: u32 = 1 << 15;
+/// Rows and columns of the sensor.
+pub(super) const SIDE: usize = 128;
+const START: &[u8] = b"#!AER-DAT";
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Recording, String> {
-    if !bytes.starts_with(VERSION) {
-        let start = String::from_utf8_lossy(&bytes[..bytes.len().min(VERSION.len())]).into_owned();
-        return Err(format!("starts with `{}`, expected `#!AER-DAT2.0`", start.escape_default()));
+    match bytes.strip_prefix(START) {
+        Some([b'2', b'.', b'0', ..]) => aedat2::parse(bytes),
+        Some([b'3', b'.', b'1', ..]) => aedat3::parse(bytes),
+        _ => {
+            let start = String::from_utf8_lossy(&bytes[..bytes.len().min(START.len() + 3)]).into_owned();
+            let start = start.escape_default();
+            Err(format!("starts with `{start}`, expected `#!AER-DAT2.0` or `#!AER-DAT3.1`"))
+        }
     }
-    let mut start = 0;
-    while bytes.get(start) == Some(&b'#') {
-        let line = bytes[start..].iter().position(|b| *b == b'\n');
-        start += line.ok_or("is cut short inside its header")? + 1;
-    }
-    let (entries, rest) = bytes[start..].as_chunks::<BYTES>();
-    if !rest.is_empty() {
-        return Err(format!("is cut short: it ends at byte {}, inside an event", bytes.len()));
-    }
-    let event = |bytes: &[u8; BYTES]| {
-        let word = u64::from_be_bytes(*bytes);
-        let address = (word >> 32) as u32;
-        let (column, row) = ((address >> 1 & 0x7f) as u16, (address >> 8 & 0x7f) as u16);
-        let event = Event { time: word & 0xffff_ffff, x: 127 - column, y: row, on: address & 1 == 0 };
-        (address & SPECIAL == 0).then_some(event)
-    };
-    Recording::new(SIDE, SIDE, entries.iter().filter_map(event).collect(), |i| start + i * BYTES)
 }
 
 #[cfg(test)]
@@ -38,14 +23,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_behind_the_header() {
-        let events = [0, 0, 0x7f, 0x03, 0, 0, 1, 2, 0, 0, 0x80, 0, 0, 0, 1, 3, 0, 0, 0x00, 0xfe, 0, 0, 1, 4];
-        let bytes = [b"#!AER-DAT2.0\r\n# Data format\r\n", &events[..]].concat();
-        let first = Event { time: 258, x: 126, y: 127, on: false };
-        let second = Event { time: 260, x: 0, y: 0, on: true };
-        assert_eq!(parse(&bytes).unwrap().events, [first, second]);
-        assert!(parse(&bytes[..33]).unwrap_err().contains("ends at byte 33, inside an event"));
-        assert!(parse(&bytes[..20]).unwrap_err().contains("inside its header"));
-        assert!(parse(b"#!AER-DAT3.1\r\n").unwrap_err().contains("`#!AER-DAT3.1`"));
+    fn other_versions_are_named() {
+        assert!(parse(b"#!AER-DAT2.0\r\n").is_ok());
+        assert!(parse(b"#!AER-DAT3.1\r\n#!END-HEADER\r\n").is_ok());
+        assert!(parse(b"#!AER-DAT4.0\r\n").unwrap_err().contains("`#!AER-DAT4.0`"));
+        assert!(parse(b"").unwrap_err().contains("starts with ``"));
     }
 }

@@ -1,23 +1,23 @@
 //! Recordings of event cameras, as frames.
 
 mod aedat;
+mod aedat2;
+mod aedat3;
+mod classes;
 mod frames;
+mod gestures;
 mod ncars;
 mod nmnist;
 
 pub use frames::{Cut, FrameConfig};
 
-use super::files::decode;
 use super::unpack::read;
 use super::{Dataset, Split};
 use crate::error::{Error, Result};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 /// Largest recording; those of the known sets have at most 20 MB.
 const MAX_BYTES: u64 = 1 << 28;
-/// Without a split of its own, every so many recordings of a class one is for judging, the first among them.
-const TEST_EVERY: usize = 10;
 
 /// A pixel that became brighter or darker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,24 +44,25 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Of a sensor of `height` x `width` pixels; `at(i)` is the byte of event `i`, for the error.
+    /// Of a sensor of `height` x `width` pixels, and of events with the byte where each lies, for the error.
     fn new(
         height: usize,
         width: usize,
-        events: Vec<Event>,
-        at: impl Fn(usize) -> usize,
+        events: impl Iterator<Item = (usize, Event)>,
     ) -> std::result::Result<Self, String> {
-        let outside = |e: &Event| usize::from(e.x) >= width || usize::from(e.y) >= height;
-        match events.iter().position(outside) {
-            Some(i) => {
-                let (Event { x, y, .. }, at) = (events[i], at(i));
-                Err(format!("the event at byte {at} is at ({x}, {y}), outside of {width}x{height} pixels"))
+        let inside = |(at, event): (usize, Event)| {
+            let Event { x, y, .. } = event;
+            match usize::from(x) < width && usize::from(y) < height {
+                true => Ok(event),
+                false => Err(format!(
+                    "the event at byte {at} is at ({x}, {y}), outside of {width}x{height} pixels"
+                )),
             }
-            None => Ok(Recording { height, width, events }),
-        }
+        };
+        Ok(Recording { height, width, events: events.map(inside).collect::<std::result::Result<_, _>>()? })
     }
 
-    /// Reads a recording of N-MNIST (.bin), N-CARS (.dat) or a DVS128 camera (.aedat, version 2).
+    /// Reads a recording of N-MNIST (.bin), N-CARS (.dat) or a DVS128 camera (.aedat, versions 2.0 and 3.1).
     pub fn load(path: &Path) -> Result<Self> {
         let parse = parser(&path.to_string_lossy()).ok_or_else(|| {
             Error::data(path, "is no recording that can be read; .bin, .dat and .aedat are".into())
@@ -81,99 +82,41 @@ fn parser(name: &str) -> Option<Parser> {
     }
 }
 
-/// Whether `path` is that of a recording in the folder of its class.
+/// Whether `path` is that of a file of a set of recordings.
 pub(super) fn is_file(path: &str) -> bool {
-    Place::of(path).is_some() && parser(path).is_some()
+    classes::is_file(path) || gestures::is_file(path)
 }
 
-/// What a recording is, by the folders that it lies in.
-struct Place<'a> {
-    class: &'a str,
-    /// For judging, where there is a folder `train` or `test`.
-    test: Option<bool>,
-}
-
-impl<'a> Place<'a> {
-    fn of(path: &'a str) -> Option<Self> {
-        let parts: Vec<&str> = path.split('/').collect();
-        let [outer @ .., class, _] = parts.as_slice() else { return None };
-        let is = |part: &str| outer.iter().any(|folder| folder.eq_ignore_ascii_case(part));
-        let test = if is("test") { Some(true) } else { is("train").then_some(false) };
-        Some(Place { class, test })
-    }
-}
-
-/// Reads recordings, one folder a class, from `train` and `test` of the folder or archive `source`, in any case,
-/// or else all that it holds, a tenth of each class for judging. Classes are counted in the order of their names.
+/// Reads the recordings of the folder or archive `source`: those of DVS-Gesture where it holds that set's lists of
+/// trials, else one folder a class.
 pub fn load(source: &Path, config: &FrameConfig) -> Result<Split> {
     config.validate()?;
-    let read = |path: &str, bytes: &[u8]| {
-        let parse = parser(path).ok_or("is no recording")?;
-        Ok(config.frames_of(&parse(bytes)?))
-    };
-    let files = decode(source, &is_file, MAX_BYTES, read)?;
-    let placed = files.iter().filter_map(|(path, codes)| Some((Place::of(path)?, codes)));
-    let (mut train, mut test): (Classes, Classes) = (BTreeMap::new(), BTreeMap::new());
-    let (mut of_class, has_parts) = (HashMap::new(), files.iter().any(|(path, _)| has_part(path)));
-    for (Place { class, test: part }, codes) in placed {
-        let index: &mut usize = of_class.entry(class).or_default();
-        let for_judging = if has_parts { part } else { Some(index.is_multiple_of(TEST_EVERY)) };
-        *index += 1;
-        match for_judging {
-            Some(true) => test.entry(class).or_default().push(codes),
-            Some(false) => train.entry(class).or_default().push(codes),
-            None => {
-                let message = format!("holds recordings of `{class}` beside those of train and test");
-                return Err(Error::data(source, message));
-            }
-        }
+    match gestures::Trials::read(source)? {
+        Some(trials) => trials.load(source, config),
+        None => classes::load(source, config),
     }
-    let classes: Vec<&str> =
-        train.keys().chain(test.keys()).copied().collect::<BTreeSet<_>>().into_iter().collect();
-    let unknown = classes.iter().find(|class| has_parts && !train.contains_key(*class));
-    if let Some(class) = unknown.filter(|_| !train.is_empty()) {
-        return Err(Error::data(
-            source,
-            format!("holds recordings of `{class}` for judging, but none for training"),
-        ));
-    }
-    Ok(Split { train: set(source, &train, &classes, config)?, test: set(source, &test, &classes, config)? })
 }
 
-/// Frames of the recordings of each class.
-type Classes<'a> = BTreeMap<&'a str, Vec<&'a Vec<u8>>>;
-
-fn has_part(path: &str) -> bool {
-    Place::of(path).is_some_and(|place| place.test.is_some())
-}
-
-fn set(source: &Path, recordings: &Classes, classes: &[&str], config: &FrameConfig) -> Result<Dataset> {
-    if classes.len() > usize::from(u16::MAX) {
-        return Err(Error::data(
-            source,
-            format!("has {} classes; {} can be told apart", classes.len(), u16::MAX),
-        ));
-    }
-    if recordings.is_empty() {
-        let message = "holds no recordings (.bin, .dat, .aedat) in a folder for each class, for training and for judging";
-        return Err(Error::data(source, message.into()));
-    }
+/// The set of `recordings`, each a label below `classes` and the codes of its frames.
+fn dataset<'a>(
+    classes: usize,
+    recordings: impl Iterator<Item = (u16, &'a [u8])>,
+    config: &FrameConfig,
+) -> Dataset {
     let (mut pixels, mut labels) = (vec![], vec![]);
-    for (class, label) in classes.iter().zip(0..=u16::MAX) {
-        for codes in recordings.get(class).into_iter().flatten() {
-            pixels.extend_from_slice(codes);
-            labels.push(label);
-        }
+    for (label, codes) in recordings {
+        pixels.extend_from_slice(codes);
+        labels.push(label);
     }
-    Ok(Dataset {
+    Dataset {
         channels: 2,
         height: config.height,
         width: config.width,
         frames: config.frames,
-        classes: classes.len(),
+        classes,
         pixels: pixels.into(),
         labels,
-    })
+    }
 }
 
 #[cfg(test)]
@@ -181,12 +124,7 @@ pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const CONFIG: FrameConfig = FrameConfig { frames: 2, height: 17, width: 17, cut: Cut::Count };
-
-    /// An N-MNIST recording of two events, at (`x`, 0) and (33, 33).
-    fn recording(x: u8) -> Vec<u8> {
-        vec![x, 0, 0x80, 0, 9, 33, 33, 0, 0, 12]
-    }
+    pub(super) const CONFIG: FrameConfig = FrameConfig { frames: 2, height: 17, width: 17, cut: Cut::Count };
 
     pub(in crate::data) fn folder(files: &[(&str, Vec<u8>)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
@@ -198,48 +136,11 @@ pub(super) mod tests {
         folder
     }
 
-    #[test]
-    fn reads_a_set_with_its_split() {
-        let place = folder(&[
-            ("Train/0/a.bin", recording(0)),
-            ("Train/1/b.bin", recording(4)),
-            ("Test/0/c.bin", recording(2)),
-            ("Test/1/readme.txt", vec![]),
-        ]);
-        let Split { train, test } = load(place.path(), &CONFIG).unwrap();
-        assert_eq!(train.codes(9).unwrap().dim(), (2, 2, 2, 17, 17));
-        assert_eq!((train.labels, test.labels, train.classes, train.frames), (vec![0, 1], vec![0], 2, 2));
-    }
-
-    #[test]
-    fn splits_a_set_that_has_none() {
-        let names: Vec<String> = (10..22).map(|i| format!("cat/{i}.bin")).collect();
-        let mut files: Vec<(&str, Vec<u8>)> = names.iter().map(|n| (n.as_str(), recording(1))).collect();
-        files.push(("dog/1.bin", recording(1)));
-        let Split { train, test } = load(folder(&files).path(), &CONFIG).unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!((train.labels, test.labels), (vec![0; 10], vec![0, 0, 1]));
-    }
-
-    #[test]
-    fn names_what_is_wrong() {
-        let error = |files: &[(&str, Vec<u8>)]| load(folder(files).path(), &CONFIG).unwrap_err().to_string();
-        assert!(error(&[("x.txt", vec![])]).contains("holds no recordings"));
-        let outside = [("a/1.bin", recording(1)), ("a/2.bin", recording(34))];
-        assert!(error(&outside).contains("2.bin: the event at byte 0 is at (34, 0), outside of 34x34"));
-        let classes = [("train/a/1.bin", recording(1)), ("test/b/1.bin", recording(1))];
-        assert!(error(&classes).contains("`b` for judging, but none for training"));
-        let beside = [("train/a/1.bin", recording(1)), ("a/1.bin", recording(1))];
-        assert!(error(&beside).contains("`a` beside those of train and test"));
-        assert!(error(&[("train/a/1.bin", recording(1))]).contains("for training and for judging"));
-        let config = FrameConfig { frames: 0, ..CONFIG };
-        assert!(load(folder(&[]).path(), &config).unwrap_err().to_string().contains("frames"));
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
         fn no_bytes_are_too_much(
-            header in prop::sample::select(vec!["", "% Version 2\n\u{0}\u{8}", "#!AER-DAT2.0\r\n# x\r\n"]),
+            header in prop::sample::select(vec!["", "% Version 2\n\u{0}\u{8}", "#!AER-DAT2.0\r\n# x\r\n", "#!AER-DAT3.1\n#!END-HEADER\n"]),
             bytes in prop::collection::vec(any::<u8>(), 0..200),
         ) {
             let bytes = [header.as_bytes(), &bytes].concat();

@@ -23,12 +23,13 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Recording, String> {
     if !rest.is_empty() {
         return Err(format!("is cut short: it ends at byte {}, inside an event", bytes.len()));
     }
-    let event = |bytes: &[u8; BYTES]| {
+    let event = |(i, bytes): (usize, &[u8; BYTES])| {
         let word = u64::from_le_bytes(*bytes);
         let field = |shift: u32| (word >> shift & 0x3fff) as u16;
-        Event { time: word & 0xffff_ffff, x: field(32), y: field(46), on: word >> 60 & 1 != 0 }
+        let event = Event { time: word & 0xffff_ffff, x: field(32), y: field(46), on: word >> 60 & 1 != 0 };
+        (start + i * BYTES, event)
     };
-    Recording::new(HEIGHT, WIDTH, entries.iter().map(event).collect(), |i| start + i * BYTES)
+    Recording::new(HEIGHT, WIDTH, entries.iter().enumerate().map(event))
 }
 
 #[cfg(test)]

@@ -13,17 +13,17 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Recording, String> {
     if !rest.is_empty() {
         return Err(format!("is cut short: it ends at byte {}, inside an event", bytes.len()));
     }
-    let (mut events, mut at, mut wraps) = (vec![], vec![], 0);
+    let (mut events, mut wraps) = (vec![], 0);
     for (i, [x, y, high, middle, low]) in entries.iter().enumerate() {
         if *y == WRAP_ROW {
             wraps += WRAP;
             continue;
         }
         let time = u64::from(high & 0x7f) << 16 | u64::from(*middle) << 8 | u64::from(*low);
-        events.push(Event { time: time + wraps, x: (*x).into(), y: (*y).into(), on: high & 0x80 != 0 });
-        at.push(i * BYTES);
+        let event = Event { time: time + wraps, x: (*x).into(), y: (*y).into(), on: high & 0x80 != 0 };
+        events.push((i * BYTES, event));
     }
-    Recording::new(SIDE, SIDE, events, |i| at[i])
+    Recording::new(SIDE, SIDE, events.into_iter())
 }
 
 #[cfg(test)]
