@@ -8,6 +8,7 @@ use crate::folder;
 use crate::output::{grouped, percent, print};
 use crate::report::{Report, Work};
 use crate::samples::Samples;
+use crate::table::Table;
 use clap::builder::PossibleValuesParser;
 use empf_compiler::{Compilation, Pass};
 use empf_ir::{Input, Network, QuantInput, store};
@@ -139,12 +140,11 @@ fn with_advice(pass: Pass, error: empf_compiler::Error) -> Error {
 
 /// A table of the layers' costs, and what the network takes.
 fn summary(report: &Report, output: &Path) -> String {
-    let mut text =
-        format!("{:24} {:>7} {:>14} {:>16} {:>12}\n", "layer", "unit", "cycles", "additions", "utilisation");
+    let mut table = Table::new(&["layer", "unit", "cycles", "additions", "utilisation"]);
     let mut row = |name: &str, unit: &str, work: Work| {
         let Work { cycles, useful_additions, utilisation } = work;
         let (cycles, additions) = (grouped(cycles), grouped(useful_additions));
-        text += &format!("{name:24} {unit:>7} {cycles:>14} {additions:>16} {:>12}\n", percent(utilisation));
+        table.row([name.to_owned(), unit.to_owned(), cycles, additions, percent(utilisation)]);
     };
     for layer in report.layers() {
         row(&layer.node, layer.unit, layer.work);
@@ -152,8 +152,9 @@ fn summary(report: &Report, output: &Path) -> String {
     row("+-1 convolutions", "", report.sign_layers());
     row("whole inference", "", report.total());
     let [packed, paper] = report.weight_bytes();
-    text + &format!(
-        "weights take {} bytes packed (a bit for +-1, 8 bits for others); as the paper counts, {}\nbuild in {}",
+    format!(
+        "{table}\n\nweights take {} bytes packed (a bit for +-1, 8 bits for others); as the paper counts, {}\n\
+         build in {}",
         grouped(packed as u64),
         grouped(paper as u64),
         output.display()

@@ -76,6 +76,9 @@ pub(crate) struct Args {
     /// Round spikes to this many bits, 2 to 8, so that the network learns with them [default: not at all]
     #[arg(long, value_name = "A")]
     act_bits: Option<u32>,
+    /// Learn one leak and one threshold a layer and time-step, instead of one a channel [default: the network's]
+    #[arg(long)]
+    layer_wide: bool,
     /// Multiply in bf16 where convolutions are large: faster on processors with AVX512-BF16
     #[arg(long)]
     bf16: bool,
@@ -118,6 +121,7 @@ impl Args {
         config.rate = self.rate.unwrap_or(config.rate);
         config.seed = self.seed.unwrap_or(config.seed);
         config.act_bits = self.act_bits;
+        config.layer_wide |= self.layer_wide;
         if self.bf16 {
             config.precision = Precision::Bf16;
         }

@@ -28,7 +28,7 @@ impl<F: Float> Affine<F> {
 /// A normalisation at one time-step: what the backward pass needs, and its affine form.
 #[derive(Clone, Debug, Default)]
 pub struct Normalisation<F> {
-    mean: Vec<F>,
+    pub(crate) mean: Vec<F>,
     inv_std: Vec<F>,
     /// Whether mean and variance are the batch's, so that gradients pass through them.
     of_batch: bool,
@@ -51,6 +51,21 @@ impl<F: Float> Normalisation<F> {
         }
     }
 
+    /// `(slope, offset)` of each channel with `dL/dx = scale g + slope (x - mean) + offset`, given the sums of `g`
+    /// and of `g (x - mean)`: `dL/dx = scale (g - mean(g) - xhat mean(g xhat))`.
+    pub(crate) fn input_slope(&self, x: Extents, sum_g: &[f64], sum_gx: &[f64]) -> [Vec<F>; 2] {
+        let Normalisation { inv_std, affine: Affine { scale, .. }, .. } = self;
+        let share = if self.of_batch { 1.0 / (x.images * x.positions()) as f64 } else { 0.0 };
+        let per_channel = |f: &dyn Fn(usize) -> f64| (0..scale.len()).map(|ch| F::of(f(ch))).collect();
+        let slope = per_channel(&|ch| -scale[ch].f64() * inv_std[ch].f64().powi(2) * sum_gx[ch] * share);
+        [slope, per_channel(&|ch| -scale[ch].f64() * sum_g[ch] * share)]
+    }
+
+    /// `dL/dgamma`, given the sum of `g (x - mean)`.
+    pub(crate) fn gain_gradient(&self, sum_gx: &[f64]) -> Vec<f64> {
+        sum_gx.iter().zip(&self.inv_std).map(|(s, inv)| s * inv.f64()).collect()
+    }
+
     /// Writes `dL/dx` to `grad_in`, or adds it when `accumulate`; returns `dL/dgamma` and `dL/dbias`.
     pub fn backward(
         &self,
@@ -59,7 +74,7 @@ impl<F: Float> Normalisation<F> {
         grad_in: &mut Tensor<F>,
         accumulate: bool,
     ) -> [Vec<f64>; 2] {
-        let Normalisation { mean, inv_std, affine: Affine { scale, .. }, .. } = self;
+        let Normalisation { mean, affine: Affine { scale, .. }, .. } = self;
         let (size, c) = (x.extents.image(), mean.len());
         let [sum_g, sum_gx] = channel_sums(x.extents.images, c, |i, acc: &mut [F]| {
             let (sum_g, sum_gx) = acc.split_at_mut(c);
@@ -71,12 +86,7 @@ impl<F: Float> Normalisation<F> {
                 }
             }
         });
-        // dx = scale (g - mean(g) - xhat mean(g xhat)) = scale g + slope (x - mean) + offset
-        let count = (x.extents.images * x.extents.positions()) as f64;
-        let share = if self.of_batch { 1.0 / count } else { 0.0 };
-        let per_channel = |f: &dyn Fn(usize) -> f64| (0..c).map(|ch| F::of(f(ch))).collect::<Vec<F>>();
-        let slope = per_channel(&|ch| -scale[ch].f64() * inv_std[ch].f64().powi(2) * sum_gx[ch] * share);
-        let offset = per_channel(&|ch| -scale[ch].f64() * sum_g[ch] * share);
+        let [slope, offset] = self.input_slope(x.extents, &sum_g, &sum_gx);
         grad_in.resize(x.extents);
         let images = grad_in.data.par_chunks_mut(size).zip(x.data.par_chunks(size));
         images.zip(grad_out.data.par_chunks(size)).for_each(|((dx, x), g)| {
@@ -88,7 +98,7 @@ impl<F: Float> Normalisation<F> {
                 }
             }
         });
-        [sum_gx.iter().zip(inv_std).map(|(s, inv)| s * inv.f64()).collect(), sum_g]
+        [self.gain_gradient(&sum_gx), sum_g]
     }
 }
 

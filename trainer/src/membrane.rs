@@ -1,6 +1,6 @@
 //! Batch normalisation of the membrane potential (version II, Eq. 6) and its removal for deployment.
 
-use crate::batch_norm::{Normalisation, Running};
+use crate::batch_norm::{Affine, Normalisation, Running};
 use crate::parallel::channel_sums;
 use crate::param::Param;
 use crate::{Float, Tensor};
@@ -74,22 +74,42 @@ impl<F: Float> MembraneNorm<F> {
     }
 
     /// Turns `grad` from `dL/dmh` into `dL/dm` and adds the gradients of the parameters.
-    pub(crate) fn backward(&mut self, t: usize, membrane: &Membrane<F>, grad: &mut Tensor<F>) {
+    pub(crate) fn backward(&mut self, t: usize, membrane: &Membrane<F>, grad: &mut [F]) {
         let (m, norm) = (&membrane.potential, &membrane.norm);
         let (size, c) = (m.extents.image(), m.extents.channels);
         let (alpha, beta) = (self.alpha.at_step(t, c), self.beta.at_step(t, c));
-        let [dalpha, dbeta] = channel_sums(m.extents.images, c, |i, acc: &mut [F]| {
-            let (dalpha, dbeta) = acc.split_at_mut(c);
-            for j in 0..size {
-                let (d, m, ch) = (grad.data[i * size + j], m.data[i * size + j], j % c);
-                dalpha[ch] += d * m;
-                dbeta[ch] += d * (m * norm.affine.scale[ch] + norm.affine.shift[ch]);
+        let Affine { scale, shift } = &norm.affine;
+        let [dalpha, dbeta, db, sum_gx] = channel_sums(m.extents.images, c, |i, acc: &mut [F]| {
+            let [dalpha, dbeta, db, sum_gx] = quarters(acc, c);
+            let rows = m.data[i * size..][..size].chunks_exact(c);
+            for (m, d) in rows.zip(grad[i * size..][..size].chunks_exact(c)) {
+                let sums = dalpha.iter_mut().zip(&mut *dbeta).zip(db.iter_mut().zip(&mut *sum_gx));
+                let channels = scale.iter().zip(shift).zip(beta.iter().zip(&norm.mean));
+                for (((m, d), ((da, dbe), (db, gx))), ((scale, shift), (beta, mean))) in
+                    m.iter().zip(d).zip(sums).zip(channels)
+                {
+                    let g = *d * *beta;
+                    *da += *d * *m;
+                    *dbe += *d * (*m * *scale + *shift);
+                    *db += g;
+                    *gx += g * (*m - *mean);
+                }
             }
         });
-        let mut normalised = grad.clone();
-        scale_channels(&mut normalised, &beta);
-        scale_channels(grad, &alpha);
-        let [dgamma, db] = norm.backward(m, &normalised, grad, true);
+        let [slope, offset] = norm.input_slope(m.extents, &db, &sum_gx);
+        grad.par_chunks_mut(size).zip(m.data.par_chunks(size)).for_each(|(d, m)| {
+            for (d, m) in d.chunks_exact_mut(c).zip(m.chunks_exact(c)) {
+                let of_batch = slope.iter().zip(&offset).zip(&norm.mean);
+                let channels = alpha.iter().zip(&beta).zip(scale).zip(of_batch);
+                for ((d, m), (((alpha, beta), scale), ((slope, offset), mean))) in
+                    d.iter_mut().zip(m).zip(channels)
+                {
+                    let through_norm = *scale * (*d * *beta) + *slope * (*m - *mean) + *offset;
+                    *d = *d * *alpha + through_norm;
+                }
+            }
+        });
+        let dgamma = norm.gain_gradient(&sum_gx);
         let params = [&mut self.alpha, &mut self.beta, &mut self.gamma, &mut self.b];
         for (param, sums) in params.into_iter().zip([dalpha, dbeta, dgamma, db]) {
             param.add_at_step(t, &sums);
@@ -97,13 +117,11 @@ impl<F: Float> MembraneNorm<F> {
     }
 }
 
-fn scale_channels<F: Float>(x: &mut Tensor<F>, factors: &[F]) {
-    let (size, c) = (x.extents.image(), factors.len());
-    x.data.par_chunks_mut(size).for_each(|image| {
-        for row in image.chunks_exact_mut(c) {
-            row.iter_mut().zip(factors).for_each(|(x, f)| *x *= *f);
-        }
-    });
+/// Four runs of `c` elements.
+fn quarters<F>(sums: &mut [F], c: usize) -> [&mut [F]; 4] {
+    let (first, second) = sums.split_at_mut(2 * c);
+    let ((a, b), (c, d)) = (first.split_at_mut(c), second.split_at_mut(c));
+    [a, b, c, d]
 }
 
 /// A version II neuron of one channel and time-step with running statistics.

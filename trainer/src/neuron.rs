@@ -76,6 +76,8 @@ pub struct Neuron<F> {
     pub membrane: Option<MembraneNorm<F>>,
     channels: usize,
     identity: Affine<F>,
+    /// dL/dm of a step, kept for its memory alone.
+    gradient: Vec<F>,
 }
 
 impl<F: Float> Neuron<F> {
@@ -95,6 +97,7 @@ impl<F: Float> Neuron<F> {
             membrane: (version == NeuronVersion::II).then(|| MembraneNorm::new(shape, channels, eps)),
             channels,
             identity: Affine::identity(channels),
+            gradient: vec![],
         }
     }
 
@@ -109,7 +112,7 @@ impl<F: Float> Neuron<F> {
         spikes: &mut Tensor<F>,
     ) {
         spikes.resize(current.x.extents);
-        let Neuron { lambda, theta, membrane, channels, identity } = self;
+        let Neuron { lambda, theta, membrane, channels, identity, .. } = self;
         let theta = theta.at_step(t, *channels);
         let affine = current.affine.unwrap_or(identity);
         let Some(lambda) = lambda else {
@@ -218,36 +221,47 @@ impl<F: Float> Neuron<F> {
     ) {
         let (size, c) = (upstream.extents.image(), self.channels);
         let theta = self.theta.at_step(t, c);
-        let mut d = Tensor { extents: upstream.extents, data: vec![F::zero(); upstream.data.len()] };
-        if let Some(carry) = &to.carry {
-            d.data.copy_from_slice(carry);
+        let through_time = to.carry.is_some();
+        let d = to.carry.unwrap_or(&mut self.gradient);
+        if !through_time {
+            d.clear();
+            d.resize(upstream.data.len(), F::zero());
         }
-        let [dtheta] = channel_sums_mut(&mut d.data, size, c, |i, d, dtheta| {
-            for (j, dv) in d.iter_mut().enumerate() {
-                let (at, ch) = (i * size + j, j % c);
-                let fires = potential.after[at] >= theta[ch];
-                let through_spike = if fires { upstream.data[at] - *dv } else { F::zero() };
-                *dv += through_spike;
-                dtheta[ch] -= through_spike;
+        let [dtheta] = channel_sums_mut(d, size, c, |i, d, dtheta| {
+            let after = potential.after[i * size..][..size].chunks_exact(c);
+            let up = upstream.data[i * size..][..size].chunks_exact(c);
+            for ((d, after), up) in d.chunks_exact_mut(c).zip(after).zip(up) {
+                let channels = theta.iter().zip(&mut *dtheta);
+                for (((dv, after), up), (theta, dtheta)) in d.iter_mut().zip(after).zip(up).zip(channels) {
+                    let through_spike = if *after >= *theta { *up - *dv } else { F::zero() };
+                    *dv += through_spike;
+                    *dtheta -= through_spike;
+                }
             }
         });
         self.theta.add_at_step(t, &dtheta);
         if let Some(norm) = &mut self.membrane {
-            norm.backward(t, &potential.membrane, &mut d);
+            norm.backward(t, &potential.membrane, d);
         }
         let [dlambda] = channel_sums_mut(&mut to.grad.data, size, c, |i, grad, dlambda| {
-            for (j, grad) in grad.iter_mut().enumerate() {
-                let at = i * size + j;
-                CurrentGradient::put(to.accumulate, grad, d.data[at]);
-                dlambda[j % c] += d.data[at] * potential.before[at];
+            let before = potential.before[i * size..][..size].chunks_exact(c);
+            let d = d[i * size..][..size].chunks_exact(c);
+            for ((grad, before), d) in grad.chunks_exact_mut(c).zip(before).zip(d) {
+                for (((grad, before), d), dlambda) in grad.iter_mut().zip(before).zip(d).zip(&mut *dlambda) {
+                    CurrentGradient::put(to.accumulate, grad, *d);
+                    *dlambda += *d * *before;
+                }
             }
         });
         if let Some(lambda) = &mut self.lambda {
             lambda.add_at_step(t, &dlambda);
-            if let Some(carry) = to.carry {
+            if through_time {
                 let leak = lambda.at_step(t, c);
-                let elements = carry.iter_mut().zip(&d.data).enumerate();
-                elements.for_each(|(i, (carry, d))| *carry = *d * leak[i % c]);
+                d.par_chunks_mut(size).for_each(|image| {
+                    for d in image.chunks_exact_mut(c) {
+                        d.iter_mut().zip(&leak).for_each(|(d, leak)| *d *= *leak);
+                    }
+                });
             }
         }
     }

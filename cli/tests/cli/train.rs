@@ -1,6 +1,7 @@
 //! Runs that are interrupted.
 
 use crate::command::{empf, error_of, fail, succeed, words};
+use empf_ir::Network;
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
@@ -114,6 +115,22 @@ fn a_run_leaves_curves_and_a_confusion_matrix() {
     assert_eq!(value["correct"], confusion[0][0] + confusion[1][1]);
     assert_eq!(value["synapses"].as_array().unwrap().len(), 4);
     assert!(place.join("judged/confusion.png").exists());
+}
+
+#[test]
+fn parameters_of_neurons_belong_to_channels_or_layers() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    write_idx(&place.join("data"), 20);
+    let one_epoch = TRAIN.replace("--epochs 30", "--epochs 1");
+    for (option, per_step) in [("", 8), ("--layer-wide", 1)] {
+        succeed(place, &words(&format!("{one_epoch} run{per_step} {option}")));
+        let network = Network::load(&place.join(format!("run{per_step}/network"))).unwrap();
+        for parameter in ["lambda", "theta"] {
+            let (shape, _) = network.tensor("neuron1", parameter).unwrap();
+            assert_eq!(shape, [2, per_step], "{parameter}");
+        }
+    }
 }
 
 #[test]
