@@ -170,7 +170,7 @@ impl<F: Float> Neuron<F> {
             for ((d, x), up) in d.chunks_exact_mut(c).zip(x).zip(up) {
                 let channels = scale.iter().zip(shift).zip(&theta).zip(&mut *dtheta);
                 for (((d, x), up), (((a, b), theta), dtheta)) in d.iter_mut().zip(x).zip(up).zip(channels) {
-                    let g = if *x * *a + *b - *theta >= F::zero() { *up } else { F::zero() };
+                    let g = gate(*x * *a + *b - *theta >= F::zero(), *up);
                     CurrentGradient::put(to.accumulate, d, g);
                     *dtheta -= g;
                 }
@@ -198,7 +198,7 @@ impl<F: Float> Neuron<F> {
                 let channels = theta.iter().zip(&mut *dtheta).zip(&mut *dlambda);
                 let neurons = d.iter_mut().zip(before).zip(after).zip(up).zip(channels);
                 for ((((d, before), after), up), ((theta, dtheta), dlambda)) in neurons {
-                    let g = if *after >= *theta { *up } else { F::zero() };
+                    let g = gate(*after >= *theta, *up);
                     CurrentGradient::put(to.accumulate, d, g);
                     *dtheta -= g;
                     *dlambda += g * *before;
@@ -233,7 +233,7 @@ impl<F: Float> Neuron<F> {
             for ((d, after), up) in d.chunks_exact_mut(c).zip(after).zip(up) {
                 let channels = theta.iter().zip(&mut *dtheta);
                 for (((dv, after), up), (theta, dtheta)) in d.iter_mut().zip(after).zip(up).zip(channels) {
-                    let through_spike = if *after >= *theta { *up - *dv } else { F::zero() };
+                    let through_spike = gate(*after >= *theta, *up - *dv);
                     *dv += through_spike;
                     *dtheta -= through_spike;
                 }
@@ -265,6 +265,12 @@ impl<F: Float> Neuron<F> {
             }
         }
     }
+}
+
+/// `gradient` where the neuron fires, else 0; without a branch, so that loops over neurons become vectors.
+#[inline(always)]
+fn gate<F: Float>(fires: bool, gradient: F) -> F {
+    std::hint::select_unpredictable(fires, gradient, F::zero())
 }
 
 /// `s = relu(I - theta)`.
