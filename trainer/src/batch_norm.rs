@@ -1,6 +1,6 @@
 //! Batch normalisation, with the statistics of each time-step.
 
-use crate::parallel::{channel_sums, per_image};
+use crate::parallel::{ForEachImage, channel_sums, per_image};
 use crate::param::Param;
 use crate::{Extents, Float, Tensor};
 use rayon::prelude::*;
@@ -89,7 +89,7 @@ impl<F: Float> Normalisation<F> {
         let [slope, offset] = self.input_slope(x.extents, &sum_g, &sum_gx);
         grad_in.resize(x.extents);
         let images = grad_in.data.par_chunks_mut(size).zip(x.data.par_chunks(size));
-        images.zip(grad_out.data.par_chunks(size)).for_each(|((dx, x), g)| {
+        images.zip(grad_out.data.par_chunks(size)).for_each_image(|((dx, x), g)| {
             for ((dx, x), g) in dx.chunks_exact_mut(c).zip(x.chunks_exact(c)).zip(g.chunks_exact(c)) {
                 let channels = scale.iter().zip(&slope).zip(&offset).zip(mean);
                 for (((dx, x), g), (((a, b), o), m)) in dx.iter_mut().zip(x).zip(g).zip(channels) {
@@ -221,7 +221,7 @@ impl<F: Float> BatchNorm<F> {
         y.resize(x.extents);
         let (size, c) = (x.extents.image(), x.extents.channels);
         let Affine { scale, shift } = &norm.affine;
-        y.data.par_chunks_mut(size).zip(x.data.par_chunks(size)).for_each(|(y, x)| {
+        y.data.par_chunks_mut(size).zip(x.data.par_chunks(size)).for_each_image(|(y, x)| {
             for (y, x) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
                 for (((y, x), a), b) in y.iter_mut().zip(x).zip(scale).zip(shift) {
                     *y = *x * *a + *b;

@@ -3,6 +3,7 @@
 //! The scale of a layer is the power of two - divided by n for means of n values - with the least squared error
 //! over the values of a batch. A value beyond the largest code is clipped and passes no gradient.
 
+use crate::parallel::ForEachImage;
 use crate::{Float, Tensor};
 use empf_ir::CodeFormat;
 use rayon::prelude::*;
@@ -87,7 +88,7 @@ impl Rounding {
         let Some(format) = self.format() else { return };
         let (step, limit, half) = (F::of(format.step), F::of(format.limit()), F::of(0.5));
         let inverse = F::of(1.0 / format.step);
-        values.data.par_chunks_mut(size).for_each(|image| {
+        values.data.par_chunks_mut(size).for_each_image(|image| {
             for value in image {
                 let nearest = (*value * inverse + half).floor() * step;
                 *value = if nearest < limit { nearest } else { limit };
@@ -111,7 +112,7 @@ impl Rounding {
         let Some(format) = self.format() else { return };
         let limit = F::of(format.limit());
         let size = values.extents.image();
-        grad.data.par_chunks_mut(size).zip(values.data.par_chunks(size)).for_each(|(grad, values)| {
+        grad.data.par_chunks_mut(size).zip(values.data.par_chunks(size)).for_each_image(|(grad, values)| {
             for (g, value) in grad.iter_mut().zip(values) {
                 if *value >= limit {
                     *g = F::zero();

@@ -41,7 +41,7 @@ impl<F: Float> Layer<F> {
         match node.op {
             Op::Conv { out_channels, kernel, stride, padding, weights } => {
                 let window = Window { kernel, stride, padding };
-                let value = draw(rng, input.channels * kernel * kernel);
+                let value = draw(rng, he(input.channels * kernel * kernel));
                 Layer::Conv(Conv::new(input.channels, out_channels, window, weights, value))
             }
             Op::BatchNorm { eps } => {
@@ -59,11 +59,11 @@ impl<F: Float> Layer<F> {
             Op::MaxPool { kernel, stride, padding } => {
                 Layer::MaxPool(MaxPool(Window { kernel, stride, padding }))
             }
-            Op::Seca { kernel } => Layer::Seca(Seca::new(kernel, draw(rng, kernel))),
+            Op::Seca { kernel } => Layer::Seca(Seca::new(kernel, draw(rng, neutral(kernel)))),
             Op::Linear { out_features } => {
                 let map =
                     Extents { images: 1, height: input.height, width: input.width, channels: input.channels };
-                Layer::Linear(Linear::new(map, out_features, draw(rng, input.elements())))
+                Layer::Linear(Linear::new(map, out_features, draw(rng, he(input.elements()))))
             }
             Op::Add => Layer::Add,
         }
@@ -140,11 +140,20 @@ impl<F: Float> Layer<F> {
     }
 }
 
-/// Initial weights: uniform, with the variance that keeps a rectified signal's power (He). Of sign weights
-/// only the signs matter at first, and a small |w| lets training flip them.
-fn draw<F: Float>(rng: &mut Pcg64, fan_in: usize) -> impl FnMut(usize) -> F {
-    let bound = (6.0 / fan_in as f64).sqrt();
+/// Initial weights: uniform in `-bound..bound`.
+fn draw<F: Float>(rng: &mut Pcg64, bound: f64) -> impl FnMut(usize) -> F {
     move |_| F::of(rng.random_range(-bound..bound))
+}
+
+/// Bound of the variance that keeps a rectified signal's power (He). Of sign weights only the signs matter at first,
+/// and a small |w| lets training flip them.
+fn he(fan_in: usize) -> f64 {
+    (6.0 / fan_in as f64).sqrt()
+}
+
+/// Bound of weights whose sum over random signs has a variance of 1/3: at first attention only leans to some channels.
+fn neutral(kernel: usize) -> f64 {
+    1.0 / (kernel as f64).sqrt()
 }
 
 /// The double that has `x`'s shortest decimal form: 1e-5 in `f32` means 1e-5.

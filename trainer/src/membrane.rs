@@ -1,7 +1,7 @@
 //! Batch normalisation of the membrane potential (version II, Eq. 6) and its removal for deployment.
 
 use crate::batch_norm::{Affine, Normalisation, Running};
-use crate::parallel::channel_sums;
+use crate::parallel::{ForEachImage, channel_sums};
 use crate::param::Param;
 use crate::{Float, Tensor};
 use rayon::prelude::*;
@@ -97,7 +97,7 @@ impl<F: Float> MembraneNorm<F> {
             }
         });
         let [slope, offset] = norm.input_slope(m.extents, &db, &sum_gx);
-        grad.par_chunks_mut(size).zip(m.data.par_chunks(size)).for_each(|(d, m)| {
+        grad.par_chunks_mut(size).zip(m.data.par_chunks(size)).for_each_image(|(d, m)| {
             for (d, m) in d.chunks_exact_mut(c).zip(m.chunks_exact(c)) {
                 let of_batch = slope.iter().zip(&offset).zip(&norm.mean);
                 let channels = alpha.iter().zip(&beta).zip(scale).zip(of_batch);

@@ -2,7 +2,7 @@
 
 use crate::batch_norm::Affine;
 use crate::membrane::{Membrane, MembraneNorm, Statistics};
-use crate::parallel::channel_sums_mut;
+use crate::parallel::{ForEachImage, channel_sums_mut};
 use crate::param::Param;
 use crate::{Float, Tensor};
 use empf_ir::NeuronVersion;
@@ -257,7 +257,7 @@ impl<F: Float> Neuron<F> {
             lambda.add_at_step(t, &dlambda);
             if through_time {
                 let leak = lambda.at_step(t, c);
-                d.par_chunks_mut(size).for_each(|image| {
+                d.par_chunks_mut(size).for_each_image(|image| {
                     for d in image.chunks_exact_mut(c) {
                         d.iter_mut().zip(&leak).for_each(|(d, leak)| *d *= *leak);
                     }
@@ -276,7 +276,7 @@ fn gate<F: Float>(fires: bool, gradient: F) -> F {
 /// `s = relu(I - theta)`.
 fn fire_parallel<F: Float>(x: &Tensor<F>, affine: &Affine<F>, theta: &[F], spikes: &mut Tensor<F>) {
     let (size, c) = (x.extents.image(), theta.len());
-    spikes.data.par_chunks_mut(size).zip(x.data.par_chunks(size)).for_each(|(s, x)| {
+    spikes.data.par_chunks_mut(size).zip(x.data.par_chunks(size)).for_each_image(|(s, x)| {
         for (s, x) in s.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
             let channels = affine.scale.iter().zip(&affine.shift).zip(theta);
             for ((s, x), ((a, b), theta)) in s.iter_mut().zip(x).zip(channels) {
@@ -299,7 +299,7 @@ fn fire<F: Float>(
     let (size, c) = (x.extents.image(), theta.len());
     let images = spikes.data.par_chunks_mut(size).zip(x.data.par_chunks(size));
     let potentials = before.par_chunks(size).zip(after.par_chunks_mut(size));
-    images.zip(potentials).for_each(|((s, x), (before, after))| {
+    images.zip(potentials).for_each_image(|((s, x), (before, after))| {
         let potentials = before.chunks_exact(c).zip(after.chunks_exact_mut(c));
         for ((s, x), (before, after)) in s.chunks_exact_mut(c).zip(x.chunks_exact(c)).zip(potentials) {
             let channels = affine.scale.iter().zip(&affine.shift).zip(lambda).zip(theta);
@@ -319,7 +319,7 @@ fn charge<F: Float>(x: &Tensor<F>, affine: &Affine<F>, lambda: &[F], before: &[F
     membrane.resize(x.extents);
     let (size, c) = (x.extents.image(), lambda.len());
     let images = membrane.data.par_chunks_mut(size).zip(x.data.par_chunks(size));
-    images.zip(before.par_chunks(size)).for_each(|((m, x), before)| {
+    images.zip(before.par_chunks(size)).for_each_image(|((m, x), before)| {
         for ((m, x), before) in m.chunks_exact_mut(c).zip(x.chunks_exact(c)).zip(before.chunks_exact(c)) {
             let channels = affine.scale.iter().zip(&affine.shift).zip(lambda);
             for (((m, x), before), ((a, b), lambda)) in m.iter_mut().zip(x).zip(before).zip(channels) {

@@ -1,8 +1,30 @@
 //! Work shared by the cores, with results that do not depend on their number.
 
 use crate::Float;
+use pulp::Arch;
 use rayon::prelude::*;
 use std::sync::Mutex;
+
+/// Runs `work` with the widest vectors that the processor has.
+#[inline(always)]
+fn wide<R>(work: impl FnOnce() -> R) -> R {
+    Arch::new().dispatch(work)
+}
+
+/// Work on images that do not depend on each other.
+pub(crate) trait ForEachImage: IndexedParallelIterator {
+    /// `work` on each, on all cores and with the widest vectors that the processor has.
+    fn for_each_image(self, work: impl Fn(Self::Item) + Sync) {
+        self.for_each(|image| {
+            wide(
+                #[inline(always)]
+                || work(image),
+            );
+        });
+    }
+}
+
+impl<I: IndexedParallelIterator> ForEachImage for I {}
 
 /// `work(image, acc)` for each image, on `len` elements that are zero at first; the results in order.
 pub(crate) fn per_image<F: Float>(
@@ -12,7 +34,10 @@ pub(crate) fn per_image<F: Float>(
 ) -> Vec<Vec<F>> {
     let run = |image| {
         let mut acc = vec![F::zero(); len];
-        work(image, &mut acc);
+        wide(
+            #[inline(always)]
+            || work(image, &mut acc),
+        );
         acc
     };
     (0..images).into_par_iter().map(run).collect()
@@ -40,7 +65,10 @@ pub(crate) fn channel_sums_mut<F: Float, const SUMS: usize>(
         .enumerate()
         .map(|(image, out)| {
             let mut acc = vec![F::zero(); SUMS * channels];
-            sum(image, out, &mut acc);
+            wide(
+                #[inline(always)]
+                || sum(image, out, &mut acc),
+            );
             acc
         })
         .collect();

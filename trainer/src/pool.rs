@@ -1,6 +1,7 @@
 //! Pooling over windows and over whole maps.
 
 use crate::conv::Window;
+use crate::parallel::ForEachImage;
 use crate::{Extents, Float, Tensor};
 use rayon::prelude::*;
 
@@ -40,7 +41,7 @@ impl AvgPool {
         y.resize(ye);
         let (xe, c, share) = (x.extents, x.extents.channels, self.share());
         let images = y.data.par_chunks_mut(ye.image()).zip(x.data.par_chunks(xe.image()));
-        images.for_each(|(y, x)| {
+        images.for_each_image(|(y, x)| {
             y.fill(F::zero());
             self.pairs(xe, ye, |to, from| {
                 y[to..to + c].iter_mut().zip(&x[from..from + c]).for_each(|(y, x)| *y += *x * share);
@@ -59,7 +60,7 @@ impl AvgPool {
         grad_in.resize(x);
         let (ye, c, share) = (grad_out.extents, x.channels, self.share());
         let images = grad_in.data.par_chunks_mut(x.image()).zip(grad_out.data.par_chunks(ye.image()));
-        images.for_each(|(dx, g)| {
+        images.for_each_image(|(dx, g)| {
             if !accumulate {
                 dx.fill(F::zero());
             }
@@ -80,7 +81,7 @@ impl GlobalAvgPool {
         let (xe, c) = (x.extents, x.extents.channels);
         y.resize(Extents { height: 1, width: 1, ..xe });
         let share = F::of(1.0 / xe.positions() as f64);
-        y.data.par_chunks_mut(c).zip(x.data.par_chunks(xe.image())).for_each(|(y, x)| {
+        y.data.par_chunks_mut(c).zip(x.data.par_chunks(xe.image())).for_each_image(|(y, x)| {
             y.fill(F::zero());
             for row in x.chunks_exact(c) {
                 y.iter_mut().zip(row).for_each(|(y, x)| *y += *x);
@@ -100,7 +101,7 @@ impl GlobalAvgPool {
         grad_in.resize(x);
         let (c, share) = (x.channels, F::of(1.0 / x.positions() as f64));
         let images = grad_in.data.par_chunks_mut(x.image()).zip(grad_out.data.par_chunks(c));
-        images.for_each(|(dx, g)| {
+        images.for_each_image(|(dx, g)| {
             for row in dx.chunks_exact_mut(c) {
                 for (d, g) in row.iter_mut().zip(g) {
                     *d = if accumulate { *d + *g * share } else { *g * share };
@@ -130,7 +131,7 @@ impl MaxPool {
     pub fn forward<F: Float>(&self, x: &Tensor<F>, y: &mut Tensor<F>) {
         let (xe, ye) = (x.extents, self.output_extents(x.extents));
         y.resize(ye);
-        y.data.par_chunks_mut(ye.image()).zip(x.data.par_chunks(xe.image())).for_each(|(y, x)| {
+        y.data.par_chunks_mut(ye.image()).zip(x.data.par_chunks(xe.image())).for_each_image(|(y, x)| {
             y.fill(F::neg_infinity());
             for (at, y) in y.chunks_exact_mut(ye.channels).enumerate() {
                 for from in self.seen(at, xe, ye) {
@@ -151,7 +152,7 @@ impl MaxPool {
         let (xe, ye) = (x.extents, grad_out.extents);
         grad_in.resize(xe);
         let maps = grad_in.data.par_chunks_mut(xe.image()).zip(x.data.par_chunks(xe.image()));
-        maps.zip(grad_out.data.par_chunks(ye.image())).for_each(|((dx, x), g)| {
+        maps.zip(grad_out.data.par_chunks(ye.image())).for_each_image(|((dx, x), g)| {
             if !accumulate {
                 dx.fill(F::zero());
             }

@@ -1,7 +1,7 @@
 //! Channel attention on currents (SECA, Eq. 9).
 
 use crate::conv::sign;
-use crate::parallel::per_image;
+use crate::parallel::{ForEachImage, per_image};
 use crate::param::{Layout, Param};
 use crate::{Float, Tensor};
 use rayon::prelude::*;
@@ -51,7 +51,7 @@ impl<F: Float> Seca<F> {
             kept.mean.chunks_exact(c).flat_map(|mean| (0..c).map(move |channel| score(mean, channel)));
         kept.score = scores.collect();
         let images = y.data.par_chunks_mut(size).zip(x.data.par_chunks(size));
-        images.zip(kept.score.par_chunks(c)).for_each(|((y, x), score)| {
+        images.zip(kept.score.par_chunks(c)).for_each_image(|((y, x), score)| {
             for (y, x) in y.chunks_exact_mut(c).zip(x.chunks_exact(c)) {
                 y.iter_mut().zip(x).zip(score).for_each(|((y, x), score)| *y = *x * *score);
             }
@@ -95,7 +95,7 @@ impl<F: Float> Seca<F> {
         grad_in.resize(x.extents);
         let maps = grad_in.data.par_chunks_mut(size).zip(grad_out.data.par_chunks(size));
         let channels = kept.score.par_chunks(c).zip(through_mean.par_chunks(c));
-        maps.zip(channels).for_each(|((dx, g), (score, through))| {
+        maps.zip(channels).for_each_image(|((dx, g), (score, through))| {
             for (dx, g) in dx.chunks_exact_mut(c).zip(g.chunks_exact(c)) {
                 for (((dx, g), score), through) in dx.iter_mut().zip(g).zip(score).zip(through) {
                     let d = *g * *score + *through;
