@@ -123,8 +123,8 @@ fn parameters_of_neurons_belong_to_channels_or_layers() {
     let place = place.path();
     write_idx(&place.join("data"), 20);
     let one_epoch = TRAIN.replace("--epochs 30", "--epochs 1");
-    for (option, per_step) in [("", 8), ("--layer-wide", 1)] {
-        succeed(place, &words(&format!("{one_epoch} run{per_step} {option}")));
+    for (option, per_step) in [("", 8), (" --layer-wide", 1)] {
+        succeed(place, &words(&format!("{one_epoch} run{per_step}{option}")));
         let network = Network::load(&place.join(format!("run{per_step}/network"))).unwrap();
         for parameter in ["lambda", "theta"] {
             let (shape, _) = network.tensor("neuron1", parameter).unwrap();
