@@ -23,17 +23,18 @@ CLASSES = 10
 class Block:
     """Convolution, BN and neuron."""
 
-    def __init__(self, inputs, outputs, time_steps, binary, memory_format):
+    def __init__(self, inputs, outputs, time_steps, binary, memory_format, device):
         def parameter(*shape, value):
-            return torch.full(shape, value).requires_grad_()
+            return torch.full(shape, value, device=device).requires_grad_()
 
-        weight = torch.empty(outputs, inputs, 3, 3).uniform_(-0.1, 0.1)
+        weight = torch.empty(outputs, inputs, 3, 3, device=device).uniform_(-0.1, 0.1)
         self.weight = weight.contiguous(memory_format=memory_format).requires_grad_()
         self.binary = binary
         self.gamma, self.bias = parameter(outputs, value=1.0), parameter(outputs, value=0.0)
         self.leak = parameter(time_steps, outputs, value=0.5)
         self.threshold = parameter(time_steps, outputs, value=0.25)
-        self.mean, self.var = torch.zeros(time_steps, outputs), torch.ones(time_steps, outputs)
+        self.mean = torch.zeros(time_steps, outputs, device=device)
+        self.var = torch.ones(time_steps, outputs, device=device)
 
     def parameters(self):
         return [self.weight, self.gamma, self.bias, self.leak, self.threshold]
@@ -63,14 +64,14 @@ class Block:
 
 
 class Model:
-    def __init__(self, time_steps, memory_format):
-        self.time_steps = time_steps
+    def __init__(self, time_steps, memory_format, device):
+        self.time_steps, self.device = time_steps, device
         self.layers = [
-            "pool" if layer == "pool" else Block(*layer, time_steps, index > 0, memory_format)
+            "pool" if layer == "pool" else Block(*layer, time_steps, index > 0, memory_format, device)
             for index, layer in enumerate(LAYERS)
         ]
         self.blocks = [layer for layer in self.layers if layer != "pool"]
-        self.linear = torch.nn.Linear(LAYERS[-1][1], CLASSES)
+        self.linear = torch.nn.Linear(LAYERS[-1][1], CLASSES, device=device)
 
     def parameters(self):
         return [p for block in self.blocks for p in block.parameters()] + list(self.linear.parameters())
@@ -89,7 +90,7 @@ class Model:
         optimizer.zero_grad(set_to_none=True)
         for block in self.blocks:
             block.begin()
-        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        with torch.autocast(self.device, torch.bfloat16, enabled=autocast):
             first = self.blocks[0].current(images)
             current = first.detach().requires_grad_()
             for t in range(self.time_steps):
@@ -119,7 +120,9 @@ def bf16_products():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mode", choices=["nchw", "channels_last", "bf16", "products"], default="channels_last")
+    modes = ["nchw", "channels_last", "tf32", "bf16", "products"]
+    parser.add_argument("--mode", choices=modes, default="channels_last")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--rule", choices=["online", "random-bp"], default="online")
     parser.add_argument("--time-steps", type=int, default=4)
     parser.add_argument("--batch", type=int, default=64)
@@ -131,15 +134,19 @@ def main():
     if args.mode == "products":
         return print(json.dumps({"products_per_s": bf16_products()}))
     memory_format = torch.contiguous_format if args.mode == "nchw" else torch.channels_last
-    model = Model(args.time_steps, memory_format)
+    torch.backends.cudnn.allow_tf32 = args.mode == "tf32"
+    torch.backends.cudnn.benchmark = True
+    model = Model(args.time_steps, memory_format, args.device)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
-    images = torch.rand(args.batch, 3, 32, 32).contiguous(memory_format=memory_format)
-    labels = torch.randint(CLASSES, (args.batch,))
+    images = torch.rand(args.batch, 3, 32, 32, device=args.device).contiguous(memory_format=memory_format)
+    labels = torch.randint(CLASSES, (args.batch,), device=args.device)
     seconds = []
     for batch in range(args.batches + 1):
         start = time.perf_counter()
         chosen = range(args.time_steps) if args.rule == "online" else [batch % args.time_steps]
         model.train_batch(images, labels, optimizer, list(chosen), args.mode == "bf16")
+        if args.device == "cuda":
+            torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
     rate = args.batch / statistics.median(seconds[1:])
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

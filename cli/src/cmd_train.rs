@@ -8,6 +8,7 @@ use crate::run_folder::RunFolder;
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 use empf_ir::store;
+use empf_trainer::Device;
 use empf_trainer::conv::Precision;
 use empf_trainer::data::Split;
 use empf_trainer::presets::{PRESETS, Target, preset, settings};
@@ -82,6 +83,9 @@ pub(crate) struct Args {
     /// Multiply in bf16 where convolutions are large: faster on processors with AVX512-BF16
     #[arg(long)]
     bf16: bool,
+    /// Where batches are computed
+    #[arg(long, value_enum, default_value = "cpu", value_name = "cpu|cuda")]
+    device: DeviceName,
     #[command(flatten)]
     augment: AugmentArgs,
     /// Go on from the checkpoint in the run's folder
@@ -101,6 +105,24 @@ enum RuleName {
     Random,
     /// All, back through time; memory grows with T
     ThroughTime,
+}
+
+/// Where batches are computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DeviceName {
+    /// All cores of the processor
+    Cpu,
+    /// The first NVIDIA GPU; the program has to be built with --features cuda
+    Cuda,
+}
+
+impl From<DeviceName> for Device {
+    fn from(name: DeviceName) -> Self {
+        match name {
+            DeviceName::Cpu => Device::Cpu,
+            DeviceName::Cuda => Device::Cuda,
+        }
+    }
 }
 
 impl From<RuleName> for Rule {
@@ -131,6 +153,7 @@ impl Args {
         config.sgd.nesterov = self.nesterov.unwrap_or(config.sgd.nesterov);
         config.warmup_epochs = self.warmup.unwrap_or(config.warmup_epochs);
         config.ema = self.ema;
+        config.device = self.device.into();
         config
     }
 }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 /// Share of a batch's statistics in the running ones.
-const MOMENTUM: f64 = 0.1;
+pub(crate) const MOMENTUM: f64 = 0.1;
 
 /// `x * scale[c] + shift[c]`.
 #[derive(Clone, Debug, Default)]
@@ -116,7 +116,7 @@ pub struct Running<F> {
     /// `[T, C]`.
     pub var: Vec<F>,
     channels: usize,
-    eps: f64,
+    pub(crate) eps: f64,
 }
 
 impl<F: Float> Running<F> {

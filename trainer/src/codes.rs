@@ -4,7 +4,7 @@
 //! over the values of a batch. A value beyond the largest code is clipped and passes no gradient.
 
 use crate::parallel::ForEachImage;
-use crate::{Float, Tensor};
+use crate::{Extents, Float, Tensor};
 use empf_ir::CodeFormat;
 use rayon::prelude::*;
 use std::ops::RangeInclusive;
@@ -81,9 +81,8 @@ impl Rounding {
     /// Rounds `values` in place.
     pub(crate) fn round<F: Float>(&mut self, values: &mut Tensor<F>) {
         let size = values.extents.image();
-        if self.errors.is_some() {
-            let seen = values.data.len().min(OBSERVED_IMAGES * size);
-            self.add_errors(&values.data[..seen]);
+        if self.observes() {
+            self.add_errors(&values.data[..Rounding::observed(values.extents)]);
         }
         let Some(format) = self.format() else { return };
         let (step, limit, half) = (F::of(format.step), F::of(format.limit()), F::of(0.5));
@@ -96,7 +95,18 @@ impl Rounding {
         });
     }
 
-    fn add_errors<F: Float>(&mut self, values: &[F]) {
+    /// Whether it looks at values.
+    pub(crate) fn observes(&self) -> bool {
+        self.errors.is_some()
+    }
+
+    /// Elements, from the first on, that it looks at.
+    pub(crate) fn observed(values: Extents) -> usize {
+        values.images.min(OBSERVED_IMAGES) * values.image()
+    }
+
+    /// Looks at `values`.
+    pub(crate) fn add_errors<F: Float>(&mut self, values: &[F]) {
         let formats: Vec<CodeFormat> = FRACTIONS.map(|fraction| self.format_of(fraction)).collect();
         let Some(errors) = &mut self.errors else { return };
         errors.par_iter_mut().zip(&formats).for_each(|(error, format)| {
@@ -125,7 +135,6 @@ impl Rounding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Extents;
     use proptest::prelude::*;
 
     fn tensor(values: &[f64]) -> Tensor<f64> {

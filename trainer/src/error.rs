@@ -51,6 +51,9 @@ pub enum Error {
         /// What is wrong, at which byte, and what to do.
         message: String,
     },
+    /// No work can be done on the GPU.
+    #[error("GPU: {0}")]
+    Gpu(String),
     /// A setting that makes no sense.
     #[error("{setting}: {message}")]
     Setting {

@@ -2,7 +2,7 @@
 
 use crate::data::{Batches, Dataset};
 use crate::error::Result;
-use crate::{Float, Frames, Model};
+use crate::{Float, Frames, Model, Tensor};
 
 /// Answers on a data set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,22 +44,32 @@ pub fn answer<F: PartialOrd>(logits: &[F]) -> usize {
 
 /// Answers with the running statistics, `batch_size` images at a time.
 pub fn evaluate<F: Float>(model: &mut Model<F>, data: &Dataset, batch_size: usize) -> Result<Evaluation> {
-    judge(model, data, batch_size, |_, _, _| ())
+    judge_by(model, data, batch_size, |model, frames| model.evaluate(frames))
 }
 
-/// As [`evaluate`]; calls `watch` with the model, the batch and the step's number after every time-step.
+/// As [`evaluate`], by the processor; calls `watch` with the model, the batch and the step's number after every time-step.
 pub(crate) fn judge<F: Float>(
     model: &mut Model<F>,
     data: &Dataset,
     batch_size: usize,
     mut watch: impl FnMut(&Model<F>, Frames<'_, F>, usize),
 ) -> Result<Evaluation> {
+    judge_by(model, data, batch_size, |model, frames| {
+        model.evaluate_watched(frames, |model, t| watch(model, frames, t))
+    })
+}
+
+fn judge_by<F: Float>(
+    model: &mut Model<F>,
+    data: &Dataset,
+    batch_size: usize,
+    mut logits: impl FnMut(&mut Model<F>, Frames<'_, F>) -> Result<Tensor<F>>,
+) -> Result<Evaluation> {
     let batches = Batches::in_order(data, batch_size);
     let input = model.graph().input.clone();
     let mut answers = Vec::with_capacity(data.len());
     batches.in_background(0, &input, |x, _| {
-        let frames = Frames::of(x);
-        let logits = model.evaluate_watched(frames, |model, t| watch(model, frames, t))?;
+        let logits = logits(model, Frames::of(x))?;
         answers.extend(logits.data.chunks_exact(logits.extents.channels).map(answer));
         Ok(())
     })?;

@@ -3,8 +3,19 @@
 use num_traits::NumAssign;
 use std::fmt::{Debug, Display};
 
+/// What the memory of every device can hold.
+#[cfg(feature = "cuda")]
+pub trait Element: cudarc::driver::DeviceRepr + cudarc::driver::ValidAsZeroBits {}
+/// What the memory of every device can hold.
+#[cfg(not(feature = "cuda"))]
+pub trait Element {}
+impl Element for f32 {}
+impl Element for f64 {}
+
 /// `f32` to train, `f64` to check gradients: every layer is written once for both.
-pub trait Float: num_traits::Float + NumAssign + Default + Debug + Display + Send + Sync + 'static {
+pub trait Float:
+    num_traits::Float + NumAssign + Element + Default + Debug + Display + Send + Sync + 'static
+{
     /// The nearest value to `x`.
     fn of(x: f64) -> Self;
     /// The same value in double precision.

@@ -12,6 +12,8 @@ pub mod batch_norm;
 mod checkpoint;
 mod codes;
 pub mod conv;
+#[cfg(feature = "cuda")]
+mod cuda;
 pub mod data;
 mod error;
 pub mod evaluate;
@@ -40,7 +42,7 @@ pub mod train;
 
 pub use error::{Error, Result};
 pub use float::Float;
-pub use model::{Frames, Learning, Model, Outcome, Steps};
+pub use model::{Device, Frames, Learning, Model, Outcome, Steps};
 pub use optimizer::{Sgd, SgdConfig};
 pub use param::Param;
 pub use progress::Bar;

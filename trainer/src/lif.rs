@@ -9,8 +9,8 @@ use rayon::prelude::*;
 /// surrogate gradient, `max(0, 1 - |m - threshold|)`.
 #[derive(Debug)]
 pub struct Lif<F> {
-    leak: F,
-    threshold: F,
+    pub(crate) leak: F,
+    pub(crate) threshold: F,
     identity: Affine<F>,
 }
 

@@ -1,7 +1,11 @@
 //! Stochastic gradient descent with momentum.
 
 use crate::{Float, Model};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+
+/// Weights that a core takes at a time.
+const CHUNK: usize = 1 << 14;
 
 /// Settings of [`Sgd`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,11 +38,14 @@ impl<F: Float> Sgd<F> {
         let (rate, momentum) = (F::of(rate), F::of(self.config.momentum));
         for (param, velocity) in model.params_mut().zip(&mut self.velocity) {
             let decay = F::of(if param.decay { self.config.weight_decay } else { 0.0 });
-            for ((w, g), u) in param.value.iter_mut().zip(&param.grad).zip(velocity) {
-                let g = *g + decay * *w;
-                *u = momentum * *u + g;
-                *w -= rate * if self.config.nesterov { g + momentum * *u } else { *u };
-            }
+            let weights = param.value.par_chunks_mut(CHUNK).zip(param.grad.par_chunks(CHUNK));
+            weights.zip(velocity.par_chunks_mut(CHUNK)).for_each(|((weights, grads), velocity)| {
+                for ((w, g), u) in weights.iter_mut().zip(grads).zip(velocity) {
+                    let g = *g + decay * *w;
+                    *u = momentum * *u + g;
+                    *w -= rate * if self.config.nesterov { g + momentum * *u } else { *u };
+                }
+            });
         }
     }
 }

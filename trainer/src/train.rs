@@ -9,7 +9,7 @@ use crate::evaluate::{Evaluation, answer, evaluate};
 use crate::optimizer::{Sgd, SgdConfig};
 use crate::schedule::Schedule;
 use crate::targets::{mix, smoothed};
-use crate::{Frames, Learning, Model, Outcome, Steps, Tensor};
+use crate::{Device, Frames, Learning, Model, Outcome, Steps, Tensor};
 use empf_ir::Network;
 use empf_ir::arch::ACT_BITS;
 use rand::seq::{SliceRandom, index};
@@ -72,6 +72,9 @@ pub struct TrainConfig {
     /// What large convolutions multiply.
     #[serde(default)]
     pub precision: Precision,
+    /// Where batches are computed; checkpoints of one device are not gone on from on another.
+    #[serde(default)]
+    pub device: Device,
 }
 
 fn one() -> usize {
@@ -100,6 +103,10 @@ impl TrainConfig {
         if !(1..=time_steps).contains(&self.random_steps) {
             let message = format!("is {}, not in 1..={time_steps}", self.random_steps);
             return Err(Error::Setting { setting: "number of random steps", message });
+        }
+        if self.precision == Precision::Bf16 && self.device != Device::Cpu {
+            let message = "is bf16, which only the processor has".into();
+            return Err(Error::Setting { setting: "precision", message });
         }
         if !self.precision.is_native() {
             let message = "is bf16, for which this processor has no instructions (AVX512-BF16)".into();
@@ -266,6 +273,7 @@ impl<'a> Run<'a> {
         let identity = Identity { config: config.clone(), graph, data: train.digest() };
         let mut model = Model::new(network, config.seed, config.layer_wide)?;
         model.set_precision(config.precision);
+        model.set_device(config.device)?;
         if let Some(bits) = config.act_bits {
             model.round_to(bits)?;
         }

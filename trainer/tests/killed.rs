@@ -8,7 +8,7 @@ use empf_trainer::presets::{Target, preset};
 use empf_trainer::train::{
     BatchReport, CheckpointPlan, EpochReport, Progress, Rule, Task, TrainConfig, train,
 };
-use empf_trainer::{Model, Result, SgdConfig};
+use empf_trainer::{Device, Model, Result, SgdConfig};
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
 use std::io::{BufRead, BufReader, Write};
@@ -48,6 +48,7 @@ fn run(plan: Option<&CheckpointPlan>, progress: &mut dyn Progress) -> Network {
         act_bits: None,
         ema: None,
         precision: Precision::Full,
+        device: Device::Cpu,
     };
     let (network, data) = (preset("tiny", &target).unwrap(), data());
     let task = Task { network: &network, train: &data, test: None, config: &config, checkpoint: plan };

@@ -8,7 +8,7 @@ use empf_trainer::presets::{Target, preset};
 use empf_trainer::train::{
     BatchReport, CheckpointPlan, EpochReport, Progress, Rule, Task, TrainConfig, train,
 };
-use empf_trainer::{Error, Frames, Model, Result, SgdConfig, Tensor};
+use empf_trainer::{Device, Error, Frames, Model, Result, SgdConfig, Tensor};
 use std::ops::ControlFlow;
 
 fn config(rule: Rule) -> TrainConfig {
@@ -28,6 +28,7 @@ fn config(rule: Rule) -> TrainConfig {
         act_bits: None,
         ema: None,
         precision: Precision::Full,
+        device: Device::Cpu,
     }
 }
 

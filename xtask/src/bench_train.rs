@@ -3,7 +3,7 @@
 use empf_ir::{INPUT, Input, Network, NeuronVersion, Node, Op, Tensors, WeightKind};
 use empf_trainer::conv::Precision;
 use empf_trainer::train::Rule;
-use empf_trainer::{Extents, Frames, Learning, Model, Sgd, SgdConfig, Steps, Tensor};
+use empf_trainer::{Device, Extents, Frames, Learning, Model, Sgd, SgdConfig, Steps, Tensor};
 use gemm::Parallelism;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,9 @@ pub(crate) struct Args {
     /// Peak memory at T = 4, 8 and 16 instead of speed
     #[arg(long)]
     memory: bool,
+    /// Speed of an NVIDIA GPU instead of the processor's; build with --features cuda
+    #[arg(long, conflicts_with = "memory")]
+    gpu: bool,
     /// Run this contender alone and print what was measured as JSON
     #[arg(long, hide = true)]
     contender: Option<String>,
@@ -55,21 +58,29 @@ pub(crate) struct Args {
 /// Who trains.
 #[derive(Clone, Copy, PartialEq)]
 enum Contender {
-    Ours { name: &'static str, rule: Rule, precision: Precision },
-    Script { name: &'static str, script: &'static str, mode: &'static str },
+    Ours { name: &'static str, rule: Rule, precision: Precision, device: Device },
+    Script { name: &'static str, script: &'static str, mode: &'static str, device: Device },
 }
 
 const fn ours(name: &'static str, rule: Rule, precision: Precision) -> Contender {
-    Contender::Ours { name, rule, precision }
+    Contender::Ours { name, rule, precision, device: Device::Cpu }
 }
 
 const fn script(name: &'static str, script: &'static str, mode: &'static str) -> Contender {
-    Contender::Script { name, script, mode }
+    Contender::Script { name, script, mode, device: Device::Cpu }
+}
+
+const fn ours_on_gpu(name: &'static str, rule: Rule) -> Contender {
+    Contender::Ours { name, rule, precision: Precision::Full, device: Device::Cuda }
+}
+
+const fn pytorch_on_gpu(name: &'static str, mode: &'static str) -> Contender {
+    Contender::Script { name, script: ONLINE, mode, device: Device::Cuda }
 }
 
 const ONLINE: &str = "pytorch_online.py";
 const LIBRARIES: &str = "snn_libraries.py";
-const CONTENDERS: [Contender; 10] = [
+const CONTENDERS: [Contender; 16] = [
     ours("empf, online", Rule::Online, Precision::Full),
     ours("empf, online, bf16", Rule::Online, Precision::Bf16),
     ours("empf, random BP", Rule::RandomBp, Precision::Full),
@@ -80,6 +91,12 @@ const CONTENDERS: [Contender; 10] = [
     script("PyTorch, online, bf16 autocast", ONLINE, "bf16"),
     script("snnTorch, LIF, through time", LIBRARIES, "snntorch"),
     script("SpikingJelly, LIF, through time", LIBRARIES, "spikingjelly"),
+    ours_on_gpu("empf on the GPU, online", Rule::Online),
+    ours_on_gpu("empf on the GPU, random BP", Rule::RandomBp),
+    pytorch_on_gpu("PyTorch on the GPU, NCHW", "nchw"),
+    pytorch_on_gpu("PyTorch on the GPU, channels last", "channels_last"),
+    pytorch_on_gpu("PyTorch on the GPU, TF32", "tf32"),
+    pytorch_on_gpu("PyTorch on the GPU, bf16 autocast", "bf16"),
 ];
 
 /// What a contender reached.
@@ -97,6 +114,12 @@ impl Contender {
         }
     }
 
+    fn device(&self) -> Device {
+        match self {
+            Contender::Ours { device, .. } | Contender::Script { device, .. } => *device,
+        }
+    }
+
     /// Whether it repeats forward and backward at every time-step, so that its work can be counted.
     fn is_online(&self) -> bool {
         self.name().contains("online")
@@ -110,9 +133,12 @@ impl Contender {
                 command.args(["bench-train", "--contender", name]);
                 command
             }
-            Contender::Script { script, mode, .. } => {
+            Contender::Script { script, mode, device, .. } => {
                 let mut command = python(args, script);
                 command.args(["--mode", mode, "--threads", &rayon::current_num_threads().to_string()]);
+                if device == Device::Cuda {
+                    command.args(["--device", "cuda"]);
+                }
                 command
             }
         };
@@ -129,15 +155,22 @@ impl Contender {
 pub(crate) fn run(args: &Args) -> crate::Result {
     if let Some(name) = &args.contender {
         let found = CONTENDERS.iter().find(|c| c.name() == name);
-        let Some(Contender::Ours { rule, precision, .. }) = found else {
+        let Some(Contender::Ours { rule, precision, device, .. }) = found else {
             return Err(format!("no contender is called {name}").into());
         };
-        println!("{}", serde_json::to_string(&train(args, *rule, *precision)?)?);
+        println!("{}", serde_json::to_string(&train(args, *rule, *precision, *device)?)?);
         return Ok(());
     }
-    let measured = |c: &&Contender| args.python.is_some() || matches!(c, Contender::Ours { .. });
+    let device = if args.gpu { Device::Cuda } else { Device::Cpu };
+    let measured = |c: &&Contender| {
+        c.device() == device && (args.python.is_some() || matches!(c, Contender::Ours { .. }))
+    };
     let contenders: Vec<&Contender> = CONTENDERS.iter().filter(measured).collect();
-    if args.memory { memory(args, &contenders) } else { speed(args, &contenders) }
+    match (args.memory, args.gpu) {
+        (true, _) => memory(args, &contenders),
+        (false, true) => gpu_speed(args, &contenders),
+        (false, false) => speed(args, &contenders),
+    }
 }
 
 fn memory(args: &Args, contenders: &[&Contender]) -> crate::Result {
@@ -186,13 +219,29 @@ fn speed(args: &Args, contenders: &[&Contender]) -> crate::Result {
     Ok(())
 }
 
+/// The median of each, and its ratio to this trainer's online one.
+fn gpu_speed(args: &Args, contenders: &[&Contender]) -> crate::Result {
+    let mut rates = vec![vec![]; contenders.len()];
+    for _ in 0..args.rounds {
+        for (contender, rates) in contenders.iter().zip(&mut rates) {
+            rates.push(contender.measure(args, args.time_steps)?.images_per_s);
+        }
+    }
+    let online = median(&mut rates[0].clone());
+    for (contender, rates) in contenders.iter().zip(&mut rates) {
+        let rate = median(rates);
+        println!("{:36} {rate:8.0} images/s   {:5.2} x", contender.name(), rate / online);
+    }
+    Ok(())
+}
+
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
 
 /// Trains some batches of this trainer.
-fn train(args: &Args, rule: Rule, precision: Precision) -> Result<Measured> {
+fn train(args: &Args, rule: Rule, precision: Precision, device: Device) -> Result<Measured> {
     let learning = match rule {
         Rule::Online => Learning::Online,
         Rule::RandomBp => Learning::Random(Steps::of([0])),
@@ -200,6 +249,7 @@ fn train(args: &Args, rule: Rule, precision: Precision) -> Result<Measured> {
     };
     let mut model = Model::<f32>::new(&network(args.time_steps), 1, false)?;
     model.set_precision(precision);
+    model.set_device(device)?;
     let settings = SgdConfig { momentum: 0.9, nesterov: false, weight_decay: 5e-4 };
     let mut sgd = Sgd::new(&model, settings);
     let extents = Extents { images: args.batch, height: SIDE, width: SIDE, channels: 3 };

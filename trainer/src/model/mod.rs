@@ -1,8 +1,13 @@
 //! A network in training: forward of all layers at a time-step, then backward of that step at once.
 
 mod codes;
+mod engine;
 mod plan;
 mod step;
+
+pub use engine::Device;
+pub(crate) use engine::Engine;
+pub(crate) use plan::{Pass, Plan, Source};
 
 use crate::codes::Rounding;
 use crate::conv::Precision;
@@ -12,7 +17,7 @@ use crate::param::Param;
 use crate::targets::smoothed;
 use crate::{Extents, Float, Tensor};
 use empf_ir::{Network, Tensors};
-use plan::{Pass, Plan, plan};
+use plan::plan;
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
 use step::{Gradient, Slot};
@@ -52,6 +57,39 @@ pub enum Learning {
     Random(Steps),
     /// Back through time; memory grows with T. The yardstick for the other two.
     ThroughTime,
+}
+
+/// What happens next in a training batch, in the tape's entry `at`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Action {
+    /// Time-step `t` goes forward.
+    Forward { t: usize, at: usize },
+    /// It goes back, with this share of the loss.
+    Backward { t: usize, at: usize, weight: f64 },
+}
+
+impl Learning {
+    /// Time-steps that the tape holds at once, of `steps`.
+    pub(crate) fn depth(self, steps: usize) -> usize {
+        if self == Learning::ThroughTime { steps } else { 1 }
+    }
+
+    /// A batch of `steps` time-steps.
+    pub(crate) fn actions(self, steps: usize) -> Vec<Action> {
+        let forward = |t| Action::Forward { t, at: if self == Learning::ThroughTime { t } else { 0 } };
+        let backward = |t, count: usize| Action::Backward { t, at: 0, weight: 1.0 / count as f64 };
+        match self {
+            Learning::Online => (0..steps).flat_map(|t| [forward(t), backward(t, steps)]).collect(),
+            Learning::Random(chosen) => {
+                let back = |t| chosen.contain(t).then(|| backward(t, chosen.count()));
+                (0..steps).flat_map(|t| [Some(forward(t)), back(t)]).flatten().collect()
+            }
+            Learning::ThroughTime => {
+                let back = |t| Action::Backward { t, at: t, weight: 1.0 / steps as f64 };
+                (0..steps).map(forward).chain((0..steps).rev().map(back)).collect()
+            }
+        }
+    }
 }
 
 /// Some of the time-steps of a batch.
@@ -100,14 +138,16 @@ pub struct Outcome<F> {
 #[derive(Debug)]
 pub struct Model<F> {
     graph: Network,
-    plans: Vec<Plan>,
-    layers: Vec<Layer<F>>,
+    pub(crate) plans: Vec<Plan>,
+    pub(crate) layers: Vec<Layer<F>>,
     /// One entry, or T of them through time; results that are fixed lie in the first.
     tape: Vec<Vec<Slot<F>>>,
     grads: Vec<Gradient<F>>,
     /// Of the layers that give codes, where the model rounds.
-    roundings: Vec<Option<Rounding>>,
+    pub(crate) roundings: Vec<Option<Rounding>>,
     discard: Tensor<F>,
+    /// What computes batches in the processor's place.
+    engine: Option<Box<dyn Engine<F>>>,
 }
 
 impl<F: Float> Model<F> {
@@ -144,7 +184,7 @@ impl<F: Float> Model<F> {
         let grads = layers.iter().map(|_| Gradient::default()).collect();
         let (plans, tape, discard) = (plan(&graph), vec![], Tensor::default());
         let roundings = vec![None; layers.len()];
-        let mut model = Model { graph, plans, layers, tape, grads, roundings, discard };
+        let mut model = Model { graph, plans, layers, tape, grads, roundings, discard, engine: None };
         if let Some(codes) = model.graph.codes.take() {
             model.set_codes(&codes)?;
         }
@@ -263,25 +303,24 @@ impl<F: Float> Model<F> {
         {
             return Err(Error::Batch(format!("{chosen:?} are no choice of {steps} time-steps")));
         }
-        self.params_mut().for_each(Param::clear_grad);
-        self.begin(if learning == Learning::ThroughTime { steps } else { 1 });
-        let mut outcome = Outcome { loss: 0.0, logits: Vec::with_capacity(steps) };
-        for t in 0..steps {
-            let at = if learning == Learning::ThroughTime { t } else { 0 };
-            self.forward_step(at, t, frames.at(t), Pass::Train);
-            outcome.logits.push(self.logits(at).clone());
-            let weight = match learning {
-                Learning::Online => 1.0 / steps as f64,
-                Learning::Random(chosen) if chosen.contain(t) => 1.0 / chosen.count() as f64,
-                Learning::Random(_) | Learning::ThroughTime => continue,
-            };
-            outcome.loss += self.seed_gradient(at, targets, weight);
-            self.backward_step(at, t, frames.at(t), false, learning);
+        if let Some(mut engine) = self.engine.take() {
+            let outcome = engine.train_batch(self, frames, targets, learning);
+            self.engine = Some(engine);
+            return outcome;
         }
-        if learning == Learning::ThroughTime {
-            for t in (0..steps).rev() {
-                outcome.loss += self.seed_gradient(t, targets, 1.0 / steps as f64);
-                self.backward_step(t, t, frames.at(t), false, learning);
+        self.params_mut().for_each(Param::clear_grad);
+        self.begin(learning.depth(steps));
+        let mut outcome = Outcome { loss: 0.0, logits: Vec::with_capacity(steps) };
+        for action in learning.actions(steps) {
+            match action {
+                Action::Forward { t, at } => {
+                    self.forward_step(at, t, frames.at(t), Pass::Train);
+                    outcome.logits.push(self.logits(at).clone());
+                }
+                Action::Backward { t, at, weight } => {
+                    outcome.loss += self.seed_gradient(at, targets, weight);
+                    self.backward_step(at, t, frames.at(t), false, learning);
+                }
             }
         }
         self.backward_step(0, 0, frames.at(0), true, learning);
@@ -297,6 +336,12 @@ impl<F: Float> Model<F> {
                 act(&mut running.var);
             }
         }
+    }
+
+    /// Batches are computed on `device` from now on; nothing else about the model changes.
+    pub fn set_device(&mut self, device: Device) -> Result<()> {
+        self.engine = device.engine(self)?;
+        Ok(())
     }
 
     /// Large convolutions multiply in `precision` from the next batch on.
@@ -323,10 +368,15 @@ impl<F: Float> Model<F> {
 
     /// Logits summed over the time-steps, with the running statistics: `[images, classes]`.
     pub fn evaluate(&mut self, frames: Frames<'_, F>) -> Result<Tensor<F>> {
+        if let Some(mut engine) = self.engine.take() {
+            let logits = self.check(frames).and_then(|_| engine.evaluate(self, frames));
+            self.engine = Some(engine);
+            return logits;
+        }
         self.evaluate_watched(frames, |_, _| ())
     }
 
-    /// As [`Model::evaluate`]; calls `watch` with the model and the step's number after every time-step.
+    /// As [`Model::evaluate`], by the processor; calls `watch` with the model and the step's number after every time-step.
     pub(crate) fn evaluate_watched(
         &mut self,
         frames: Frames<'_, F>,
@@ -351,11 +401,16 @@ impl<F: Float> Model<F> {
     /// First parameter or node, in the order of the graph, with a number that is not finite.
     pub fn first_non_finite(&self) -> Option<String> {
         let bad = |values: &[F]| values.iter().any(|x| !x.is_finite());
+        let bad_output = |i: usize| match &self.engine {
+            // A device that cannot tell has its own error at the next batch.
+            Some(engine) => !engine.is_finite(i).unwrap_or(true),
+            None => self.tape.iter().any(|step| bad(&step[i].output.data)),
+        };
         for (i, node) in self.graph.nodes.iter().enumerate() {
             if let Some((name, _)) = self.layers[i].params().into_iter().find(|(_, p)| bad(&p.value)) {
                 return Some(format!("{}.{name}", node.name));
             }
-            if self.tape.iter().any(|step| bad(&step[i].output.data)) {
+            if bad_output(i) {
                 return Some(node.name.clone());
             }
         }

@@ -3,32 +3,32 @@
 use empf_ir::{INPUT, Network, Op};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pass {
+pub(crate) enum Pass {
     Train,
     Evaluate,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Source {
+pub(crate) enum Source {
     Input,
     Node(usize),
 }
 
 /// What is known about a node from the graph alone.
 #[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) inputs: Vec<Source>,
+pub(crate) struct Plan {
+    pub(crate) inputs: Vec<Source>,
     /// Its result in training is the same at every time-step: a static image reaches it through no neuron.
-    pub(super) fixed_in_training: bool,
+    pub(crate) fixed_in_training: bool,
     /// As above, and through no batch normalisation either, whose running statistics belong to a step.
     pub(super) fixed_in_evaluation: bool,
     /// A batch normalisation that only a neuron reads, which applies it on the fly.
-    pub(super) fused: bool,
+    pub(crate) fused: bool,
 }
 
 impl Plan {
     /// Whether its result is the same at every time-step of `pass`.
-    pub(super) fn fixed(&self, pass: Pass) -> bool {
+    pub(crate) fn fixed(&self, pass: Pass) -> bool {
         match pass {
             Pass::Train => self.fixed_in_training,
             Pass::Evaluate => self.fixed_in_evaluation,

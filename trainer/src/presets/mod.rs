@@ -7,11 +7,11 @@ mod vgg;
 
 pub use memory::ParameterMemory;
 
-use crate::SgdConfig;
 use crate::conv::Precision;
 use crate::data::{Augment, Dataset};
 use crate::error::{Error, Result};
 use crate::train::{Rule, TrainConfig};
+use crate::{Device, SgdConfig};
 use builder::Builder;
 use empf_ir::{Input, Network, NeuronVersion};
 use resnet::{Block, Depth};
@@ -71,6 +71,7 @@ pub fn settings(name: &str) -> TrainConfig {
         act_bits: None,
         ema: None,
         precision: Precision::Full,
+        device: Device::Cpu,
     };
     match name {
         "tiny" => TrainConfig {

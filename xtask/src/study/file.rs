@@ -1,5 +1,6 @@
 //! A study as people write it.
 
+use empf_trainer::Device;
 use empf_trainer::conv::Precision;
 use empf_trainer::data::Augment;
 use empf_trainer::presets::settings;
@@ -84,6 +85,7 @@ impl Study {
             seed,
             act_bits: row.act_bits,
             precision: row.precision,
+            device: Device::Cpu,
             ..settings(&row.network)
         }
     }

@@ -1,0 +1,242 @@
+//! Convolutions.
+
+use super::buffer::{Pointer, Target, View};
+use super::device::{Device, Grid};
+use super::layer::Param;
+use crate::conv::Window;
+use crate::error::Result;
+use crate::{Extents, Float};
+use cudarc::driver::DeviceRepr;
+use empf_ir::WeightKind;
+
+/// Sums that a block makes, terms that it adds at a time, and its threads; as in `conv.cu`.
+const TILE: [usize; 2] = [128, 64];
+const TILE_DEPTH: usize = 16;
+const THREADS: usize = 256;
+/// Blocks that keep a GPU busy, and the fewest terms that are worth a block.
+const BLOCKS: usize = 264;
+const LEAST_DEPTH: usize = 8 * TILE_DEPTH;
+
+/// Division by a constant; as in `conv.cu`.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+struct Division {
+    factor: u32,
+    shift: u32,
+}
+
+impl Division {
+    /// By `divisor`, of numbers below 2^31.
+    fn by(divisor: usize) -> Self {
+        let shift = (divisor as u64).next_power_of_two().trailing_zeros();
+        let excess = (1u64 << shift) - divisor as u64;
+        Division { factor: ((excess << 32) / divisor as u64 + 1) as u32, shift }
+    }
+}
+
+/// Extents of a convolution; as in `conv.cu`.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+struct Geometry {
+    images: i32,
+    height: i32,
+    width: i32,
+    channels: i32,
+    out_height: i32,
+    out_width: i32,
+    out_channels: i32,
+    kernel: i32,
+    stride: i32,
+    padding: i32,
+    by_height: Division,
+    by_width: Division,
+    by_channels: Division,
+    by_out_height: Division,
+    by_out_width: Division,
+    by_out_channels: Division,
+    by_kernel: Division,
+    by_stride: Division,
+}
+
+// SAFETY: `repr(C)` and 32-bit numbers alone, as `Geometry` in conv.cu.
+unsafe impl DeviceRepr for Geometry {}
+
+impl Geometry {
+    fn new(window: Window, x: Extents, y: Extents) -> Self {
+        Geometry {
+            images: x.images as i32,
+            height: x.height as i32,
+            width: x.width as i32,
+            channels: x.channels as i32,
+            out_height: y.height as i32,
+            out_width: y.width as i32,
+            out_channels: y.channels as i32,
+            kernel: window.kernel as i32,
+            stride: window.stride as i32,
+            padding: window.padding as i32,
+            by_height: Division::by(x.height),
+            by_width: Division::by(x.width),
+            by_channels: Division::by(x.channels),
+            by_out_height: Division::by(y.height),
+            by_out_width: Division::by(y.width),
+            by_out_channels: Division::by(y.channels),
+            by_kernel: Division::by(window.kernel),
+            by_stride: Division::by(window.stride),
+        }
+    }
+}
+
+/// How a product of matrices is cut into blocks.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    elements: usize,
+    parts: usize,
+    depth_per_part: i32,
+    grid: Grid,
+}
+
+impl Cut {
+    /// Of a product of `rows x columns` sums of `depth` terms.
+    fn new(rows: usize, columns: usize, depth: usize) -> Self {
+        let tiles = [rows.div_ceil(TILE[0]), columns.div_ceil(TILE[1])];
+        let wanted = (BLOCKS / (tiles[0] * tiles[1])).clamp(1, (depth / LEAST_DEPTH).max(1));
+        let depth_per_part = depth.div_ceil(wanted).next_multiple_of(TILE_DEPTH);
+        let parts = depth.div_ceil(depth_per_part);
+        let grid = Grid { blocks: [tiles[0], tiles[1], parts], threads: [THREADS, 1] };
+        Cut { elements: rows * columns, parts, depth_per_part: depth_per_part as i32, grid }
+    }
+}
+
+/// A convolution without bias.
+#[derive(Debug)]
+pub(super) struct Conv {
+    pub(super) window: Window,
+    pub(super) kind: WeightKind,
+    /// `[window, in, out]`; for sign weights the real numbers behind the signs.
+    pub(super) weight: Param,
+    pub(super) out_channels: usize,
+}
+
+impl Conv {
+    pub(super) fn output_extents(&self, x: Extents) -> Extents {
+        Extents {
+            images: x.images,
+            height: self.window.positions(x.height),
+            width: self.window.positions(x.width),
+            channels: self.out_channels,
+        }
+    }
+
+    fn positions(&self) -> usize {
+        self.window.kernel * self.window.kernel
+    }
+
+    fn kernel(&self, float: &'static str, sign: &'static str) -> &'static str {
+        if self.kind == WeightKind::Sign { sign } else { float }
+    }
+
+    /// `y = W x`.
+    pub(super) fn forward<F: Float>(&self, device: &mut Device<F>, x: View<F>, y: View<F>) -> Result<()> {
+        let geometry = Geometry::new(self.window, x.extents, y.extents);
+        let rows = y.extents.images * y.extents.positions();
+        let cut = Cut::new(rows, self.out_channels, self.positions() * x.extents.channels);
+        let to = if cut.parts == 1 { y.data } else { device.parts(cut.parts * cut.elements)? };
+        let kernel = self.kernel("conv", "sign_conv");
+        device.launch(
+            kernel,
+            cut.grid,
+            &[&geometry, &self.weight.value, &x.data, &to, &cut.depth_per_part],
+        )?;
+        sum_parts(device, cut, to, y.data, false)
+    }
+
+    /// Adds `dL/dW`, and writes `dL/dx` where it is asked for.
+    pub(super) fn backward<F: Float>(
+        &self,
+        device: &mut Device<F>,
+        x: View<F>,
+        upstream: View<F>,
+        to: Option<Target<F>>,
+    ) -> Result<()> {
+        let geometry = Geometry::new(self.window, x.extents, upstream.extents);
+        if let Some(to) = to {
+            self.input_gradient(device, geometry, upstream, to)?;
+        }
+        let (rows, depth) =
+            (self.positions() * x.extents.channels, upstream.extents.images * upstream.extents.positions());
+        let cut = Cut::new(rows, self.out_channels, depth);
+        let parts = device.parts(cut.parts * cut.elements)?;
+        device.launch(
+            "conv_weight_gradient",
+            cut.grid,
+            &[&geometry, &x.data, &upstream.data, &parts, &cut.depth_per_part],
+        )?;
+        let (count, elements) = (cut.parts as i32, cut.elements as i32);
+        let sign = i32::from(self.kind == WeightKind::Sign);
+        let Param { value, grad, .. } = self.weight;
+        device.launch(
+            "sum_weight_parts",
+            Grid::elements(cut.elements),
+            &[&parts, &count, &elements, &value, &sign, &grad],
+        )
+    }
+
+    fn input_gradient<F: Float>(
+        &self,
+        device: &mut Device<F>,
+        geometry: Geometry,
+        upstream: View<F>,
+        Target { maps, accumulate }: Target<F>,
+    ) -> Result<()> {
+        let rows = maps.extents.images * maps.extents.positions();
+        let cut = Cut::new(rows, maps.extents.channels, self.positions() * self.out_channels);
+        let whole = cut.parts == 1;
+        let to = if whole { maps.data } else { device.parts(cut.parts * cut.elements)? };
+        let kernel = self.kernel("conv_input_gradient", "sign_conv_input_gradient");
+        let adds = i32::from(accumulate && whole);
+        device.launch(
+            kernel,
+            cut.grid,
+            &[&geometry, &self.weight.value, &upstream.data, &to, &cut.depth_per_part, &adds],
+        )?;
+        sum_parts(device, cut, to, maps.data, accumulate)
+    }
+}
+
+/// Sums of the parts, where there is more than one.
+fn sum_parts<F: Float>(
+    device: &mut Device<F>,
+    cut: Cut,
+    parts: Pointer,
+    to: Pointer,
+    accumulate: bool,
+) -> Result<()> {
+    if cut.parts == 1 {
+        return Ok(());
+    }
+    let (count, elements) = (cut.parts as i32, cut.elements as i32);
+    let grid = Grid::elements(cut.elements);
+    device.launch("sum_parts", grid, &[&parts, &count, &elements, &to, &i32::from(accumulate)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn divisions_are_exact(n in 0u32..1 << 31, divisor in 1usize..1 << 20) {
+            let Division { factor, shift } = Division::by(divisor);
+            let high = ((u64::from(n) * u64::from(factor)) >> 32) as u32;
+            prop_assert_eq!((high + n) >> shift, n / divisor as u32);
+        }
+
+        #[test]
+        fn parts_cover_the_depth(rows in 1usize..10_000, columns in 1usize..1000, depth in 1usize..100_000) {
+            let cut = Cut::new(rows, columns, depth);
+            let per_part = cut.depth_per_part as usize;
+            prop_assert!((cut.parts - 1) * per_part < depth && depth <= cut.parts * per_part);
+        }
+    }
+}

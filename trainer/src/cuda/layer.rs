@@ -1,0 +1,139 @@
+//! The operators of a model, as the device sees them.
+
+use super::buffer::{Buffer, Pointer};
+use super::conv::Conv;
+use super::device::{Device, Grid};
+use super::lif::Lif;
+use super::linear::Linear;
+use super::neuron::Neuron;
+use super::norm::{BatchNorm, MembraneNorm, Running, Slopes};
+use super::pool::{AvgPool, GlobalAvgPool, MaxPool};
+use super::seca::Seca;
+use super::state::Places;
+use crate::conv::Window;
+use crate::error::Result;
+use crate::{Extents, Float, layer};
+use empf_ir::WeightKind;
+
+/// A learnable tensor and its gradient.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Param {
+    pub(super) value: Pointer,
+    pub(super) grad: Pointer,
+    /// Elements of a time-step, where it has a row for each; of a parameter a channel the channels.
+    pub(super) width: i32,
+}
+
+impl Param {
+    /// Of `[T, C]` or `[T, 1]`, the row of time-step `t`.
+    pub(super) fn at_step<F>(self, t: usize) -> Self {
+        let offset = t * self.width as usize;
+        Param { value: self.value.skip::<F>(offset), grad: self.grad.skip::<F>(offset), ..self }
+    }
+}
+
+/// Adds a sum a channel, of `f64`, to the gradient of a parameter of a time-step.
+pub(super) fn add_to_gradient<F: Float>(
+    device: &mut Device<F>,
+    sums: Pointer,
+    channels: usize,
+    param: Param,
+) -> Result<()> {
+    device.launch(
+        "add_to_gradient",
+        Grid::elements(channels),
+        &[&sums, &(channels as i32), &param.width, &param.grad],
+    )
+}
+
+/// One operator of a model.
+#[derive(Debug)]
+pub(super) enum Layer<F> {
+    Conv(Conv),
+    BatchNorm(BatchNorm<F>),
+    Neuron(Box<Neuron<F>>),
+    Lif(Lif<F>),
+    AvgPool(AvgPool),
+    GlobalAvgPool(GlobalAvgPool),
+    MaxPool(MaxPool),
+    Seca(Seca<F>),
+    Linear(Linear),
+    Add,
+}
+
+impl<F: Float> Layer<F> {
+    /// The operator of `host`, whose tensors lie where `places` says.
+    pub(super) fn new(host: &layer::Layer<F>, places: &Places) -> Self {
+        match host {
+            layer::Layer::Conv(l) => Layer::Conv(Conv {
+                window: l.window,
+                kind: l.kind,
+                weight: places.param("weight"),
+                out_channels: l.weight.shape[0],
+            }),
+            layer::Layer::BatchNorm(l) => Layer::BatchNorm(BatchNorm {
+                gains: [places.param("gamma"), places.param("bias")],
+                running: places.running(l.running.eps),
+                slopes: Slopes::default(),
+            }),
+            layer::Layer::Neuron(l) => Layer::Neuron(Box::new(Neuron {
+                lambda: l.lambda.is_some().then(|| places.param("lambda")),
+                theta: places.param("theta"),
+                membrane: l.membrane.as_ref().map(|norm| membrane(places.running(norm.running.eps), places)),
+                gradient: Buffer::default(),
+            })),
+            layer::Layer::Lif(l) => Layer::Lif(Lif { leak: l.leak, threshold: l.threshold }),
+            layer::Layer::AvgPool(l) => {
+                Layer::AvgPool(AvgPool(Window { kernel: l.kernel, stride: l.stride, padding: 0 }))
+            }
+            layer::Layer::GlobalAvgPool(_) => Layer::GlobalAvgPool(GlobalAvgPool),
+            layer::Layer::MaxPool(l) => Layer::MaxPool(MaxPool(l.0)),
+            layer::Layer::Seca(l) => Layer::Seca(Seca {
+                weight: places.param("weight"),
+                kernel: l.weight.value.len(),
+                gradients: Buffer::default(),
+            }),
+            layer::Layer::Linear(l) => Layer::Linear(Linear {
+                product: Conv {
+                    window: Window { kernel: 1, stride: 1, padding: 0 },
+                    kind: WeightKind::Float,
+                    weight: places.param("weight"),
+                    out_channels: l.bias.value.len(),
+                },
+                bias: places.param("bias"),
+            }),
+            layer::Layer::Add => Layer::Add,
+        }
+    }
+
+    /// Extents of its result for maps of extents `x`.
+    pub(super) fn output_extents(&self, x: Extents) -> Extents {
+        match self {
+            Layer::Conv(l) => l.output_extents(x),
+            Layer::AvgPool(l) => l.output_extents(x),
+            Layer::GlobalAvgPool(l) => l.output_extents(x),
+            Layer::MaxPool(l) => l.output_extents(x),
+            Layer::Linear(l) => l.output_extents(x),
+            Layer::BatchNorm(_) | Layer::Neuron(_) | Layer::Lif(_) | Layer::Seca(_) | Layer::Add => x,
+        }
+    }
+
+    /// Whether it keeps a potential from one time-step to the next.
+    pub(super) fn keeps_potential(&self) -> bool {
+        match self {
+            Layer::Neuron(l) => l.lambda.is_some(),
+            layer => matches!(layer, Layer::Lif(_)),
+        }
+    }
+}
+
+fn membrane<F: Float>(running: Running, places: &Places) -> MembraneNorm<F> {
+    MembraneNorm {
+        alpha: places.param("alpha"),
+        beta: places.param("beta"),
+        gains: [places.param("gamma"), places.param("b")],
+        running,
+        affine: Buffer::default(),
+        slopes: Slopes::default(),
+    }
+}

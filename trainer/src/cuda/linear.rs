@@ -1,0 +1,46 @@
+//! The classifier: a convolution whose window is one position with all features, and a bias.
+
+use super::buffer::{Target, View};
+use super::conv::Conv;
+use super::device::{Chunk, Device, Grid};
+use super::layer::{Param, add_to_gradient};
+use crate::error::Result;
+use crate::{Extents, Float};
+
+/// `y = W x + b` over the flattened feature map.
+#[derive(Debug)]
+pub(super) struct Linear {
+    pub(super) product: Conv,
+    pub(super) bias: Param,
+}
+
+impl Linear {
+    pub(super) fn output_extents(&self, x: Extents) -> Extents {
+        Extents { images: x.images, height: 1, width: 1, channels: self.product.out_channels }
+    }
+
+    /// `y = W x + b`.
+    pub(super) fn forward<F: Float>(&self, device: &mut Device<F>, x: View<F>, y: View<F>) -> Result<()> {
+        self.product.forward(device, x.flat(), y)?;
+        let (elements, channels) = (y.extents.elements(), y.extents.channels as i32);
+        device.launch(
+            "add_bias",
+            Grid::elements(elements),
+            &[&self.bias.value, &(elements as i32), &channels, &y.data],
+        )
+    }
+
+    /// Adds `dL/dW` and `dL/db` and writes `dL/dx`.
+    pub(super) fn backward<F: Float>(
+        &self,
+        device: &mut Device<F>,
+        x: View<F>,
+        upstream: View<F>,
+        to: Target<F>,
+    ) -> Result<()> {
+        let to = Target { maps: to.maps.flat(), ..to };
+        self.product.backward(device, x.flat(), upstream, Some(to))?;
+        let [sums] = device.sum("channel_totals", Chunk::of(upstream.extents), &[&upstream.data])?;
+        add_to_gradient(device, sums, upstream.extents.channels, self.bias)
+    }
+}

@@ -1,0 +1,24 @@
+//! Batches on an NVIDIA GPU.
+//!
+//! Parameters, running statistics and the optimizer stay with the [`Model`](crate::Model): an engine copies them to the
+//! device, computes a batch there, and brings gradients and statistics back. Everything else of a run - checkpoints,
+//! averages, logs - does not know where its batches are computed. Kernels are compiled when an engine is made, by the
+//! driver's own compiler; all sums have a fixed order, so a GPU repeats its results bit for bit.
+
+mod buffer;
+mod conv;
+mod device;
+mod engine;
+mod layer;
+mod lif;
+mod linear;
+mod loss;
+mod neuron;
+mod norm;
+mod pool;
+mod rounding;
+mod seca;
+mod state;
+mod step;
+
+pub(crate) use engine::Cuda;

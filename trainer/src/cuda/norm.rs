@@ -1,0 +1,305 @@
+//! Batch normalisation of currents and of membrane potentials.
+
+use super::buffer::{Buffer, Pointer, Target, View};
+use super::device::{Chunk, Device, Grid};
+use super::layer::{Param, add_to_gradient};
+use crate::batch_norm::MOMENTUM;
+use crate::error::Result;
+use crate::{Extents, Float};
+use cudarc::driver::DeviceRepr;
+use std::ops::Range;
+
+/// A normalisation at a time-step; as in `norm.cu`.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct NormView {
+    mean: Pointer,
+    inv_std: Pointer,
+    scale: Pointer,
+    shift: Pointer,
+}
+
+/// Currents, or what they are normalised from; as in `common.cu`.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct Current {
+    pub(super) x: Pointer,
+    scale: Pointer,
+    shift: Pointer,
+}
+
+impl Current {
+    /// `I = x`, or `I = scale x + shift` by a normalisation.
+    pub(super) fn new<F>(x: View<F>, norm: Option<NormView>) -> Self {
+        let (scale, shift) = norm.map_or((Pointer::NULL, Pointer::NULL), |n| (n.scale, n.shift));
+        Current { x: x.data, scale, shift }
+    }
+}
+
+/// Gain, offset and eps; as in `norm.cu`.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+struct Gains {
+    gamma: Pointer,
+    bias: Pointer,
+    width: i32,
+    eps: f64,
+}
+
+// SAFETY: `repr(C)`, as the structures of the same names (`Norm`) in norm.cu and common.cu.
+unsafe impl DeviceRepr for NormView {}
+// SAFETY: as above.
+unsafe impl DeviceRepr for Current {}
+// SAFETY: as above.
+unsafe impl DeviceRepr for Gains {}
+
+/// What a normalisation leaves for the backward pass.
+#[derive(Debug)]
+pub(super) struct Norm<F> {
+    values: Buffer<F>,
+    channels: usize,
+    /// Whether mean and variance are the batch's, so that gradients pass through them.
+    of_batch: bool,
+}
+
+impl<F> Default for Norm<F> {
+    fn default() -> Self {
+        Norm { values: Buffer::default(), channels: 0, of_batch: false }
+    }
+}
+
+impl<F: Float> Norm<F> {
+    fn resize(&mut self, device: &Device<F>, channels: usize, of_batch: bool) -> Result<NormView> {
+        self.values.resize(device, 4 * channels)?;
+        (self.channels, self.of_batch) = (channels, of_batch);
+        Ok(self.view())
+    }
+
+    pub(super) fn view(&self) -> NormView {
+        let at = |i: usize| self.values.address().skip::<F>(i * self.channels);
+        NormView { mean: at(0), inv_std: at(1), scale: at(2), shift: at(3) }
+    }
+
+    /// `1 / rows` where gradients pass through the moments, else 0.
+    fn share(&self, x: Extents) -> f64 {
+        if self.of_batch { 1.0 / (x.images * x.positions()) as f64 } else { 0.0 }
+    }
+}
+
+/// Running moments, `[T, C]` each, and what is added to the variance.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Running {
+    pub(super) mean: Pointer,
+    pub(super) var: Pointer,
+    pub(super) eps: f64,
+}
+
+impl Running {
+    /// The normalisation of `x` by its own moments, which also enter the running ones of `steps`.
+    fn observe<F: Float>(
+        &self,
+        device: &mut Device<F>,
+        x: View<F>,
+        steps: Range<usize>,
+        gains: [Param; 2],
+        norm: &mut Norm<F>,
+    ) -> Result<()> {
+        let (chunk, channels) = (Chunk::of(x.extents), x.extents.channels);
+        let parts = device.parts(chunk.count() * 2 * channels)?;
+        device.map("moments", chunk, &[&x.data, &parts])?;
+        let norm = norm.resize(device, channels, true)?;
+        let [mean, var] = [self.mean, self.var].map(|m| m.skip::<F>(steps.start * channels));
+        let (count, steps) = (chunk.count() as i32, steps.len() as i32);
+        device.launch(
+            "normalise",
+            Grid::columns(channels),
+            &[&parts, &chunk, &count, &self.gains(gains), &MOMENTUM, &steps, &mean, &var, &norm],
+        )
+    }
+
+    /// The normalisation by the running moments of time-step `t`.
+    fn recall<F: Float>(
+        &self,
+        device: &mut Device<F>,
+        t: usize,
+        channels: usize,
+        gains: [Param; 2],
+        norm: &mut Norm<F>,
+    ) -> Result<()> {
+        let norm = norm.resize(device, channels, false)?;
+        let [mean, var] = [self.mean, self.var].map(|m| m.skip::<F>(t * channels));
+        device.launch(
+            "recall",
+            Grid::elements(channels),
+            &[&mean, &var, &(channels as i32), &self.gains(gains), &norm],
+        )
+    }
+
+    fn gains(&self, [gamma, bias]: [Param; 2]) -> Gains {
+        Gains { gamma: gamma.value, bias: bias.value, width: gamma.width, eps: self.eps }
+    }
+}
+
+/// Whose moments normalise.
+#[derive(Clone, Debug)]
+pub(super) enum Moments {
+    /// The batch's own, which also enter the running ones of these time-steps.
+    Batch(Range<usize>),
+    /// The running ones of this time-step.
+    Running(usize),
+}
+
+/// `y = gamma (x - mean) / sqrt(var + eps) + bias`.
+#[derive(Debug)]
+pub(super) struct BatchNorm<F> {
+    pub(super) gains: [Param; 2],
+    pub(super) running: Running,
+    pub(super) slopes: Slopes<F>,
+}
+
+impl<F: Float> BatchNorm<F> {
+    /// Makes the normalisation of `x`.
+    pub(super) fn normalise(
+        &self,
+        device: &mut Device<F>,
+        x: View<F>,
+        moments: Moments,
+        norm: &mut Norm<F>,
+    ) -> Result<()> {
+        normalise(device, &self.running, x, moments, self.gains, norm)
+    }
+
+    /// Adds `dL/dgamma` and `dL/dbias`, and writes `dL/dx`.
+    pub(super) fn backward(
+        &mut self,
+        device: &mut Device<F>,
+        norm: &Norm<F>,
+        x: View<F>,
+        upstream: View<F>,
+        to: Target<F>,
+    ) -> Result<()> {
+        let (chunk, view, channels) = (Chunk::of(x.extents), norm.view(), x.extents.channels);
+        let [sum_g, sum_gx] = device.sum("norm_sums", chunk, &[&x.data, &upstream.data, &view.mean])?;
+        let [slope, offset, gain] = self.slopes.find(device, [sum_g, sum_gx], norm, x.extents)?;
+        device.map(
+            "norm_backward",
+            chunk,
+            &[&x.data, &upstream.data, &view, &slope, &offset, &to.maps.data, &i32::from(to.accumulate)],
+        )?;
+        let [gamma, bias] = self.gains;
+        add_to_gradient(device, gain, channels, gamma)?;
+        add_to_gradient(device, sum_g, channels, bias)
+    }
+}
+
+fn normalise<F: Float>(
+    device: &mut Device<F>,
+    running: &Running,
+    x: View<F>,
+    moments: Moments,
+    gains: [Param; 2],
+    norm: &mut Norm<F>,
+) -> Result<()> {
+    match moments {
+        Moments::Batch(steps) => running.observe(device, x, steps, gains, norm),
+        Moments::Running(t) => running.recall(device, t, x.extents.channels, gains, norm),
+    }
+}
+
+/// Room for what a normalisation's gradient is made of, a value a channel.
+#[derive(Debug)]
+pub(super) struct Slopes<F> {
+    lines: Buffer<F>,
+    gain: Buffer<f64>,
+}
+
+impl<F> Default for Slopes<F> {
+    fn default() -> Self {
+        Slopes { lines: Buffer::default(), gain: Buffer::default() }
+    }
+}
+
+impl<F: Float> Slopes<F> {
+    /// Slope, offset and `dL/dgamma` from the sums of `g` and of `g (x - mean)`.
+    fn find(
+        &mut self,
+        device: &mut Device<F>,
+        [sum_g, sum_gx]: [Pointer; 2],
+        norm: &Norm<F>,
+        x: Extents,
+    ) -> Result<[Pointer; 3]> {
+        let channels = norm.channels;
+        let slope = self.lines.resize(device, 2 * channels)?;
+        let offset = slope.skip::<F>(channels);
+        let gain = self.gain.resize(device, channels)?;
+        device.launch(
+            "slopes",
+            Grid::elements(channels),
+            &[&sum_g, &sum_gx, &(channels as i32), &norm.share(x), &norm.view(), &slope, &offset, &gain],
+        )?;
+        Ok([slope, offset, gain])
+    }
+}
+
+/// `mh = alpha[t] m + beta[t] BN_t(m)` (version II, Eq. 6).
+#[derive(Debug)]
+pub(super) struct MembraneNorm<F> {
+    pub(super) alpha: Param,
+    pub(super) beta: Param,
+    /// gamma and b.
+    pub(super) gains: [Param; 2],
+    pub(super) running: Running,
+    pub(super) affine: Buffer<F>,
+    pub(super) slopes: Slopes<F>,
+}
+
+impl<F: Float> MembraneNorm<F> {
+    /// `mh` of the potentials `m` at time-step `t`, as a current.
+    pub(super) fn normalise(
+        &mut self,
+        device: &mut Device<F>,
+        t: usize,
+        m: View<F>,
+        moments: Moments,
+        norm: &mut Norm<F>,
+    ) -> Result<Current> {
+        let channels = m.extents.channels;
+        normalise(device, &self.running, m, moments, self.gains.map(|p| p.at_step::<F>(t)), norm)?;
+        let (alpha, beta) = (self.alpha.at_step::<F>(t), self.beta.at_step::<F>(t));
+        let scale = self.affine.resize(device, 2 * channels)?;
+        let shift = scale.skip::<F>(channels);
+        let channels = channels as i32;
+        device.launch(
+            "membrane_affine",
+            Grid::elements(m.extents.channels),
+            &[&alpha.value, &beta.value, &alpha.width, &channels, &norm.view(), &scale, &shift],
+        )?;
+        Ok(Current { x: m.data, scale, shift })
+    }
+
+    /// Turns `d` from `dL/dmh` into `dL/dm` and adds the gradients of the parameters.
+    pub(super) fn backward(
+        &mut self,
+        device: &mut Device<F>,
+        t: usize,
+        m: View<F>,
+        norm: &Norm<F>,
+        d: Pointer,
+    ) -> Result<()> {
+        let (chunk, channels, view) = (Chunk::of(m.extents), m.extents.channels, norm.view());
+        let (alpha, beta) = (self.alpha.at_step::<F>(t), self.beta.at_step::<F>(t));
+        let [dalpha, dbeta, db, sum_gx] =
+            device.sum("membrane_sums", chunk, &[&m.data, &d, &beta.value, &beta.width, &view])?;
+        let [slope, offset, gain] = self.slopes.find(device, [db, sum_gx], norm, m.extents)?;
+        device.map(
+            "membrane_backward",
+            chunk,
+            &[&m.data, &alpha.value, &beta.value, &beta.width, &view, &slope, &offset, &d],
+        )?;
+        let [gamma, b] = self.gains.map(|p| p.at_step::<F>(t));
+        for (param, sums) in [(alpha, dalpha), (beta, dbeta), (gamma, gain), (b, db)] {
+            add_to_gradient(device, sums, channels, param)?;
+        }
+        Ok(())
+    }
+}

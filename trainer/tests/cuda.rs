@@ -1,0 +1,166 @@
+//! Batches on the GPU are those of the processor. Needs a GPU: `cargo test -p empf-trainer --features cuda --test cuda`.
+
+use empf_ir::{INPUT, Input, Network, NeuronVersion, Node, Op, Tensors, WeightKind};
+use empf_trainer::presets::{PRESETS, Target, preset};
+use empf_trainer::{Device, Extents, Float, Frames, Learning, Model, Steps, Tensor};
+use rand::{Rng, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+
+const CLASSES: usize = 10;
+const IMAGES: usize = 3;
+
+fn rules() -> [(&'static str, Learning); 3] {
+    let random = Learning::Random(Steps::of([1]));
+    [("online", Learning::Online), ("random", random), ("through time", Learning::ThroughTime)]
+}
+
+/// What a batch, and then the judgement of another one, leave.
+#[derive(Debug, PartialEq)]
+struct Left<F> {
+    loss: f64,
+    tensors: Vec<(String, Vec<F>)>,
+}
+
+/// A model with parameters away from their usual start, so that every one of them matters.
+fn model<F: Float>(network: &Network, layer_wide: bool, device: Device) -> Model<F> {
+    let mut model = Model::new(network, 1, layer_wide).unwrap();
+    let mut rng = Pcg64Mcg::seed_from_u64(4);
+    for param in model.params_mut() {
+        param.value.iter_mut().for_each(|v| *v += F::of(rng.random_range(-0.2..0.2)));
+    }
+    model.set_device(device).unwrap();
+    model
+}
+
+fn frames<F: Float>(network: &Network, seed: u64) -> Vec<Tensor<F>> {
+    let mut rng = Pcg64Mcg::seed_from_u64(seed);
+    let Input { channels, height, width, frames, .. } = network.input;
+    let extents = Extents { images: IMAGES, height, width, channels };
+    let mut map = || (0..extents.elements()).map(|_| F::of(rng.random_range(-1.0..1.0))).collect();
+    (0..frames).map(|_| Tensor { extents, data: map() }).collect()
+}
+
+/// Two batches of `rule` and a judgement, with spikes of `bits` bits from the second batch on.
+fn run<F: Float>(
+    network: &Network,
+    layer_wide: bool,
+    rule: Learning,
+    bits: Option<u32>,
+    device: Device,
+) -> Left<F> {
+    let mut model = model::<F>(network, layer_wide, device);
+    if let Some(bits) = bits {
+        model.round_to(bits).unwrap();
+        model.observe_codes();
+    }
+    let labels: Vec<usize> = (0..IMAGES).collect();
+    let mut tensors: Vec<(String, Vec<F>)> = vec![];
+    let mut loss = 0.0;
+    for batch in 0..2 {
+        let outcome = model.train_batch(Frames::of(&frames(network, batch)), &labels, rule).unwrap();
+        model.adopt_codes();
+        loss += outcome.loss;
+        let logits = outcome.logits.into_iter().enumerate();
+        tensors.extend(logits.map(|(t, l)| (format!("logits of step {t}"), l.data)));
+        tensors.extend(model.params().into_iter().map(|(name, p)| (format!("dL/d{name}"), p.grad.clone())));
+    }
+    tensors.extend(model.tensors().into_iter().map(|(name, _, values)| (name, values)));
+    let judged = model.evaluate(Frames::of(&frames(network, 5))).unwrap();
+    tensors.push(("judged logits".into(), judged.data));
+    Left { loss, tensors }
+}
+
+fn assert_close(what: &str, gpu: &Left<f64>, cpu: &Left<f64>) {
+    assert!((gpu.loss - cpu.loss).abs() <= 1e-10 * cpu.loss, "{what}: loss {} for {}", gpu.loss, cpu.loss);
+    assert_eq!(gpu.tensors.len(), cpu.tensors.len());
+    for ((name, gpu), (_, cpu)) in gpu.tensors.iter().zip(&cpu.tensors) {
+        let scale = cpu.iter().fold(1e-6f64, |m, x| m.max(x.abs()));
+        for (i, (g, c)) in gpu.iter().zip(cpu).enumerate() {
+            assert!((g - c).abs() <= 1e-9 * scale, "{what}: {name}[{i}] is {g}, expected {c}, scale {scale}");
+        }
+    }
+}
+
+fn check(what: &str, network: &Network, layer_wide: bool, rule: Learning, bits: Option<u32>) {
+    let [gpu, cpu] = [Device::Cuda, Device::Cpu].map(|d| run::<f64>(network, layer_wide, rule, bits, d));
+    assert_close(what, &gpu, &cpu);
+}
+
+fn named(name: &str, side: usize, frames: usize) -> Network {
+    let input = Input { channels: 2, height: side, width: side, frames, zero_point: 0, scale: 1.0 };
+    let width = if side < 100 { 0.25 } else { 0.05 };
+    preset(name, &Target { input, classes: CLASSES, time_steps: 2, width }).unwrap()
+}
+
+#[test]
+fn all_networks_learn_as_on_the_processor() {
+    for (i, name) in PRESETS.iter().enumerate() {
+        let (rule_name, rule) = rules()[i % 3];
+        let frames = if i % 2 == 0 { 1 } else { 2 };
+        check(&format!("{name}, {rule_name}"), &named(name, 32, frames), false, rule, None);
+    }
+}
+
+#[test]
+fn all_rules_learn_as_on_the_processor() {
+    for (rule_name, rule) in rules() {
+        for name in ["vgg-small", "vgg-small-membrane", "vgg-small-seca2", "vgg-small-lif"] {
+            check(&format!("{name}, {rule_name}"), &named(name, 12, 2), false, rule, None);
+        }
+    }
+}
+
+#[test]
+fn layer_wide_parameters_and_codes_learn_as_on_the_processor() {
+    for name in ["vgg-small", "vgg-small-membrane"] {
+        check(name, &named(name, 12, 1), true, Learning::Online, Some(3));
+    }
+}
+
+#[test]
+fn large_windows_and_maximum_pooling_learn_as_on_the_processor() {
+    check("resnet18", &named("resnet18-vanilla", 112, 1), false, Learning::Online, None);
+}
+
+#[test]
+fn odd_maps_windows_and_borders_learn_as_on_the_processor() {
+    let node = |name: &str, input: &str, op| Node { name: name.into(), inputs: vec![input.into()], op };
+    let conv = |out_channels, kernel, stride, padding, weights| Op::Conv {
+        out_channels,
+        kernel,
+        stride,
+        padding,
+        weights,
+    };
+    let nodes = vec![
+        node("conv1", INPUT, conv(35, 5, 2, 1, WeightKind::Float)),
+        node("norm1", "conv1", Op::BatchNorm { eps: 1e-5 }),
+        node("neuron1", "norm1", Op::Neuron { version: NeuronVersion::I, eps: 1e-5 }),
+        node("conv2", "neuron1", conv(67, 2, 3, 1, WeightKind::Sign)),
+        node("neuron2", "conv2", Op::Neuron { version: NeuronVersion::III, eps: 1e-5 }),
+        node("maximum", "neuron2", Op::MaxPool { kernel: 3, stride: 2, padding: 1 }),
+        node("average", "maximum", Op::AvgPool { kernel: 2, stride: 1 }),
+        node("linear", "average", Op::Linear { out_features: CLASSES }),
+    ];
+    let input = Input { channels: 3, height: 37, width: 23, frames: 1, zero_point: 0, scale: 1.0 };
+    let (name, tensors) = ("odd".into(), Tensors::default());
+    let network = Network { name, time_steps: 3, classes: CLASSES, input, nodes, codes: None, tensors };
+    check("odd", &network, false, Learning::Online, None);
+}
+
+#[test]
+fn a_gpu_repeats_its_bits() {
+    let network = named("vgg-small-seca1", 12, 1);
+    let run = || run::<f32>(&network, false, Learning::Online, None, Device::Cuda);
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn a_number_that_is_not_finite_is_found() {
+    let network = named("vgg-small", 12, 1);
+    let mut model = model::<f32>(&network, false, Device::Cuda);
+    let mut images = frames::<f32>(&network, 1);
+    images[0].data[0] = f32::NAN;
+    model.train_batch(Frames::of(&images), &[0, 1, 2], Learning::Online).unwrap();
+    assert_eq!(model.first_non_finite().as_deref(), Some(network.nodes[0].name.as_str()));
+}
