@@ -104,11 +104,7 @@ impl TrainConfig {
             let message = format!("is {}, not in 1..={time_steps}", self.random_steps);
             return Err(Error::Setting { setting: "number of random steps", message });
         }
-        if self.precision == Precision::Bf16 && self.device != Device::Cpu {
-            let message = "is bf16, which only the processor has".into();
-            return Err(Error::Setting { setting: "precision", message });
-        }
-        if !self.precision.is_native() {
+        if self.device == Device::Cpu && !self.precision.is_native() {
             let message = "is bf16, for which this processor has no instructions (AVX512-BF16)".into();
             return Err(Error::Setting { setting: "precision", message });
         }

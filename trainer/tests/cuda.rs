@@ -1,6 +1,7 @@
 //! Batches on the GPU are those of the processor. Needs a GPU: `cargo test -p empf-trainer --features cuda --test cuda`.
 
 use empf_ir::{INPUT, Input, Network, NeuronVersion, Node, Op, Tensors, WeightKind};
+use empf_trainer::conv::Precision;
 use empf_trainer::presets::{PRESETS, Target, preset};
 use empf_trainer::{Device, Extents, Float, Frames, Learning, Model, Steps, Tensor};
 use rand::{Rng, SeedableRng};
@@ -146,6 +147,64 @@ fn odd_maps_windows_and_borders_learn_as_on_the_processor() {
     let (name, tensors) = ("odd".into(), Tensors::default());
     let network = Network { name, time_steps: 3, classes: CLASSES, input, nodes, codes: None, tensors };
     check("odd", &network, false, Learning::Online, None);
+}
+
+/// Convolutions of all kinds without neurons, so that a small difference stays small.
+fn smooth(weights: WeightKind) -> Network {
+    let node = |name: &str, input: &str, op| Node { name: name.into(), inputs: vec![input.into()], op };
+    let conv = |out_channels, kernel, stride, padding, weights| Op::Conv {
+        out_channels,
+        kernel,
+        stride,
+        padding,
+        weights,
+    };
+    let nodes = vec![
+        node("conv1", INPUT, conv(36, 3, 1, 1, WeightKind::Float)),
+        node("conv2", "conv1", conv(68, 3, 1, 1, weights)),
+        node("norm2", "conv2", Op::BatchNorm { eps: 1e-5 }),
+        node("conv3", "norm2", conv(132, 1, 2, 0, weights)),
+        node("conv4", "conv3", conv(40, 3, 2, 1, weights)),
+        node("linear", "conv4", Op::Linear { out_features: CLASSES }),
+    ];
+    let input = Input { channels: 3, height: 13, width: 15, frames: 1, zero_point: 0, scale: 1.0 };
+    let (name, tensors) = ("smooth".into(), Tensors::default());
+    Network { name, time_steps: 1, classes: CLASSES, input, nodes, codes: None, tensors }
+}
+
+/// Logits and gradients of a batch, each with its name.
+fn learned<F: Float>(network: &Network, precision: Precision, device: Device) -> Vec<(String, Vec<f64>)> {
+    let mut model = model::<F>(network, false, device);
+    model.set_precision(precision);
+    let images = frames(network, 3);
+    let outcome = model.train_batch(Frames::of(&images), &[0, 1, 2], Learning::Online).unwrap();
+    let doubles = |values: &[F]| values.iter().map(|x| x.f64()).collect();
+    let grads = model.params().into_iter().map(|(name, param)| (name, doubles(&param.grad)));
+    grads.chain([("logits".to_owned(), doubles(&outcome.logits[0].data))]).collect()
+}
+
+/// Largest difference relative to the largest number, over all tensors.
+fn distance(got: &[(String, Vec<f64>)], want: &[(String, Vec<f64>)]) -> f64 {
+    let pairs = got.iter().zip(want);
+    let distances = pairs.map(|((_, got), (_, want))| {
+        let scale = want.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
+        got.iter().zip(want).fold(0.0, |m: f64, (g, w)| m.max((g - w).abs())) / scale
+    });
+    distances.fold(0.0, f64::max)
+}
+
+#[test]
+fn tensor_cores_are_as_exact_as_f32_or_as_bf16() {
+    for weights in [WeightKind::Sign, WeightKind::Float] {
+        let network = smooth(weights);
+        let exact = learned::<f64>(&network, Precision::Full, Device::Cpu);
+        let cpu = distance(&learned::<f32>(&network, Precision::Full, Device::Cpu), &exact);
+        let gpu = distance(&learned::<f32>(&network, Precision::Full, Device::Cuda), &exact);
+        let rounded = distance(&learned::<f32>(&network, Precision::Bf16, Device::Cuda), &exact);
+        println!("{weights:?}: f32 {cpu:.1e} on the processor, {gpu:.1e} on the GPU; bf16 {rounded:.1e}");
+        assert!(gpu < 1e-5, "{weights:?}: {gpu:e}");
+        assert!((1e-4..5e-2).contains(&rounded), "{weights:?}: {rounded:e}");
+    }
 }
 
 #[test]

@@ -70,8 +70,8 @@ const fn script(name: &'static str, script: &'static str, mode: &'static str) ->
     Contender::Script { name, script, mode, device: Device::Cpu }
 }
 
-const fn ours_on_gpu(name: &'static str, rule: Rule) -> Contender {
-    Contender::Ours { name, rule, precision: Precision::Full, device: Device::Cuda }
+const fn ours_on_gpu(name: &'static str, rule: Rule, precision: Precision) -> Contender {
+    Contender::Ours { name, rule, precision, device: Device::Cuda }
 }
 
 const fn pytorch_on_gpu(name: &'static str, mode: &'static str) -> Contender {
@@ -80,7 +80,7 @@ const fn pytorch_on_gpu(name: &'static str, mode: &'static str) -> Contender {
 
 const ONLINE: &str = "pytorch_online.py";
 const LIBRARIES: &str = "snn_libraries.py";
-const CONTENDERS: [Contender; 16] = [
+const CONTENDERS: [Contender; 17] = [
     ours("empf, online", Rule::Online, Precision::Full),
     ours("empf, online, bf16", Rule::Online, Precision::Bf16),
     ours("empf, random BP", Rule::RandomBp, Precision::Full),
@@ -91,8 +91,9 @@ const CONTENDERS: [Contender; 16] = [
     script("PyTorch, online, bf16 autocast", ONLINE, "bf16"),
     script("snnTorch, LIF, through time", LIBRARIES, "snntorch"),
     script("SpikingJelly, LIF, through time", LIBRARIES, "spikingjelly"),
-    ours_on_gpu("empf on the GPU, online", Rule::Online),
-    ours_on_gpu("empf on the GPU, random BP", Rule::RandomBp),
+    ours_on_gpu("empf on the GPU, online", Rule::Online, Precision::Full),
+    ours_on_gpu("empf on the GPU, online, bf16", Rule::Online, Precision::Bf16),
+    ours_on_gpu("empf on the GPU, random BP", Rule::RandomBp, Precision::Full),
     pytorch_on_gpu("PyTorch on the GPU, NCHW", "nchw"),
     pytorch_on_gpu("PyTorch on the GPU, channels last", "channels_last"),
     pytorch_on_gpu("PyTorch on the GPU, TF32", "tf32"),

@@ -62,6 +62,7 @@ pub struct Conv<F> {
     pub weight: Param<F>,
     in_channels: usize,
     out_channels: usize,
+    precision: Precision,
     signs: Vec<F>,
     method: Box<dyn Method<F>>,
 }
@@ -81,14 +82,21 @@ impl<F: Float> Conv<F> {
         let layout = Layout::Reversed { out: out_channels, inner: in_channels, positions };
         let mut weight = Param::new(shape, vec![F::zero(); size], true, layout);
         weight.assign((0..size).map(value));
-        let method = method(window, in_channels, out_channels, Precision::Full);
-        Conv { window, kind, weight, in_channels, out_channels, signs: vec![], method }
+        let precision = Precision::default();
+        let method = method(window, in_channels, out_channels, precision);
+        Conv { window, kind, weight, in_channels, out_channels, precision, signs: vec![], method }
     }
 
     /// Multiplies in `precision` from the next [`Conv::prepare`] on, where the convolution is of the kind that
     /// it serves.
     pub fn set_precision(&mut self, precision: Precision) {
+        self.precision = precision;
         self.method = method(self.window, self.in_channels, self.out_channels, precision);
+    }
+
+    /// What it multiplies in.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// Takes the signs of the weights; once after they have changed, before the next pass.

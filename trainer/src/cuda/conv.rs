@@ -3,19 +3,19 @@
 use super::buffer::{Pointer, Target, View};
 use super::device::{Device, Grid};
 use super::layer::Param;
-use crate::conv::Window;
+use crate::conv::{Precision, Window};
 use crate::error::Result;
 use crate::{Extents, Float};
 use cudarc::driver::DeviceRepr;
 use empf_ir::WeightKind;
 
-/// Sums that a block makes, terms that it adds at a time, and its threads; as in `conv.cu`.
+/// Sums that a block makes, most terms that it adds at a time, and its threads; as in `conv.cu` and `tensor.cu`.
 const TILE: [usize; 2] = [128, 64];
-const TILE_DEPTH: usize = 16;
+const TILE_DEPTH: usize = 32;
 const THREADS: usize = 256;
 /// Blocks that keep a GPU busy, and the fewest terms that are worth a block.
 const BLOCKS: usize = 264;
-const LEAST_DEPTH: usize = 8 * TILE_DEPTH;
+const LEAST_DEPTH: usize = 4 * TILE_DEPTH;
 
 /// Division by a constant; as in `conv.cu`.
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +107,28 @@ impl Cut {
     }
 }
 
+/// What multiplies; the end of a kernel's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    /// Fused multiply-adds.
+    Scalar,
+    /// Tensor cores, as exact as in f32.
+    Tensor,
+    /// Tensor cores, of maps and gradients in bf16.
+    Bf16,
+}
+
+/// Kernels by what multiplies, for float weights and for signs.
+type Kernels = [[&'static str; 3]; 2];
+const FORWARD: Kernels =
+    [["conv", "conv_tensor", "conv_bf16"], ["sign_conv", "sign_conv_tensor", "sign_conv_bf16"]];
+const INPUT_GRADIENT: Kernels = [
+    ["conv_input_gradient", "conv_input_gradient_tensor", "conv_input_gradient_bf16"],
+    ["sign_conv_input_gradient", "sign_conv_input_gradient_tensor", "sign_conv_input_gradient_bf16"],
+];
+const WEIGHT_GRADIENT: [&str; 3] =
+    ["conv_weight_gradient", "conv_weight_gradient_tensor", "conv_weight_gradient_bf16"];
+
 /// A convolution without bias.
 #[derive(Debug)]
 pub(super) struct Conv {
@@ -115,6 +137,7 @@ pub(super) struct Conv {
     /// `[window, in, out]`; for sign weights the real numbers behind the signs.
     pub(super) weight: Param,
     pub(super) out_channels: usize,
+    pub(super) precision: Precision,
 }
 
 impl Conv {
@@ -131,8 +154,19 @@ impl Conv {
         self.window.kernel * self.window.kernel
     }
 
-    fn kernel(&self, float: &'static str, sign: &'static str) -> &'static str {
-        if self.kind == WeightKind::Sign { sign } else { float }
+    /// Tensor cores take channels by four.
+    fn unit<F: Float>(&self, device: &Device<F>, channels: usize) -> Unit {
+        match self.precision {
+            _ if !device.has_tensor_cores() || channels % 4 != 0 || self.out_channels % 4 != 0 => {
+                Unit::Scalar
+            }
+            Precision::Full => Unit::Tensor,
+            Precision::Bf16 => Unit::Bf16,
+        }
+    }
+
+    fn kernel(&self, kernels: Kernels, unit: Unit) -> &'static str {
+        kernels[usize::from(self.kind == WeightKind::Sign)][unit as usize]
     }
 
     /// `y = W x`.
@@ -141,7 +175,7 @@ impl Conv {
         let rows = y.extents.images * y.extents.positions();
         let cut = Cut::new(rows, self.out_channels, self.positions() * x.extents.channels);
         let to = if cut.parts == 1 { y.data } else { device.parts(cut.parts * cut.elements)? };
-        let kernel = self.kernel("conv", "sign_conv");
+        let kernel = self.kernel(FORWARD, self.unit(device, x.extents.channels));
         device.launch(
             kernel,
             cut.grid,
@@ -167,7 +201,7 @@ impl Conv {
         let cut = Cut::new(rows, self.out_channels, depth);
         let parts = device.parts(cut.parts * cut.elements)?;
         device.launch(
-            "conv_weight_gradient",
+            WEIGHT_GRADIENT[self.unit(device, x.extents.channels) as usize],
             cut.grid,
             &[&geometry, &x.data, &upstream.data, &parts, &cut.depth_per_part],
         )?;
@@ -192,7 +226,7 @@ impl Conv {
         let cut = Cut::new(rows, maps.extents.channels, self.positions() * self.out_channels);
         let whole = cut.parts == 1;
         let to = if whole { maps.data } else { device.parts(cut.parts * cut.elements)? };
-        let kernel = self.kernel("conv_input_gradient", "sign_conv_input_gradient");
+        let kernel = self.kernel(INPUT_GRADIENT, self.unit(device, maps.extents.channels));
         let adds = i32::from(accumulate && whole);
         device.launch(
             kernel,

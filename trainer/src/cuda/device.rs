@@ -17,7 +17,7 @@ use std::collections::hash_map::Entry;
 use std::fmt::{Debug, Display};
 use std::sync::Arc;
 
-/// Sources of the kernels, in the order in which they use each other.
+/// Sources of the kernels, in the order in which they use each other, and those for tensor cores.
 const SOURCES: [&str; 7] = [
     include_str!("kernels/common.cu"),
     include_str!("kernels/conv.cu"),
@@ -27,6 +27,10 @@ const SOURCES: [&str; 7] = [
     include_str!("kernels/seca.cu"),
     include_str!("kernels/loss.cu"),
 ];
+
+const TENSOR_SOURCE: &str = include_str!("kernels/tensor.cu");
+/// Least compute capability with tensor cores for bf16.
+const TENSOR_CORES: i32 = 8;
 
 /// Threads of a block that works on elements one by one.
 const THREADS: usize = 256;
@@ -105,6 +109,7 @@ unsafe impl DeviceRepr for Chunk {}
 pub(super) struct Device<F> {
     stream: Arc<CudaStream>,
     module: Arc<CudaModule>,
+    tensor_cores: bool,
     kernels: HashMap<&'static str, CudaFunction>,
     parts: Buffer<F>,
     totals: Buffer<f64>,
@@ -139,7 +144,9 @@ impl<F: Float> Device<F> {
         let (major, minor) =
             (context.attribute(MAJOR).map_err(failed)?, context.attribute(MINOR).map_err(failed)?);
         let real = if size_of::<F>() == 4 { "float" } else { "double" };
-        let source = format!("typedef {real} real;\n{}", SOURCES.join("\n"));
+        let tensor_cores = size_of::<F>() == 4 && major >= TENSOR_CORES;
+        let tensor_source = if tensor_cores { TENSOR_SOURCE } else { "" };
+        let source = format!("typedef {real} real;\n{}\n{tensor_source}", SOURCES.join("\n"));
         let options = CompileOptions {
             // Sums round as the processor's do, except where a kernel says fma.
             fmad: Some(false),
@@ -154,6 +161,7 @@ impl<F: Float> Device<F> {
         Ok(Device {
             stream: context.default_stream(),
             module,
+            tensor_cores,
             kernels: HashMap::new(),
             parts: Buffer::default(),
             totals: Buffer::default(),
@@ -162,6 +170,11 @@ impl<F: Float> Device<F> {
 
     pub(super) fn stream(&self) -> &Arc<CudaStream> {
         &self.stream
+    }
+
+    /// Whether it multiplies numbers of `F` on tensor cores.
+    pub(super) fn has_tensor_cores(&self) -> bool {
+        self.tensor_cores
     }
 
     pub(super) fn allocate<T: DeviceRepr>(&self, len: usize) -> Result<CudaSlice<T>> {

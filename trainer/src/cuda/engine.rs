@@ -5,9 +5,10 @@ use super::device::Device;
 use super::layer::Layer;
 use super::state::State;
 use super::step::{Gradient, Moment, Slot, pass_on};
+use crate::conv::Precision;
 use crate::error::{Error, Result};
 use crate::model::{Action, Engine, Frames, Learning, Model, Outcome, Pass};
-use crate::{Extents, Float, Tensor};
+use crate::{Extents, Float, Tensor, layer};
 
 /// Elements of a tensor that kernels can count.
 const MOST_ELEMENTS: usize = i32::MAX as usize;
@@ -50,6 +51,7 @@ impl<F: Float> Cuda<F> {
     }
 
     fn begin(&mut self, model: &Model<F>, depth: usize, frames: Frames<'_, F>) -> Result<()> {
+        self.set_precision(model)?;
         self.state.upload(&self.device, &model.layers)?;
         self.tape.resize_with(depth, || self.layers.iter().map(|_| Slot::default()).collect());
         for gradient in &mut self.grads {
@@ -64,6 +66,19 @@ impl<F: Float> Cuda<F> {
         for (to, from) in self.inputs.iter_mut().zip(frames) {
             to.resize(&self.device, from.extents)?;
             to.data.write(&self.device, 0, &from.data)?;
+        }
+        Ok(())
+    }
+
+    /// Convolutions multiply as the model's do.
+    fn set_precision(&mut self, model: &Model<F>) -> Result<()> {
+        for (layer, host) in self.layers.iter_mut().zip(&model.layers) {
+            if let (Layer::Conv(conv), layer::Layer::Conv(host)) = (layer, host) {
+                conv.precision = host.precision();
+                if conv.precision == Precision::Bf16 && !self.device.has_tensor_cores() {
+                    return Err(Error::Gpu("has no tensor cores for bf16".into()));
+                }
+            }
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use super::norm::{BatchNorm, MembraneNorm, Running, Slopes};
 use super::pool::{AvgPool, GlobalAvgPool, MaxPool};
 use super::seca::Seca;
 use super::state::Places;
-use crate::conv::Window;
+use crate::conv::{Precision, Window};
 use crate::error::Result;
 use crate::{Extents, Float, layer};
 use empf_ir::WeightKind;
@@ -70,6 +70,7 @@ impl<F: Float> Layer<F> {
                 kind: l.kind,
                 weight: places.param("weight"),
                 out_channels: l.weight.shape[0],
+                precision: l.precision(),
             }),
             layer::Layer::BatchNorm(l) => Layer::BatchNorm(BatchNorm {
                 gains: [places.param("gamma"), places.param("bias")],
@@ -99,6 +100,7 @@ impl<F: Float> Layer<F> {
                     kind: WeightKind::Float,
                     weight: places.param("weight"),
                     out_channels: l.bias.value.len(),
+                    precision: Precision::Full,
                 },
                 bias: places.param("bias"),
             }),

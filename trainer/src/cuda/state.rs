@@ -10,6 +10,9 @@ use crate::{Float, param};
 use cudarc::driver::PinnedHostSlice;
 use rayon::prelude::*;
 
+/// Tensors start at multiples of this many elements: kernels read four at a time.
+const ALIGNMENT: usize = 4;
+
 /// Where the tensors of a layer lie.
 #[derive(Debug)]
 pub(super) struct Places {
@@ -47,8 +50,8 @@ pub(super) struct State<F> {
 impl<F: Float> State<F> {
     /// Room for the tensors of `layers`, and where each layer's lie.
     pub(super) fn new(device: &Device<F>, layers: &[Layer<F>]) -> Result<(Self, Vec<Places>)> {
-        let params = all_params(layers).map(|p| p.value.len()).sum();
-        let moments: usize = layers.iter().filter_map(Layer::running).map(|r| 2 * r.mean.len()).sum();
+        let params = all_params(layers).map(|p| room(p.value.len())).sum();
+        let moments: usize = layers.iter().filter_map(Layer::running).map(|r| 2 * room(r.mean.len())).sum();
         let mut state = State {
             values: Buffer::default(),
             grads: Buffer::default(),
@@ -62,7 +65,7 @@ impl<F: Float> State<F> {
         let mut moment = state.running.resize(device, moments)?;
         let next = |pointer: &mut Pointer, elements: usize| {
             let at = *pointer;
-            *pointer = at.skip::<F>(elements);
+            *pointer = at.skip::<F>(room(elements));
             at
         };
         let places = layers.iter().map(|layer| {
@@ -104,6 +107,11 @@ impl<F: Float> State<F> {
     }
 }
 
+/// Elements that a tensor of `elements` takes.
+fn room(elements: usize) -> usize {
+    elements.next_multiple_of(ALIGNMENT)
+}
+
 /// Memory that the device copies from and to by itself.
 fn pinned<F: Float>(staging: &mut PinnedHostSlice<F>) -> Result<&mut [F]> {
     staging.as_mut_slice().map_err(failed)
@@ -113,8 +121,8 @@ fn pinned<F: Float>(staging: &mut PinnedHostSlice<F>) -> Result<&mut [F]> {
 fn gather<'a, F: Float>(from: impl Iterator<Item = &'a Vec<F>>, mut to: &mut [F]) {
     let mut pairs = vec![];
     for from in from {
-        let (front, rest) = to.split_at_mut(from.len());
-        pairs.push((front, from));
+        let (front, rest) = to.split_at_mut(room(from.len()));
+        pairs.push((&mut front[..from.len()], from));
         to = rest;
     }
     pairs.into_par_iter().for_each(|(to, from)| to.copy_from_slice(from));
@@ -124,8 +132,8 @@ fn gather<'a, F: Float>(from: impl Iterator<Item = &'a Vec<F>>, mut to: &mut [F]
 fn scatter<'a, F: Float>(mut from: &[F], to: impl Iterator<Item = &'a mut Vec<F>>) {
     let mut pairs = vec![];
     for to in to {
-        let (front, rest) = from.split_at(to.len());
-        pairs.push((front, to));
+        let (front, rest) = from.split_at(room(to.len()));
+        pairs.push((&front[..to.len()], to));
         from = rest;
     }
     pairs.into_par_iter().for_each(|(from, to)| to.copy_from_slice(from));
