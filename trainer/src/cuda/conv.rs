@@ -9,10 +9,11 @@ use crate::{Extents, Float};
 use cudarc::driver::DeviceRepr;
 use empf_ir::WeightKind;
 
-/// Sums that a block makes, most terms that it adds at a time, and its threads; as in `conv.cu` and `tensor.cu`.
+/// Sums that a block makes, and most terms that it adds at a time; as in `conv.cu` and `tensor.cu`.
 const TILE: [usize; 2] = [128, 64];
 const TILE_DEPTH: usize = 32;
-const THREADS: usize = 256;
+/// Threads of a block, by what multiplies.
+const THREADS: [usize; 3] = [256, 128, 128];
 /// Blocks that keep a GPU busy, and the fewest terms that are worth a block.
 const BLOCKS: usize = 264;
 const LEAST_DEPTH: usize = 4 * TILE_DEPTH;
@@ -97,12 +98,12 @@ struct Cut {
 
 impl Cut {
     /// Of a product of `rows x columns` sums of `depth` terms.
-    fn new(rows: usize, columns: usize, depth: usize) -> Self {
+    fn new(unit: Unit, rows: usize, columns: usize, depth: usize) -> Self {
         let tiles = [rows.div_ceil(TILE[0]), columns.div_ceil(TILE[1])];
         let wanted = (BLOCKS / (tiles[0] * tiles[1])).clamp(1, (depth / LEAST_DEPTH).max(1));
         let depth_per_part = depth.div_ceil(wanted).next_multiple_of(TILE_DEPTH);
         let parts = depth.div_ceil(depth_per_part);
-        let grid = Grid { blocks: [tiles[0], tiles[1], parts], threads: [THREADS, 1] };
+        let grid = Grid { blocks: [tiles[0], tiles[1], parts], threads: [THREADS[unit as usize], 1] };
         Cut { elements: rows * columns, parts, depth_per_part: depth_per_part as i32, grid }
     }
 }
@@ -173,9 +174,10 @@ impl Conv {
     pub(super) fn forward<F: Float>(&self, device: &mut Device<F>, x: View<F>, y: View<F>) -> Result<()> {
         let geometry = Geometry::new(self.window, x.extents, y.extents);
         let rows = y.extents.images * y.extents.positions();
-        let cut = Cut::new(rows, self.out_channels, self.positions() * x.extents.channels);
+        let unit = self.unit(device, x.extents.channels);
+        let cut = Cut::new(unit, rows, self.out_channels, self.positions() * x.extents.channels);
         let to = if cut.parts == 1 { y.data } else { device.parts(cut.parts * cut.elements)? };
-        let kernel = self.kernel(FORWARD, self.unit(device, x.extents.channels));
+        let kernel = self.kernel(FORWARD, unit);
         device.launch(
             kernel,
             cut.grid,
@@ -196,12 +198,13 @@ impl Conv {
         if let Some(to) = to {
             self.input_gradient(device, geometry, upstream, to)?;
         }
+        let unit = self.unit(device, x.extents.channels);
         let (rows, depth) =
             (self.positions() * x.extents.channels, upstream.extents.images * upstream.extents.positions());
-        let cut = Cut::new(rows, self.out_channels, depth);
+        let cut = Cut::new(unit, rows, self.out_channels, depth);
         let parts = device.parts(cut.parts * cut.elements)?;
         device.launch(
-            WEIGHT_GRADIENT[self.unit(device, x.extents.channels) as usize],
+            WEIGHT_GRADIENT[unit as usize],
             cut.grid,
             &[&geometry, &x.data, &upstream.data, &parts, &cut.depth_per_part],
         )?;
@@ -223,10 +226,11 @@ impl Conv {
         Target { maps, accumulate }: Target<F>,
     ) -> Result<()> {
         let rows = maps.extents.images * maps.extents.positions();
-        let cut = Cut::new(rows, maps.extents.channels, self.positions() * self.out_channels);
+        let unit = self.unit(device, maps.extents.channels);
+        let cut = Cut::new(unit, rows, maps.extents.channels, self.positions() * self.out_channels);
         let whole = cut.parts == 1;
         let to = if whole { maps.data } else { device.parts(cut.parts * cut.elements)? };
-        let kernel = self.kernel(INPUT_GRADIENT, self.unit(device, maps.extents.channels));
+        let kernel = self.kernel(INPUT_GRADIENT, unit);
         let adds = i32::from(accumulate && whole);
         device.launch(
             kernel,
@@ -268,7 +272,7 @@ mod tests {
 
         #[test]
         fn parts_cover_the_depth(rows in 1usize..10_000, columns in 1usize..1000, depth in 1usize..100_000) {
-            let cut = Cut::new(rows, columns, depth);
+            let cut = Cut::new(Unit::Scalar, rows, columns, depth);
             let per_part = cut.depth_per_part as usize;
             prop_assert!((cut.parts - 1) * per_part < depth && depth <= cut.parts * per_part);
         }
