@@ -16,6 +16,8 @@ test:
 	tools/setup --test
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy -p empf-trainer --features cuda --all-targets -- -D warnings
+	cargo test -p empf-trainer --features cuda --lib cuda
 ifeq ($(VECTORS),)
 	@echo 'NOTE: no test vectors: set EMPF_VECTORS to their folder to check the trainer against them'
 	cargo test --workspace -- --exact --skip vectors

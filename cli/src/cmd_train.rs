@@ -7,7 +7,6 @@ use crate::output::{percent, print};
 use crate::run_folder::RunFolder;
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
-use empf_ir::store;
 use empf_trainer::Device;
 use empf_trainer::conv::Precision;
 use empf_trainer::data::Split;
@@ -168,7 +167,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let Split { train: images, test, .. } = args.augment.load(&args.data, args.time_steps)?;
     let target = Target::of(&images, args.time_steps, args.width)?;
     let network = preset(&args.network, &target)?;
-    store::create_dir(&args.output)?;
     let config = args.config();
     let plan = CheckpointPlan { path: checkpoint, every: 200 };
     let task = Task {

@@ -3,6 +3,7 @@
 use crate::curves::Curves;
 use crate::error::Result;
 use crate::{folder, picture};
+use empf_ir::store;
 use empf_trainer::log::{Log, METRICS, read};
 use empf_trainer::train::{BatchReport, EpochReport, Progress, Start};
 use empf_trainer::{Bar, Model};
@@ -22,7 +23,7 @@ pub(crate) struct RunFolder {
 }
 
 impl RunFolder {
-    /// `folder` exists.
+    /// `folder` is made when the run starts.
     pub(crate) fn new(folder: &Path) -> Self {
         RunFolder { folder: folder.into(), bar: Bar::default(), log: Log::new(folder), best: None }
     }
@@ -46,6 +47,7 @@ impl RunFolder {
 
 impl Progress for RunFolder {
     fn start(&mut self, start: Start) -> empf_trainer::Result<()> {
+        store::create_dir(&self.folder)?;
         folder::remove_unfinished(&self.folder);
         self.log.start(start)?;
         let lines = read(&self.folder.join(METRICS))?;

@@ -118,6 +118,18 @@ fn a_run_leaves_curves_and_a_confusion_matrix() {
 }
 
 #[test]
+fn what_no_gpu_can_train_leaves_no_run() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    write_idx(&place.join("data"), 20);
+    let error = fail(place, &words(&format!("{TRAIN} run --device cuda")));
+    assert!(
+        error.contains("GPU: this program was built without it") && error.contains("--features cuda"),
+        "{error}"
+    );
+}
+
+#[test]
 fn parameters_of_neurons_belong_to_channels_or_layers() {
     let place = tempfile::tempdir().unwrap();
     let place = place.path();

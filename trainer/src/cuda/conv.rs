@@ -14,7 +14,7 @@ const TILE: [usize; 2] = [128, 64];
 const TILE_DEPTH: usize = 32;
 /// Threads of a block, by what multiplies.
 const THREADS: [usize; 3] = [256, 128, 128];
-/// Blocks that keep a GPU busy, and the fewest terms that are worth a block.
+/// Blocks that keep a large GPU busy, and the fewest terms that are worth a block.
 const BLOCKS: usize = 264;
 const LEAST_DEPTH: usize = 4 * TILE_DEPTH;
 
@@ -157,12 +157,11 @@ impl Conv {
 
     /// Tensor cores take channels by four.
     fn unit<F: Float>(&self, device: &Device<F>, channels: usize) -> Unit {
+        let by_four = channels.is_multiple_of(4) && self.out_channels.is_multiple_of(4);
         match self.precision {
-            _ if !device.has_tensor_cores() || channels % 4 != 0 || self.out_channels % 4 != 0 => {
-                Unit::Scalar
-            }
-            Precision::Full => Unit::Tensor,
-            Precision::Bf16 => Unit::Bf16,
+            Precision::Full if by_four && device.has_tensor_cores() => Unit::Tensor,
+            Precision::Bf16 if by_four && device.has_tensor_cores() => Unit::Bf16,
+            _ => Unit::Scalar,
         }
     }
 

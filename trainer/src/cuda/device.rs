@@ -7,6 +7,7 @@ use cudarc::driver::sys::CUdevice_attribute::{
     CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR as MAJOR,
     CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR as MINOR,
 };
+use cudarc::driver::sys::CUresult;
 use cudarc::driver::{
     CudaContext, CudaFunction, CudaModule, CudaSlice, CudaStream, CudaView, CudaViewMut, DeviceRepr,
     LaunchArgs, LaunchConfig, PinnedHostSlice, PushKernelArg, ValidAsZeroBits,
@@ -179,9 +180,12 @@ impl<F: Float> Device<F> {
 
     pub(super) fn allocate<T: DeviceRepr>(&self, len: usize) -> Result<CudaSlice<T>> {
         // SAFETY: whoever allocates writes before it reads.
-        unsafe { self.stream.alloc(len.max(1)) }.map_err(|error| {
-            let mib = (len * size_of::<T>()) >> 20;
-            Error::Gpu(format!("has no {mib} MiB more ({error}); use smaller batches"))
+        unsafe { self.stream.alloc(len.max(1)) }.map_err(|error| match error.0 {
+            CUresult::CUDA_ERROR_OUT_OF_MEMORY => {
+                let mib = (len * size_of::<T>()) >> 20;
+                Error::Gpu(format!("has no {mib} MiB more of memory; use smaller batches"))
+            }
+            _ => failed(error),
         })
     }
 

@@ -1,6 +1,6 @@
 //! Pooling over windows and over whole maps.
 
-use super::buffer::{Target, View};
+use super::buffer::{Pointer, Target, View};
 use super::device::{Device, Grid};
 use crate::conv::Window;
 use crate::error::Result;
@@ -106,11 +106,7 @@ impl GlobalAvgPool {
 }
 
 /// Means of each image's channels over the positions, `[image, channel]`.
-pub(super) fn map_means<F: Float>(
-    device: &mut Device<F>,
-    x: View<F>,
-    means: super::buffer::Pointer,
-) -> Result<()> {
+pub(super) fn map_means<F: Float>(device: &mut Device<F>, x: View<F>, means: Pointer) -> Result<()> {
     let Extents { images, channels, .. } = x.extents;
     let (positions, elements) = (x.extents.positions() as i32, images * channels);
     device.launch(

@@ -7,7 +7,9 @@ mod step;
 
 pub use engine::Device;
 pub(crate) use engine::Engine;
-pub(crate) use plan::{Pass, Plan, Source};
+#[cfg(feature = "cuda")]
+pub(crate) use plan::Source;
+pub(crate) use plan::{Pass, Plan};
 
 use crate::codes::Rounding;
 use crate::conv::Precision;
