@@ -3,17 +3,13 @@
 //! 0 is brighter), mirrored column (bits 1 to 7) and row (bits 8 to 14); with bit 15 it is no event of a pixel.
 
 use super::aedat::SIDE;
-use super::{Event, Recording};
+use super::{Event, Recording, after_header};
 
 const BYTES: usize = 8;
 const SPECIAL: u32 = 1 << 15;
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Recording, String> {
-    let mut start = 0;
-    while bytes.get(start) == Some(&b'#') {
-        let line = bytes[start..].iter().position(|b| *b == b'\n');
-        start += line.ok_or("is cut short inside its header")? + 1;
-    }
+    let start = after_header(bytes, b'#')?;
     let (entries, rest) = bytes[start..].as_chunks::<BYTES>();
     if !rest.is_empty() {
         return Err(format!("is cut short: it ends at byte {}, inside an event", bytes.len()));

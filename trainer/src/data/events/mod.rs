@@ -19,6 +19,16 @@ use std::path::Path;
 /// Largest recording; those of the known sets have at most 20 MB.
 const MAX_BYTES: u64 = 1 << 28;
 
+/// The byte behind all lines that start with `mark`.
+fn after_header(bytes: &[u8], mark: u8) -> std::result::Result<usize, String> {
+    let mut start = 0;
+    while bytes.get(start) == Some(&mark) {
+        let line = bytes[start..].iter().position(|b| *b == b'\n');
+        start += line.ok_or("is cut short inside its header")? + 1;
+    }
+    Ok(start)
+}
+
 /// A pixel that became brighter or darker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {

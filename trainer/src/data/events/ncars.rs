@@ -1,7 +1,7 @@
 //! N-CARS: lines that start with `%`, the bytes 0 and 8 (kind and size of an event), then eight bytes an event,
 //! low byte first: microseconds (32 bits), column (14 bits), row (14 bits), polarity.
 
-use super::{Event, Recording};
+use super::{Event, Recording, after_header};
 
 const HEIGHT: usize = 100;
 const WIDTH: usize = 120;
@@ -9,11 +9,7 @@ const BYTES: usize = 8;
 const KIND: [u8; 2] = [0, BYTES as u8];
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Recording, String> {
-    let mut start = 0;
-    while bytes.get(start) == Some(&b'%') {
-        let line = bytes[start..].iter().position(|b| *b == b'\n');
-        start += line.ok_or("is cut short inside its header")? + 1;
-    }
+    let mut start = after_header(bytes, b'%')?;
     let kind = bytes.get(start..start + KIND.len()).ok_or("is cut short behind its header")?;
     if kind != KIND {
         return Err(format!("holds events of kind and size {kind:?} at byte {start}, expected {KIND:?}"));
