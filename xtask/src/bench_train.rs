@@ -164,7 +164,11 @@ pub(crate) fn run(args: &Args) -> crate::Result {
     }
     let device = if args.gpu { Device::Cuda } else { Device::Cpu };
     let measured = |c: &&Contender| {
-        c.device() == device && (args.python.is_some() || matches!(c, Contender::Ours { .. }))
+        c.device() == device
+            && match c {
+                Contender::Ours { precision, .. } => device == Device::Cuda || precision.is_native(),
+                Contender::Script { .. } => args.python.is_some(),
+            }
     };
     let contenders: Vec<&Contender> = CONTENDERS.iter().filter(measured).collect();
     match (args.memory, args.gpu) {

@@ -60,6 +60,7 @@ impl<F: Float> State<F> {
             staging: device.allocate_pinned(params)?,
             moments: vec![F::zero(); moments],
         };
+        pinned(&mut state.staging)?.fill(F::zero());
         let mut value = state.values.resize(device, params)?;
         let mut grad = state.grads.resize(device, params)?;
         let mut moment = state.running.resize(device, moments)?;
