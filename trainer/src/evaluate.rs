@@ -47,7 +47,8 @@ pub fn evaluate<F: Float>(model: &mut Model<F>, data: &Dataset, batch_size: usiz
     judge_by(model, data, batch_size, |model, frames| model.evaluate(frames))
 }
 
-/// As [`evaluate`], by the processor; calls `watch` with the model, the batch and the step's number after every time-step.
+/// As [`evaluate`], by the processor; calls `watch` with the model, the batch and the step's number after every
+/// time-step.
 pub(crate) fn judge<F: Float>(
     model: &mut Model<F>,
     data: &Dataset,

@@ -1,4 +1,6 @@
-//! Batches on the GPU are those of the processor. Needs a GPU: `cargo test -p empf-trainer --features cuda --test cuda`.
+//! Batches on the GPU are those of the processor.
+//!
+//! Needs a GPU: `cargo test -p empf-trainer --features cuda --test cuda`.
 
 use empf_ir::{INPUT, Input, Network, NeuronVersion, Node, Op, Tensors, WeightKind};
 use empf_trainer::conv::Precision;

@@ -378,7 +378,8 @@ impl<F: Float> Model<F> {
         self.evaluate_watched(frames, |_, _| ())
     }
 
-    /// As [`Model::evaluate`], by the processor; calls `watch` with the model and the step's number after every time-step.
+    /// As [`Model::evaluate`], by the processor; calls `watch` with the model and the step's number after every
+    /// time-step.
     pub(crate) fn evaluate_watched(
         &mut self,
         frames: Frames<'_, F>,

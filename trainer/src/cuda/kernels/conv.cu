@@ -24,8 +24,8 @@ struct Geometry {
     Division by_kernel, by_stride;
 };
 
-// Which elements of a tile a thread loads: COUNT runs of WIDTH, along the depth or along the tile's other axis. Here one
-// by one, TILE_K of the depth at a time.
+// Which elements of a tile a thread loads: COUNT runs of WIDTH, along the depth or along the other axis. Here one by
+// one, TILE_K of the depth at a time.
 #define TILE_K 16
 
 template <int RUNS>

@@ -39,7 +39,10 @@ extern "C" __global__ void seca_sums(
     if (i >= elements) return;
     const size_t map = (size_t)(i / channels) * positions * channels + i % channels;
     real sum = 0;
-    for (int at = 0; at < positions; at++) sum += x[map + (size_t)at * channels] * upstream[map + (size_t)at * channels];
+    for (int at = 0; at < positions; at++) {
+        const size_t element = map + (size_t)at * channels;
+        sum += x[element] * upstream[element];
+    }
     sums[i] = sum * (score[i] * (1 - score[i]));
 }
 
