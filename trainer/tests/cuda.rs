@@ -24,12 +24,14 @@ struct Left<F> {
     tensors: Vec<(String, Vec<F>)>,
 }
 
-/// A model with parameters away from their usual start, so that every one of them matters.
+/// A model with parameters away from their usual start, so that every one of them matters, and with weights beyond
+/// 1, whose gradient is clipped.
 fn model<F: Float>(network: &Network, layer_wide: bool, device: Device) -> Model<F> {
     let mut model = Model::new(network, 1, layer_wide).unwrap();
     let mut rng = Pcg64Mcg::seed_from_u64(4);
     for param in model.params_mut() {
-        param.value.iter_mut().for_each(|v| *v += F::of(rng.random_range(-0.2..0.2)));
+        let scale = F::of(if param.decay { 6.0 } else { 1.0 });
+        param.value.iter_mut().for_each(|v| *v = scale * *v + F::of(rng.random_range(-0.2..0.2)));
     }
     model.set_device(device).unwrap();
     model
