@@ -151,6 +151,8 @@ fn odd_maps_windows_and_borders_learn_as_on_the_processor() {
     let (name, tensors) = ("odd".into(), Tensors::default());
     let network = Network { name, time_steps: 3, classes: CLASSES, input, nodes, codes: None, tensors };
     check("odd", &network, false, Learning::Online, None);
+    // Few codes: many windows hold their maximum twice.
+    check("odd, 2 bits", &network, false, Learning::Online, Some(2));
 }
 
 /// Convolutions of all kinds without neurons, so that a small difference stays small.
