@@ -127,16 +127,23 @@ fn large_windows_and_maximum_pooling_learn_as_on_the_processor() {
     check("resnet18", &named("resnet18-vanilla", 112, 1), false, Learning::Online, None);
 }
 
+fn node(name: &str, input: &str, op: Op) -> Node<Op> {
+    Node { name: name.into(), inputs: vec![input.into()], op }
+}
+
+fn conv(out_channels: usize, kernel: usize, stride: usize, padding: usize, weights: WeightKind) -> Op {
+    Op::Conv { out_channels, kernel, stride, padding, weights }
+}
+
+/// A network of `nodes` for three channels of `height` x `width` pixels.
+fn network(time_steps: usize, height: usize, width: usize, nodes: Vec<Node<Op>>) -> Network {
+    let input = Input { channels: 3, height, width, frames: 1, zero_point: 0, scale: 1.0 };
+    let (name, tensors) = ("test".into(), Tensors::default());
+    Network { name, time_steps, classes: CLASSES, input, nodes, codes: None, tensors }
+}
+
 #[test]
 fn odd_maps_windows_and_borders_learn_as_on_the_processor() {
-    let node = |name: &str, input: &str, op| Node { name: name.into(), inputs: vec![input.into()], op };
-    let conv = |out_channels, kernel, stride, padding, weights| Op::Conv {
-        out_channels,
-        kernel,
-        stride,
-        padding,
-        weights,
-    };
     let nodes = vec![
         node("conv1", INPUT, conv(35, 5, 2, 1, WeightKind::Float)),
         node("norm1", "conv1", Op::BatchNorm { eps: 1e-5 }),
@@ -147,9 +154,7 @@ fn odd_maps_windows_and_borders_learn_as_on_the_processor() {
         node("average", "maximum", Op::AvgPool { kernel: 2, stride: 1 }),
         node("linear", "average", Op::Linear { out_features: CLASSES }),
     ];
-    let input = Input { channels: 3, height: 37, width: 23, frames: 1, zero_point: 0, scale: 1.0 };
-    let (name, tensors) = ("odd".into(), Tensors::default());
-    let network = Network { name, time_steps: 3, classes: CLASSES, input, nodes, codes: None, tensors };
+    let network = network(3, 37, 23, nodes);
     check("odd", &network, false, Learning::Online, None);
     // Few codes: many windows hold their maximum twice.
     check("odd, 2 bits", &network, false, Learning::Online, Some(2));
@@ -157,14 +162,6 @@ fn odd_maps_windows_and_borders_learn_as_on_the_processor() {
 
 /// Convolutions of all kinds without neurons, so that a small difference stays small.
 fn smooth(weights: WeightKind) -> Network {
-    let node = |name: &str, input: &str, op| Node { name: name.into(), inputs: vec![input.into()], op };
-    let conv = |out_channels, kernel, stride, padding, weights| Op::Conv {
-        out_channels,
-        kernel,
-        stride,
-        padding,
-        weights,
-    };
     let nodes = vec![
         node("conv1", INPUT, conv(36, 3, 1, 1, WeightKind::Float)),
         node("conv2", "conv1", conv(68, 3, 1, 1, weights)),
@@ -173,9 +170,7 @@ fn smooth(weights: WeightKind) -> Network {
         node("conv4", "conv3", conv(40, 3, 2, 1, weights)),
         node("linear", "conv4", Op::Linear { out_features: CLASSES }),
     ];
-    let input = Input { channels: 3, height: 13, width: 15, frames: 1, zero_point: 0, scale: 1.0 };
-    let (name, tensors) = ("smooth".into(), Tensors::default());
-    Network { name, time_steps: 1, classes: CLASSES, input, nodes, codes: None, tensors }
+    network(1, 13, 15, nodes)
 }
 
 /// Logits and gradients of a batch, each with its name.

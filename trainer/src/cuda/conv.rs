@@ -3,6 +3,7 @@
 use super::buffer::{Pointer, Target, View};
 use super::device::{Device, Grid};
 use super::layer::Param;
+use super::sliding::Sliding;
 use crate::conv::{Precision, Window};
 use crate::error::Result;
 use crate::{Extents, Float};
@@ -35,20 +36,11 @@ impl Division {
     }
 }
 
-/// Extents of a convolution; as in `conv.cu`.
+/// What slides, and divisions by it; as in `conv.cu`.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 struct Geometry {
-    images: i32,
-    height: i32,
-    width: i32,
-    channels: i32,
-    out_height: i32,
-    out_width: i32,
-    out_channels: i32,
-    kernel: i32,
-    stride: i32,
-    padding: i32,
+    sliding: Sliding,
     by_height: Division,
     by_width: Division,
     by_channels: Division,
@@ -65,16 +57,7 @@ unsafe impl DeviceRepr for Geometry {}
 impl Geometry {
     fn new(window: Window, x: Extents, y: Extents) -> Self {
         Geometry {
-            images: x.images as i32,
-            height: x.height as i32,
-            width: x.width as i32,
-            channels: x.channels as i32,
-            out_height: y.height as i32,
-            out_width: y.width as i32,
-            out_channels: y.channels as i32,
-            kernel: window.kernel as i32,
-            stride: window.stride as i32,
-            padding: window.padding as i32,
+            sliding: Sliding::new(window, x, y),
             by_height: Division::by(x.height),
             by_width: Division::by(x.width),
             by_channels: Division::by(x.channels),

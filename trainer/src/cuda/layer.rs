@@ -7,7 +7,7 @@ use super::lif::Lif;
 use super::linear::Linear;
 use super::neuron::Neuron;
 use super::norm::{BatchNorm, MembraneNorm, Running, Slopes};
-use super::pool::{AvgPool, GlobalAvgPool, MaxPool};
+use super::pool::{GlobalAvgPool, WindowPool};
 use super::seca::Seca;
 use super::state::Places;
 use crate::conv::{Precision, Window};
@@ -53,9 +53,8 @@ pub(super) enum Layer<F> {
     BatchNorm(BatchNorm<F>),
     Neuron(Box<Neuron<F>>),
     Lif(Lif<F>),
-    AvgPool(AvgPool),
+    WindowPool(WindowPool),
     GlobalAvgPool(GlobalAvgPool),
-    MaxPool(MaxPool),
     Seca(Seca<F>),
     Linear(Linear),
     Add,
@@ -84,11 +83,9 @@ impl<F: Float> Layer<F> {
                 gradient: Buffer::default(),
             })),
             layer::Layer::Lif(l) => Layer::Lif(Lif { leak: l.leak, threshold: l.threshold }),
-            layer::Layer::AvgPool(l) => {
-                Layer::AvgPool(AvgPool(Window { kernel: l.kernel, stride: l.stride, padding: 0 }))
-            }
+            layer::Layer::AvgPool(l) => Layer::WindowPool(WindowPool::average(l.kernel, l.stride)),
             layer::Layer::GlobalAvgPool(_) => Layer::GlobalAvgPool(GlobalAvgPool),
-            layer::Layer::MaxPool(l) => Layer::MaxPool(MaxPool(l.0)),
+            layer::Layer::MaxPool(l) => Layer::WindowPool(WindowPool::maximum(l.0)),
             layer::Layer::Seca(l) => Layer::Seca(Seca {
                 weight: places.param("weight"),
                 kernel: l.weight.value.len(),
@@ -112,9 +109,8 @@ impl<F: Float> Layer<F> {
     pub(super) fn output_extents(&self, x: Extents) -> Extents {
         match self {
             Layer::Conv(l) => l.output_extents(x),
-            Layer::AvgPool(l) => l.output_extents(x),
+            Layer::WindowPool(l) => l.output_extents(x),
             Layer::GlobalAvgPool(l) => l.output_extents(x),
-            Layer::MaxPool(l) => l.output_extents(x),
             Layer::Linear(l) => l.output_extents(x),
             Layer::BatchNorm(_) | Layer::Neuron(_) | Layer::Lif(_) | Layer::Seca(_) | Layer::Add => x,
         }

@@ -18,6 +18,7 @@ mod norm;
 mod pool;
 mod rounding;
 mod seca;
+mod sliding;
 mod state;
 mod step;
 

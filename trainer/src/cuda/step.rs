@@ -116,9 +116,8 @@ impl<F: Float> Cuda<F> {
                 }
                 Layer::Neuron(l) => l.forward(device, t, current, moments(t..t + 1), potential, y)?,
                 Layer::Lif(l) => l.forward(device, current, potential, y)?,
-                Layer::AvgPool(l) => l.forward(device, x, y)?,
+                Layer::WindowPool(l) => l.forward(device, x, y)?,
                 Layer::GlobalAvgPool(l) => l.forward(device, x, y)?,
-                Layer::MaxPool(l) => l.forward(device, x, y)?,
                 Layer::Seca(l) => l.forward(device, x, attention, y)?,
                 Layer::Linear(l) => l.forward(device, x, y)?,
                 Layer::Add => {
@@ -260,9 +259,8 @@ impl<F: Float> Backward<'_, F> {
                 let to = CurrentGradient { to, carry };
                 l.backward(device, current, &slot.potential, upstream, to)
             }
-            Layer::AvgPool(l) => l.backward(device, upstream, to),
+            Layer::WindowPool(l) => l.backward(device, x, upstream, to),
             Layer::GlobalAvgPool(l) => l.backward(device, upstream, to),
-            Layer::MaxPool(l) => l.backward(device, x, upstream, to),
             Layer::Seca(l) => l.backward(device, &slot.attention, x, upstream, to),
             Layer::Linear(l) => l.backward(device, x, upstream, to),
             Layer::Add => pass_on(device, upstream.data, x.extents.elements(), to.maps.data, to.accumulate),

@@ -13,6 +13,13 @@ struct Chunk {
     __device__ int channel() const { return blockIdx.y * LANES + threadIdx.x; }
 };
 
+// Extents of maps `x` and `y`, channels last, and the window between them.
+struct Sliding {
+    int images, height, width, channels;
+    int out_height, out_width, out_channels;
+    int kernel, stride, padding;
+};
+
 // `body(element, channel)` for the chunk's elements.
 template <class Body>
 __device__ void for_each(const Chunk& chunk, Body body) {

@@ -14,11 +14,8 @@ struct Division {
     __device__ int of(int n) const { return (__umulhi(n, factor) + (unsigned)n) >> shift; }
 };
 
-// Extents of `x` and `y`, channels last, and the window between them. Weights are `[window, in, out]`.
-struct Geometry {
-    int images, height, width, channels;
-    int out_height, out_width, out_channels;
-    int kernel, stride, padding;
+// What slides over `x`, and divisions by it. Weights are `[window, in, out]`.
+struct Geometry : Sliding {
     Division by_height, by_width, by_channels;
     Division by_out_height, by_out_width, by_out_channels;
     Division by_kernel, by_stride;

@@ -1,12 +1,5 @@
 // Pooling over windows and over whole maps.
 
-// Extents of `x` and `y`, channels last, and the window between them.
-struct Pool {
-    int images, height, width, channels;
-    int out_height, out_width;
-    int kernel, stride, padding;
-};
-
 // An element of a map, `[images, height, width, channels]`.
 struct Element {
     int image, y, x, c;
@@ -19,20 +12,20 @@ struct Element {
     }
 };
 
-__device__ int index(const Pool& p, int image, int y, int x, int c) {
+__device__ int index(const Sliding& p, int image, int y, int x, int c) {
     return ((image * p.height + y) * p.width + x) * p.channels + c;
 }
 
-__device__ int out_index(const Pool& p, int image, int y, int x, int c) {
+__device__ int out_index(const Sliding& p, int image, int y, int x, int c) {
     return ((image * p.out_height + y) * p.out_width + x) * p.channels + c;
 }
 
 // First window along an axis that sees `at`; those up to `at + padding` over the stride follow.
-__device__ int first_window(const Pool& p, int at) {
+__device__ int first_window(const Sliding& p, int at) {
     return max(at + p.padding - p.kernel + p.stride, 0) / p.stride;
 }
 
-extern "C" __global__ void average(Pool p, const real* x, int elements, real* y) {
+extern "C" __global__ void average(Sliding p, const real* x, int elements, real* y) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= elements) return;
     const Element at(i, p.out_height, p.out_width, p.channels);
@@ -46,7 +39,9 @@ extern "C" __global__ void average(Pool p, const real* x, int elements, real* y)
     y[i] = sum;
 }
 
-extern "C" __global__ void average_backward(Pool p, const real* upstream, int elements, real* grad, int accumulate) {
+extern "C" __global__ void average_backward(
+    Sliding p, const real*, const real* upstream, int elements, real* grad, int accumulate
+) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= elements) return;
     const Element at(i, p.height, p.width, p.channels);
@@ -80,7 +75,7 @@ extern "C" __global__ void map_means_backward(
 }
 
 // Index of a window's first largest element; a border never wins, and no window sees a border alone.
-__device__ int largest(const Pool& p, const real* values, int image, int y, int x, int c) {
+__device__ int largest(const Sliding& p, const real* values, int image, int y, int x, int c) {
     int best = -1;
     for (int ky = 0; ky < p.kernel; ky++) {
         const int row = y * p.stride + ky - p.padding;
@@ -94,7 +89,7 @@ __device__ int largest(const Pool& p, const real* values, int image, int y, int 
     return best;
 }
 
-extern "C" __global__ void maximum(Pool p, const real* x, int elements, real* y) {
+extern "C" __global__ void maximum(Sliding p, const real* x, int elements, real* y) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= elements) return;
     const Element at(i, p.out_height, p.out_width, p.channels);
@@ -102,7 +97,7 @@ extern "C" __global__ void maximum(Pool p, const real* x, int elements, real* y)
 }
 
 extern "C" __global__ void maximum_backward(
-    Pool p, const real* x, const real* upstream, int elements, real* grad, int accumulate
+    Sliding p, const real* x, const real* upstream, int elements, real* grad, int accumulate
 ) {
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= elements) return;
