@@ -200,9 +200,7 @@ fn speed(args: &Args, contenders: &[&Contender]) -> crate::Result {
             let products = output(python(args, ONLINE).args(["--mode", "products"]))?;
             bf16_peak.extend(products["products_per_s"].as_f64());
         }
-        for (contender, rates) in contenders.iter().zip(&mut rates) {
-            rates.push(contender.measure(args, args.time_steps)?.images_per_s);
-        }
+        round(args, contenders, &mut rates)?;
     }
     let peak = median(&mut peak);
     println!("limit: {:.1} G multiplications and additions a second, in matrix products of f32", peak / 1e9);
@@ -228,14 +226,20 @@ fn speed(args: &Args, contenders: &[&Contender]) -> crate::Result {
 fn gpu_speed(args: &Args, contenders: &[&Contender]) -> crate::Result {
     let mut rates = vec![vec![]; contenders.len()];
     for _ in 0..args.rounds {
-        for (contender, rates) in contenders.iter().zip(&mut rates) {
-            rates.push(contender.measure(args, args.time_steps)?.images_per_s);
-        }
+        round(args, contenders, &mut rates)?;
     }
     let online = median(&mut rates[0].clone());
     for (contender, rates) in contenders.iter().zip(&mut rates) {
         let rate = median(rates);
         println!("{:36} {rate:8.0} images/s   {:5.2} x", contender.name(), rate / online);
+    }
+    Ok(())
+}
+
+/// Runs each contender once.
+fn round(args: &Args, contenders: &[&Contender], rates: &mut [Vec<f64>]) -> crate::Result {
+    for (contender, rates) in contenders.iter().zip(rates) {
+        rates.push(contender.measure(args, args.time_steps)?.images_per_s);
     }
     Ok(())
 }

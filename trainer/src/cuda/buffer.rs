@@ -58,18 +58,19 @@ impl<T: DeviceRepr> Buffer<T> {
         Ok(address)
     }
 
-    /// Copies `values` to `offset` and behind, where they have room.
-    pub(super) fn write<F: Float>(&mut self, device: &Device<F>, offset: usize, values: &[T]) -> Result<()> {
-        match &mut self.memory {
-            Some(memory) => device.write(values, &mut memory.slice_mut(offset..offset + values.len())),
-            None => Ok(()),
+    /// As [`Buffer::resize`], with these values.
+    pub(super) fn fill<F: Float>(&mut self, device: &Device<F>, values: &[T]) -> Result<Pointer> {
+        let address = self.resize(device, values.len())?;
+        if let Some(memory) = &mut self.memory {
+            device.write(values, &mut memory.slice_mut(..values.len()))?;
         }
+        Ok(address)
     }
 
-    /// Fills `values` with the elements from `offset` on, when all work so far is done.
-    pub(super) fn read<F: Float>(&self, device: &Device<F>, offset: usize, values: &mut [T]) -> Result<()> {
+    /// Fills `values` with the first elements, when all work so far is done.
+    pub(super) fn read<F: Float>(&self, device: &Device<F>, values: &mut [T]) -> Result<()> {
         match &self.memory {
-            Some(memory) => device.read(&memory.slice(offset..offset + values.len()), values),
+            Some(memory) => device.read(&memory.slice(..values.len()), values),
             None => Ok(()),
         }
     }

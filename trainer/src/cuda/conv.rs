@@ -125,15 +125,6 @@ pub(super) struct Conv {
 }
 
 impl Conv {
-    pub(super) fn output_extents(&self, x: Extents) -> Extents {
-        Extents {
-            images: x.images,
-            height: self.window.positions(x.height),
-            width: self.window.positions(x.width),
-            channels: self.out_channels,
-        }
-    }
-
     fn positions(&self) -> usize {
         self.window.kernel * self.window.kernel
     }

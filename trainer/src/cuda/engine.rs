@@ -9,6 +9,7 @@ use crate::conv::Precision;
 use crate::error::{Error, Result};
 use crate::model::{Action, Engine, Frames, Learning, Model, Outcome, Pass};
 use crate::{Extents, Float, Tensor, layer};
+use empf_ir::Shape;
 
 /// Elements of a tensor that kernels can count.
 const MOST_ELEMENTS: usize = i32::MAX as usize;
@@ -18,6 +19,8 @@ const MOST_ELEMENTS: usize = i32::MAX as usize;
 pub(crate) struct Cuda<F> {
     pub(super) device: Device<F>,
     pub(super) layers: Vec<Layer<F>>,
+    /// Of each layer's result.
+    pub(super) shapes: Vec<Shape>,
     pub(super) tape: Vec<Vec<Slot<F>>>,
     pub(super) grads: Vec<Gradient<F>>,
     /// Where gradients of the input go.
@@ -40,6 +43,7 @@ impl<F: Float> Cuda<F> {
             grads: layers.iter().map(|_| Gradient::default()).collect(),
             device,
             layers,
+            shapes: model.graph().shapes()?,
             tape: vec![],
             discard: Gradient::default(),
             state,
@@ -61,11 +65,11 @@ impl<F: Float> Cuda<F> {
             Frames::Static(x) => std::slice::from_ref(*x),
             Frames::PerStep(frames) => frames,
         };
-        self.check_size(model, frames[0].extents.images)?;
+        self.check_size(frames[0].extents.images)?;
         self.inputs.resize_with(frames.len(), Maps::default);
         for (to, from) in self.inputs.iter_mut().zip(frames) {
             to.resize(&self.device, from.extents)?;
-            to.data.write(&self.device, 0, &from.data)?;
+            to.data.fill(&self.device, &from.data)?;
         }
         Ok(())
     }
@@ -84,9 +88,8 @@ impl<F: Float> Cuda<F> {
     }
 
     /// Kernels count in 32 bits.
-    fn check_size(&self, model: &Model<F>, images: usize) -> Result<()> {
-        let shapes = model.graph().shapes()?;
-        let most = shapes.iter().map(|shape| shape.elements()).max().unwrap_or(0);
+    fn check_size(&self, images: usize) -> Result<()> {
+        let most = self.shapes.iter().map(|shape| shape.elements()).max().unwrap_or(0);
         if images * most > MOST_ELEMENTS {
             let message =
                 format!("{images} images have more than {MOST_ELEMENTS} elements in a layer on the GPU");
@@ -112,7 +115,7 @@ impl<F: Float> Cuda<F> {
     /// The logits of all steps.
     fn read_logits(&self, steps: usize, extents: Extents) -> Result<Vec<Tensor<F>>> {
         let mut all = vec![F::zero(); steps * extents.elements()];
-        self.logits.read(&self.device, 0, &mut all)?;
+        self.logits.read(&self.device, &mut all)?;
         Ok(all.chunks(extents.elements()).map(|data| Tensor { extents, data: data.to_vec() }).collect())
     }
 }
@@ -128,11 +131,7 @@ impl<F: Float> Engine<F> for Cuda<F> {
         let steps = model.graph().time_steps;
         let images = frames.at(0).extents.images;
         self.begin(model, learning.depth(steps), frames)?;
-        let targets = {
-            let at = self.targets.resize(&self.device, targets.len())?;
-            self.targets.write(&self.device, 0, targets)?;
-            at
-        };
+        let targets = self.targets.fill(&self.device, targets)?;
         let losses = self.losses.zeros(&self.device, steps * images)?;
         let mut extents = Extents::default();
         for action in learning.actions(steps) {
@@ -153,7 +152,7 @@ impl<F: Float> Engine<F> for Cuda<F> {
         self.backward_step(moment, true, learning, &model.roundings)?;
         self.state.download(&self.device, &mut model.layers)?;
         let mut terms = vec![0.0; steps * images];
-        self.losses.read(&self.device, 0, &mut terms)?;
+        self.losses.read(&self.device, &mut terms)?;
         Ok(Outcome { loss: terms.iter().sum(), logits: self.read_logits(steps, extents)? })
     }
 
@@ -177,7 +176,7 @@ impl<F: Float> Engine<F> for Cuda<F> {
         for step in &self.tape {
             let output = &step[node].output;
             let mut values = vec![F::zero(); output.extents.elements()];
-            output.data.read(&self.device, 0, &mut values)?;
+            output.data.read(&self.device, &mut values)?;
             if values.iter().any(|x| !x.is_finite()) {
                 return Ok(false);
             }

@@ -12,7 +12,7 @@ use super::seca::Seca;
 use super::state::Places;
 use crate::conv::{Precision, Window};
 use crate::error::Result;
-use crate::{Extents, Float, layer};
+use crate::{Float, layer};
 use empf_ir::WeightKind;
 
 /// A learnable tensor and its gradient.
@@ -102,17 +102,6 @@ impl<F: Float> Layer<F> {
                 bias: places.param("bias"),
             }),
             layer::Layer::Add => Layer::Add,
-        }
-    }
-
-    /// Extents of its result for maps of extents `x`.
-    pub(super) fn output_extents(&self, x: Extents) -> Extents {
-        match self {
-            Layer::Conv(l) => l.output_extents(x),
-            Layer::WindowPool(l) => l.output_extents(x),
-            Layer::GlobalAvgPool(l) => l.output_extents(x),
-            Layer::Linear(l) => l.output_extents(x),
-            Layer::BatchNorm(_) | Layer::Neuron(_) | Layer::Lif(_) | Layer::Seca(_) | Layer::Add => x,
         }
     }
 

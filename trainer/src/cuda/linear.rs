@@ -4,8 +4,8 @@ use super::buffer::{Target, View};
 use super::conv::Conv;
 use super::device::{Chunk, Device, Grid};
 use super::layer::{Param, add_to_gradient};
+use crate::Float;
 use crate::error::Result;
-use crate::{Extents, Float};
 
 /// `y = W x + b` over the flattened feature map.
 #[derive(Debug)]
@@ -15,10 +15,6 @@ pub(super) struct Linear {
 }
 
 impl Linear {
-    pub(super) fn output_extents(&self, x: Extents) -> Extents {
-        Extents { images: x.images, height: 1, width: 1, channels: self.product.out_channels }
-    }
-
     /// `y = W x + b`.
     pub(super) fn forward<F: Float>(&self, device: &mut Device<F>, x: View<F>, y: View<F>) -> Result<()> {
         self.product.forward(device, x.flat(), y)?;

@@ -95,6 +95,21 @@ pub(super) struct Running {
 }
 
 impl Running {
+    /// The normalisation of `x` by `moments`.
+    fn normalise<F: Float>(
+        &self,
+        device: &mut Device<F>,
+        x: View<F>,
+        moments: Moments,
+        gains: [Param; 2],
+        norm: &mut Norm<F>,
+    ) -> Result<()> {
+        match moments {
+            Moments::Batch(steps) => self.observe(device, x, steps, gains, norm),
+            Moments::Running(t) => self.recall(device, t, x.extents.channels, gains, norm),
+        }
+    }
+
     /// The normalisation of `x` by its own moments, which also enter the running ones of `steps`.
     fn observe<F: Float>(
         &self,
@@ -166,7 +181,7 @@ impl<F: Float> BatchNorm<F> {
         moments: Moments,
         norm: &mut Norm<F>,
     ) -> Result<()> {
-        normalise(device, &self.running, x, moments, self.gains, norm)
+        self.running.normalise(device, x, moments, self.gains, norm)
     }
 
     /// Adds `dL/dgamma` and `dL/dbias`, and writes `dL/dx`.
@@ -189,20 +204,6 @@ impl<F: Float> BatchNorm<F> {
         let [gamma, bias] = self.gains;
         add_to_gradient(device, gain, channels, gamma)?;
         add_to_gradient(device, sum_g, channels, bias)
-    }
-}
-
-fn normalise<F: Float>(
-    device: &mut Device<F>,
-    running: &Running,
-    x: View<F>,
-    moments: Moments,
-    gains: [Param; 2],
-    norm: &mut Norm<F>,
-) -> Result<()> {
-    match moments {
-        Moments::Batch(steps) => running.observe(device, x, steps, gains, norm),
-        Moments::Running(t) => running.recall(device, t, x.extents.channels, gains, norm),
     }
 }
 
@@ -264,7 +265,7 @@ impl<F: Float> MembraneNorm<F> {
         norm: &mut Norm<F>,
     ) -> Result<Current> {
         let channels = m.extents.channels;
-        normalise(device, &self.running, m, moments, self.gains.map(|p| p.at_step::<F>(t)), norm)?;
+        self.running.normalise(device, m, moments, self.gains.map(|p| p.at_step::<F>(t)), norm)?;
         let (alpha, beta) = (self.alpha.at_step::<F>(t), self.beta.at_step::<F>(t));
         let scale = self.affine.resize(device, 2 * channels)?;
         let shift = scale.skip::<F>(channels);

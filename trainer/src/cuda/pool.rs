@@ -27,10 +27,6 @@ impl WindowPool {
         WindowPool { window, forward: "maximum", backward: "maximum_backward" }
     }
 
-    pub(super) fn output_extents(&self, x: Extents) -> Extents {
-        Extents { height: self.window.positions(x.height), width: self.window.positions(x.width), ..x }
-    }
-
     pub(super) fn forward<F: Float>(&self, device: &mut Device<F>, x: View<F>, y: View<F>) -> Result<()> {
         let (sliding, elements) = (Sliding::new(self.window, x.extents, y.extents), y.extents.elements());
         let count = elements as i32;
@@ -59,10 +55,6 @@ impl WindowPool {
 pub(super) struct GlobalAvgPool;
 
 impl GlobalAvgPool {
-    pub(super) fn output_extents(&self, x: Extents) -> Extents {
-        Extents { height: 1, width: 1, ..x }
-    }
-
     pub(super) fn forward<F: Float>(&self, device: &mut Device<F>, x: View<F>, y: View<F>) -> Result<()> {
         map_means(device, x, y.data)
     }

@@ -15,7 +15,7 @@ pub(super) fn round<F: Float>(
     let elements = values.extents.elements();
     if rounding.observes() {
         let mut seen = vec![F::zero(); Rounding::observed(values.extents)];
-        values.data.read(device, 0, &mut seen)?;
+        values.data.read(device, &mut seen)?;
         rounding.add_errors(&seen);
     }
     let Some(format) = rounding.format() else { return Ok(()) };

@@ -88,8 +88,8 @@ impl<F: Float> State<F> {
         gather(all_params(layers).map(|param| &param.value), staging);
         let moments = layers.iter().filter_map(Layer::running).flat_map(|r| [&r.mean, &r.var]);
         gather(moments, &mut self.moments);
-        self.values.write(device, 0, staging)?;
-        self.running.write(device, 0, &self.moments)?;
+        self.values.fill(device, staging)?;
+        self.running.fill(device, &self.moments)?;
         self.grads.zeros(device, self.params)?;
         Ok(())
     }
@@ -97,8 +97,8 @@ impl<F: Float> State<F> {
     /// Copies gradients and moments from the device.
     pub(super) fn download(&mut self, device: &Device<F>, layers: &mut [Layer<F>]) -> Result<()> {
         let staging = pinned(&mut self.staging)?;
-        self.grads.read(device, 0, staging)?;
-        self.running.read(device, 0, &mut self.moments)?;
+        self.grads.read(device, staging)?;
+        self.running.read(device, &mut self.moments)?;
         let moments =
             layers.iter_mut().filter_map(Layer::running_mut).flat_map(|r| [&mut r.mean, &mut r.var]);
         scatter(&self.moments, moments);

@@ -9,10 +9,11 @@ use super::neuron::{CurrentGradient, Potential};
 use super::norm::{Current, Moments, Norm};
 use super::rounding::{clip_gradient, round};
 use super::seca::Attention;
-use crate::Float;
 use crate::codes::Rounding;
 use crate::error::Result;
 use crate::model::{Learning, Pass, Plan, Source};
+use crate::{Extents, Float};
+use empf_ir::Shape;
 
 /// What a node keeps of a time-step.
 #[derive(Debug)]
@@ -92,7 +93,8 @@ impl<F: Float> Cuda<F> {
             let other = plan.inputs.get(1).map(|source| reader.read(*source));
             let (device, layer) = (&mut self.device, &mut self.layers[i]);
             let place = if fixed { 0 } else { at };
-            let extents = layer.output_extents(x.extents);
+            let Shape { channels, height, width } = self.shapes[i];
+            let extents = Extents { images: input.extents.images, height, width, channels };
             if layer.keeps_potential() {
                 start_potential(device, &mut self.tape, i, t, at, extents.elements())?;
             }

@@ -60,6 +60,11 @@ __device__ real of_channel(const real* param, int width, int c) {
     return param[width == 1 ? 0 : c];
 }
 
+// Sign(0) = +1.
+__device__ real sign_of(real x) {
+    return x >= 0 ? 1 : -1;
+}
+
 __device__ void put(real* to, bool accumulate, real value) {
     *to = accumulate ? *to + value : value;
 }

@@ -153,7 +153,7 @@ struct Met : Runs {
 // Weights as they are, or their signs, which do not exist beyond the matrix.
 template <bool SIGN>
 __device__ void effective(bool exists, int count, real* values) {
-    for (int i = 0; SIGN && exists && i < count; i++) values[i] = values[i] >= 0 ? 1 : -1;
+    for (int i = 0; SIGN && exists && i < count; i++) values[i] = sign_of(values[i]);
 }
 
 // `matrix[depth, columns]` as it lies; SIGN: its signs.

@@ -1,5 +1,13 @@
 // Batch normalisation of currents, and of potentials (version II, Eq. 6).
 
+// Parameters of a normalisation.
+struct Gains {
+    const real* gamma;
+    const real* bias;
+    int width;
+    double eps;
+};
+
 // A normalisation at a time-step, a value a channel each.
 struct Norm {
     real* mean;
@@ -7,21 +15,14 @@ struct Norm {
     real* scale;
     real* shift;
 
-    __device__ void set(int c, double mean_of, double var, double eps, real gamma, real bias) const {
-        const double inverse = 1 / sqrt(var + eps), gain = gamma * inverse;
+    __device__ void set(int c, double mean_of, double var, const Gains& gains) const {
+        const double inverse = 1 / sqrt(var + gains.eps);
+        const double gain = of_channel(gains.gamma, gains.width, c) * inverse;
         mean[c] = mean_of;
         inv_std[c] = inverse;
         scale[c] = gain;
-        shift[c] = bias - mean_of * gain;
+        shift[c] = of_channel(gains.bias, gains.width, c) - mean_of * gain;
     }
-};
-
-// Parameters of a normalisation.
-struct Gains {
-    const real* gamma;
-    const real* bias;
-    int width;
-    double eps;
 };
 
 // Mean of the chunk's rows and sum of the squared distances from it: `[chunk, 2, channel]`.
@@ -64,8 +65,7 @@ extern "C" __global__ void normalise(
         *m += (real)(momentum * (mean - *m));
         *v += (real)(momentum * (unbiased - *v));
     }
-    const real gamma = of_channel(gains.gamma, gains.width, c), bias = of_channel(gains.bias, gains.width, c);
-    norm.set(c, mean, var, gains.eps, gamma, bias);
+    norm.set(c, mean, var, gains);
 }
 
 // The normalisation by running moments.
@@ -74,8 +74,7 @@ extern "C" __global__ void recall(
 ) {
     const int c = blockIdx.x * blockDim.x + threadIdx.x;
     if (c >= channels) return;
-    const real gamma = of_channel(gains.gamma, gains.width, c), bias = of_channel(gains.bias, gains.width, c);
-    norm.set(c, running_mean[c], running_var[c], gains.eps, gamma, bias);
+    norm.set(c, running_mean[c], running_var[c], gains);
 }
 
 extern "C" __global__ void apply_norm(Chunk chunk, Current current, real* y) {

@@ -1,13 +1,9 @@
 // Channel attention on currents (SECA, Eq. 9). `mean`, `score` and the sums are `[image, channel]`.
 
-// Offsets of a row of channels, and the channel that tap `k` of channel `c` sees, or -1.
+// The channel that tap `k` of channel `c` sees, or -1.
 __device__ int seen(int k, int kernel, int c, int channels) {
     const int at = c + k - kernel / 2;
     return at >= 0 && at < channels ? at : -1;
-}
-
-__device__ real sign_of(real x) {
-    return x >= 0 ? 1 : -1;
 }
 
 extern "C" __global__ void seca_score(
