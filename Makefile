@@ -2,9 +2,6 @@
 
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-# Results computed elsewhere that the trainer is held to; they are not part of this repository.
-VECTORS := $(or $(EMPF_VECTORS),$(wildcard ../shared/vectors))
-
 .PHONY: demo test
 
 # Trains on generated data, compiles for a 16x16 array, emits Verilog and co-simulates 64 images.
@@ -18,9 +15,4 @@ test:
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy -p empf-trainer --features cuda --all-targets -- -D warnings
 	cargo test -p empf-trainer --features cuda --lib cuda
-ifeq ($(VECTORS),)
-	@echo 'NOTE: no test vectors: set EMPF_VECTORS to their folder to check the trainer against them'
-	cargo test --workspace -- --exact --skip vectors
-else
 	cargo test --workspace
-endif

@@ -1,8 +1,8 @@
 //! Forward results and gradients against files computed elsewhere in double precision.
 //!
-//! Every safetensors file of the folder that the variable EMPF_VECTORS names, else of `../shared/vectors`
-//! beside the workspace, is checked. The file's name starts with its kind; shapes, T, kernels and modes
-//! come from its tensors and metadata.
+//! Every safetensors file of `vectors/` is checked, and of the folder that the variable EMPF_VECTORS names. A file's
+//! name starts with its kind; shapes, T, kernels and modes come from its tensors and metadata. `vectors/generate.py`
+//! wrote the files that are kept here.
 
 use empf_ir::{INPUT, Input, Network, NeuronVersion, Node, Op, Tensors, WeightKind};
 use empf_trainer::batch_norm::BatchNorm;
@@ -439,24 +439,26 @@ const KINDS: [(&str, Check, Check); 6] = [
     ("seca_", seca::<f64>, seca::<f32>),
 ];
 
-fn folder() -> PathBuf {
-    match std::env::var_os("EMPF_VECTORS") {
-        Some(folder) => folder.into(),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors"),
-    }
+/// The folders of vectors: the one that is kept here, and another where one is named.
+fn folders() -> Vec<PathBuf> {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
+    let named = std::env::var_os("EMPF_VECTORS").filter(|folder| !folder.is_empty());
+    [kept].into_iter().chain(named.map(PathBuf::from)).collect()
+}
+
+/// The safetensors files of `folder`, by name.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let listing = std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+    let mut files: Vec<PathBuf> = listing.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|f| f.extension().is_some_and(|e| e == "safetensors"));
+    files.sort();
+    assert!(!files.is_empty(), "{} holds no .safetensors file", folder.display());
+    files
 }
 
 #[test]
 fn vectors() {
-    let folder = folder();
-    let listing = std::fs::read_dir(&folder).unwrap_or_else(|e| {
-        panic!("{}: {e}; set EMPF_VECTORS to the folder that holds the test vectors", folder.display())
-    });
-    let mut files: Vec<PathBuf> = listing.map(|entry| entry.unwrap().path()).collect();
-    files.retain(|f| f.extension().is_some_and(|e| e == "safetensors"));
-    files.sort();
-    assert!(!files.is_empty(), "{} holds no .safetensors file; set EMPF_VECTORS", folder.display());
-    for path in files {
+    for path in folders().iter().flat_map(|folder| files(folder)) {
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
         let (_, double, single) =
             KINDS.iter().find(|(kind, ..)| name.starts_with(kind)).unwrap_or_else(|| {
