@@ -84,6 +84,8 @@ pub struct Accelerator {
     act_write_addr: Wire<Local>,
     act_write_data: Wire<Local>,
     weight_first: Wire<Local>,
+    /// A vector's way to its sums: valid, control, and the last of a column block.
+    valid: Vec<Wire<Local>>,
     control: Vec<Wire<Local>>,
     last: Vec<Wire<Local>>,
 
@@ -157,6 +159,7 @@ impl Accelerator {
             act_write_addr: Wire::new(address_width(arch.activation_depth)),
             act_write_data: Wire::new(arch.lanes * arch.act_bits as usize),
             weight_first: Wire::new(1),
+            valid: Wire::array(control_delay(arch.rows), 1),
             control: Wire::array(control_delay(arch.rows), Control::width(arch.accumulator_depth)),
             last: Wire::array(control_delay(arch.rows), 1),
             registers: AxiLite::new(),
@@ -213,6 +216,7 @@ impl Accelerator {
     fn clocks(&mut self) {
         let rtl = &mut self._rtl;
         rtl.assign(&self.reset, !&self.aresetn);
+        rtl.reset(&self.reset);
         for clock in [
             &self.registers.clock,
             &self.sequencer.clock,
@@ -237,6 +241,7 @@ impl Accelerator {
             &self.input_buffer.reset_i,
             &self.unfold.reset_i,
             &self.stream.reset_i,
+            &self.accumulators.reset_i,
             &self.drain.reset_i,
             &self.pool.reset_i,
         ] {
@@ -264,6 +269,7 @@ impl Accelerator {
         rtl.assign(&self.s_axil_rvalid, &r.rvalid_o);
         rtl.assign(&r.rready_i, &self.s_axil_rready);
         rtl.assign(&r.busy_i, &self.sequencer.busy_o);
+        rtl.assign(&r.begun_i, &self.sequencer.begun_o);
         rtl.assign(&r.finished_i, &self.sequencer.finished_o);
         rtl.assign(&r.error_i, &self.input_buffer.error_o);
         rtl.assign(&r.full_i, &self.input_buffer.full_o);
@@ -362,8 +368,10 @@ impl Accelerator {
         for (act, skewed) in array.act_i.iter().zip(&self.skew.act_o) {
             rtl.assign(act, skewed);
         }
-        let control = rtl.delay(&self.stream.control_o, &self.control);
+        let valid = rtl.delay(&self.stream.valid_o, &self.valid);
+        let control = rtl.delay_data(&self.stream.control_o, &self.control);
         let last = rtl.delay(&self.stream.last_o, &self.last);
+        rtl.assign(&self.accumulators.valid_i, valid);
         rtl.assign(&self.accumulators.control_i, control);
         rtl.assign(&self.accumulators.last_i, last);
         for (input, sum) in self.accumulators.sum_i.iter().zip(&array.sum_o) {

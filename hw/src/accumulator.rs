@@ -13,11 +13,9 @@ use crate::rtl::prelude::*;
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
 
-/// What a column does with the sum that follows in the next cycle.
+/// What a column does with the sum that follows in the next cycle, if one does.
 #[derive(Clone)]
 pub(crate) struct Control {
-    /// A sum follows.
-    pub(crate) valid: Expr,
     /// Forget the old value.
     pub(crate) set: Expr,
     /// Double the old value.
@@ -31,25 +29,28 @@ pub(crate) struct Control {
 impl Control {
     /// Bits of a control word for banks of `depth` entries.
     pub(crate) fn width(depth: usize) -> usize {
-        4 + address_width(depth)
+        3 + address_width(depth)
     }
 
     /// As one word.
     pub(crate) fn pack(&self) -> Expr {
-        concat([&self.valid, &self.set, &self.double, &self.bank, &self.address])
+        concat([&self.set, &self.double, &self.bank, &self.address])
     }
 
     /// From one word.
     pub(crate) fn unpack(word: &Expr) -> Self {
-        let a = word.width() - 4;
+        let a = word.width() - 3;
         let bit = |i| word.bit(a + i);
-        Control { valid: bit(3), set: bit(2), double: bit(1), bank: bit(0), address: word.slice(0, a) }
+        Control { set: bit(2), double: bit(1), bank: bit(0), address: word.slice(0, a) }
     }
 }
 
 unit! {
     /// Two banks of accumulators and the adder before them.
     pub(crate) struct Accumulator(sum_bits: usize, acc_bits: usize, depth: usize) "accumulator" {
+        reset_i: Wire<In> = Wire::new(1),
+        /// A sum follows in the next cycle.
+        valid_i: Wire<In> = Wire::new(1),
         /// [`Control`], one cycle before the sum.
         control_i: Wire<In> = Wire::new(Control::width(depth)),
         /// The column's sum, in the polarity of its last row.
@@ -83,6 +84,7 @@ impl Accumulator {
         let acc_bits = arch.acc_bits as usize;
         let mut u = Self::declare(arch.sum_bits() as usize, acc_bits, arch.accumulator_depth);
         u._rtl.doc("Accumulators of one column; one bank adds up while the other is drained.");
+        u._rtl.reset(&u.reset_i);
         u.read();
         u.add(acc_bits);
         u.write();
@@ -95,17 +97,17 @@ impl Accumulator {
         for (index, ram) in self.banks.iter().enumerate() {
             let index = lit(index as u64, 1);
             let drained = &self.drain_i & self.drain_bank_i.e().eq(&index);
-            let accumulated = &control.valid & control.bank.eq(&index);
+            let accumulated = &self.valid_i & control.bank.eq(&index);
             rtl.clock(&ram.clock);
             rtl.assign(&ram.read_i, &drained | accumulated);
             rtl.assign(&ram.read_address_i, mux(&drained, &self.drain_address_i, &control.address));
         }
-        rtl.register(&self.valid, 0).set(&control.valid);
-        rtl.register(&self.set, 0).set(&control.set);
-        rtl.register(&self.double, 0).set(&control.double);
-        rtl.register(&self.bank, 0).set(&control.bank);
-        rtl.register(&self.address, 0).set(&control.address);
-        rtl.register(&self.drained_bank, 0).set(&self.drain_bank_i);
+        rtl.register(&self.valid, 0).set(&self.valid_i);
+        rtl.register(&self.set, 0).without_reset().set(&control.set);
+        rtl.register(&self.double, 0).without_reset().set(&control.double);
+        rtl.register(&self.bank, 0).without_reset().set(&control.bank);
+        rtl.register(&self.address, 0).without_reset().set(&control.address);
+        rtl.register(&self.drained_bank, 0).without_reset().set(&self.drain_bank_i);
         let outputs: Vec<Expr> = self.banks.iter().map(|ram| ram.read_data_o.e()).collect();
         rtl.assign(&self.drained_o, select(&outputs, &self.drained_bank));
     }
@@ -117,10 +119,10 @@ impl Accumulator {
         let base = mux(&self.set, lit(0, acc_bits), mux(&self.double, old.shl(1), &old));
         let sum = self.sum_i.e().sext(acc_bits) ^ self.invert_i.e().repeat(acc_bits);
         let rtl = &mut self._rtl;
-        rtl.register(&self.write_data, 0).set(sum + base);
+        rtl.register(&self.write_data, 0).without_reset().set(sum + base);
         rtl.register(&self.write_valid, 0).set(&self.valid);
-        rtl.register(&self.write_bank, 0).set(&self.bank);
-        rtl.register(&self.write_address, 0).set(&self.address);
+        rtl.register(&self.write_bank, 0).without_reset().set(&self.bank);
+        rtl.register(&self.write_address, 0).without_reset().set(&self.address);
     }
 
     fn write(&mut self) {
@@ -137,6 +139,9 @@ unit! {
     /// The accumulators of all columns; control follows the sums from column to column.
     pub(crate) struct Accumulators(cols: usize, sum_bits: usize, acc_bits: usize, depth: usize, lanes: usize,
                                    columns: Vec<Accumulator>) "accumulators" {
+        reset_i: Wire<In> = Wire::new(1),
+        /// A sum of column 0 follows in the next cycle.
+        valid_i: Wire<In> = Wire::new(1),
         /// [`Control`] for column 0, one cycle before its sum; column c's is due c / 2 cycles later.
         control_i: Wire<In> = Wire::new(Control::width(depth)),
         /// With the last control word of a column block.
@@ -153,6 +158,7 @@ unit! {
         /// The group's entries, one cycle after `drain_i`.
         drained_o: Vec<Wire<Out>> = Wire::array(lanes, acc_bits),
         columns: Vec<Accumulator> = columns,
+        valid: Vec<Wire<Local>> = Wire::array((cols - 1) / 2, 1),
         control: Vec<Wire<Local>> = Wire::array((cols - 1) / 2, Control::width(depth)),
         last: Vec<Wire<Local>> = Wire::array((cols - 1) / 2 + WRITE_DELAY, 1),
     }
@@ -174,6 +180,7 @@ impl Accumulators {
         let mut u = Self::declare(arch.cols, sum, acc, arch.accumulator_depth, arch.lanes, columns);
         u._rtl
             .doc("Accumulators of all columns; control follows the sums, every second column a cycle later.");
+        u._rtl.reset(&u.reset_i);
         u.distribute();
         u.drain(arch.lanes);
         u
@@ -181,12 +188,16 @@ impl Accumulators {
 
     fn distribute(&mut self) {
         let rtl = &mut self._rtl;
-        let mut control = self.control_i.e();
+        let (mut valid, mut control) = (self.valid_i.e(), self.control_i.e());
         for (c, column) in self.columns.iter().enumerate() {
             if c > 0 && c % 2 == 0 {
-                control = rtl.delay(control, &self.control[c / 2 - 1..c / 2]);
+                let stage = c / 2 - 1..c / 2;
+                valid = rtl.delay(valid, &self.valid[stage.clone()]);
+                control = rtl.delay_data(control, &self.control[stage]);
             }
             rtl.clock(&column.clock);
+            rtl.assign(&column.reset_i, &self.reset_i);
+            rtl.assign(&column.valid_i, &valid);
             rtl.assign(&column.control_i, &control);
             rtl.assign(&column.sum_i, &self.sum_i[c]);
             rtl.assign(&column.invert_i, &self.invert_i[c]);
@@ -220,8 +231,9 @@ mod tests {
     fn tick(unit: &mut Bench<Accumulator>, control: Option<(bool, bool, u64)>, sum: i64, invert: bool) {
         let a = unit.drain_address_i.width();
         let word = control.map_or(0, |(set, double, address)| {
-            1 << (a + 3) | u64::from(set) << (a + 2) | u64::from(double) << (a + 1) | address
+            u64::from(set) << (a + 2) | u64::from(double) << (a + 1) | address
         });
+        unit.valid_i.set(u64::from(control.is_some()));
         unit.control_i.set(word);
         unit.sum_i.set_signed(sum);
         unit.invert_i.set(u64::from(invert));
@@ -229,7 +241,7 @@ mod tests {
     }
 
     fn drained(unit: &mut Bench<Accumulator>, address: u64) -> i64 {
-        unit.control_i.set(0);
+        unit.valid_i.set(0);
         unit.drain_i.set(1);
         unit.drain_bank_i.set(0);
         unit.drain_address_i.set(address);

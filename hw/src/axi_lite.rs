@@ -2,13 +2,20 @@
 //!
 //! | address | register | bits |
 //! |---|---|---|
-//! | 0x00 | CTRL, write | 0: start one inference; 1: start whenever an input is there |
+//! | 0x00 | CTRL, write | 0: start an inference; 1: start whenever an input is there |
 //! | 0x00 | CTRL, read | 0: a start is pending; 1: as written |
-//! | 0x04 | STATUS | 0: busy; 1: done since the last start; 2: an input had a wrong length; 3: input buffer full |
-//! | 0x08 | CYCLES | cycles of the last inference |
+//! | 0x04 | STATUS | 0: busy; 1: done; 2: an input had a wrong length; 3: input buffer full |
+//! | 0x08 | CYCLES | cycles of the inference that runs, else of the last |
 //! | 0x0c | BUILD_ID | first word of the schedule |
 //!
-//! Writes to other addresses are accepted and ignored, reads give 0; every response is OKAY.
+//! A start is pending until an inference begins, which is when none runs and a whole input is there. So a start that is
+//! written while an inference runs, in its last cycle too, starts the next one; of several while one is pending, one
+//! counts. STATUS.done rises with the end of an inference and falls when a start is written or an inference begins.
+//! STATUS.2 stays until reset; the input of a wrong length is dropped. CTRL is written by byte 0 of the data alone: a
+//! write without its strobe changes nothing.
+//!
+//! Writes to other addresses are accepted and ignored, reads give 0; every response is OKAY. Address and data of a
+//! write may come in any order; each is held in a register, and ready depends on registers alone.
 
 use crate::rtl::prelude::*;
 use crate::unit_macro::unit;
@@ -17,6 +24,8 @@ use crate::unit_macro::unit;
 pub const ADDRESS_BITS: usize = 8;
 /// Bits of a register.
 const DATA_BITS: usize = 32;
+/// Bits of CTRL.
+const CONTROL_BITS: usize = 2;
 
 unit! {
     /// Registers behind an AXI4-Lite slave.
@@ -40,12 +49,22 @@ unit! {
         rvalid_o: Wire<Out> = Wire::new(1),
         rready_i: Wire<In> = Wire::new(1),
         busy_i: Wire<In> = Wire::new(1),
+        /// An inference begins with the next cycle.
+        begun_i: Wire<In> = Wire::new(1),
+        /// An inference ends in this cycle.
         finished_i: Wire<In> = Wire::new(1),
         error_i: Wire<In> = Wire::new(1),
         full_i: Wire<In> = Wire::new(1),
         cycles_i: Wire<In> = Wire::new(DATA_BITS),
         build_id_i: Wire<In> = Wire::new(DATA_BITS),
         start_o: Wire<Out> = Wire::new(1),
+        /// A write's address, and whether it is there.
+        address_held: Wire<Local> = Wire::new(1),
+        address: Wire<Local> = Wire::new(ADDRESS_BITS - 2),
+        /// What a write's data say about CTRL, and whether they are there.
+        data_held: Wire<Local> = Wire::new(1),
+        data: Wire<Local> = Wire::new(CONTROL_BITS),
+        strobe: Wire<Local> = Wire::new(1),
         pending: Wire<Local> = Wire::new(1),
         continuous: Wire<Local> = Wire::new(1),
         done: Wire<Local> = Wire::new(1),
@@ -63,22 +82,31 @@ impl AxiLite {
         u
     }
 
-    /// Address and data are taken together, when the last response has been.
+    /// A write is done when its address and its data are there and the last response has been taken.
     fn write(&mut self) {
         let rtl = &mut self._rtl;
-        let taken = &self.awvalid_i & &self.wvalid_i & !&self.bvalid_o;
-        rtl.assign(&self.awready_o, &taken);
-        rtl.assign(&self.wready_o, &taken);
+        let done = &self.address_held & &self.data_held & !&self.bvalid_o;
+        let address_taken = &self.awvalid_i & &self.awready_o;
+        let data_taken = &self.wvalid_i & &self.wready_o;
+        rtl.assign(&self.awready_o, !&self.address_held);
+        rtl.assign(&self.wready_o, !&self.data_held);
+        rtl.register(&self.address_held, 0).when(&address_taken, lit(1, 1)).when(&done, lit(0, 1));
+        rtl.register(&self.data_held, 0).when(&data_taken, lit(1, 1)).when(&done, lit(0, 1));
+        rtl.register(&self.address, 0)
+            .when(address_taken, self.awaddr_i.e().slice(2, ADDRESS_BITS - 2))
+            .without_reset();
+        rtl.register(&self.data, 0)
+            .when(&data_taken, self.wdata_i.e().slice(0, CONTROL_BITS))
+            .without_reset();
+        rtl.register(&self.strobe, 0).when(data_taken, self.wstrb_i.e().bit(0)).without_reset();
         rtl.assign(&self.bresp_o, lit(0, 2));
-        rtl.register(&self.bvalid_o, 0).when(&taken, lit(1, 1)).when(&self.bready_i, lit(0, 1));
+        rtl.register(&self.bvalid_o, 0).when(&done, lit(1, 1)).when(&self.bready_i, lit(0, 1));
 
-        let control = taken
-            & self.awaddr_i.e().slice(2, ADDRESS_BITS - 2).eq(lit(0, ADDRESS_BITS - 2))
-            & self.wstrb_i.e().bit(0);
-        let start = &control & self.wdata_i.e().bit(0);
-        rtl.register(&self.pending, 0).when(&start, lit(1, 1)).when(&self.busy_i, lit(0, 1));
-        rtl.register(&self.continuous, 0).when(control, self.wdata_i.e().bit(1));
-        rtl.register(&self.done, 0).when(&self.finished_i, lit(1, 1)).when(start | &self.busy_i, lit(0, 1));
+        let control = done & !self.address.e().any() & &self.strobe;
+        let start = &control & self.data.e().bit(0);
+        rtl.register(&self.pending, 0).when(&start, lit(1, 1)).when(&self.begun_i, lit(0, 1));
+        rtl.register(&self.continuous, 0).when(control, self.data.e().bit(1));
+        rtl.register(&self.done, 0).when(start | &self.begun_i, lit(0, 1)).when(&self.finished_i, lit(1, 1));
         rtl.assign(&self.start_o, &self.pending | &self.continuous);
         rtl.discard(&self.wdata_i);
         rtl.discard(&self.wstrb_i);
@@ -87,7 +115,7 @@ impl AxiLite {
 
     fn read(&mut self) {
         let rtl = &mut self._rtl;
-        let taken = &self.arvalid_i & !&self.rvalid_o;
+        let taken = &self.arvalid_i & &self.arready_o;
         let pad = |bits: Expr| bits.zext(DATA_BITS);
         let registers = [
             pad(concat([&self.continuous, &self.pending])),
@@ -97,7 +125,7 @@ impl AxiLite {
         ];
         let known = !self.araddr_i.e().slice(4, ADDRESS_BITS - 4).any();
         let value = select(&registers, self.araddr_i.e().slice(2, 2));
-        rtl.assign(&self.arready_o, &taken);
+        rtl.assign(&self.arready_o, !&self.rvalid_o);
         rtl.assign(&self.rresp_o, lit(0, 2));
         rtl.register(&self.rvalid_o, 0).when(&taken, lit(1, 1)).when(&self.rready_i, lit(0, 1));
         rtl.register(&self.rdata_o, 0).when(taken, mux(known, value, lit(0, DATA_BITS)));

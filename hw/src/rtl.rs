@@ -44,6 +44,7 @@
 mod bench;
 mod expr;
 mod memory;
+mod power_up;
 mod unit;
 mod wire;
 pub mod word;
@@ -51,11 +52,12 @@ pub mod word;
 pub use bench::{Bench, settle};
 pub use expr::{Expr, concat, lit, lit_signed, mux, select};
 pub use memory::{Ram, Rom, address_width};
+pub use power_up::random_power_up;
 pub use unit::{Register, Rtl};
 pub use wire::Wire;
 
 pub(crate) use expr::{Binary, Compare, Node, Shift};
-pub(crate) use unit::{Assign, Description, Form, Memory, MemoryImage, RegisterSpec, description_of};
+pub(crate) use unit::{Assign, Description, Form, MemoryImage, RegisterSpec, description_of};
 pub(crate) use wire::Net;
 
 /// What a file that describes a unit imports.

@@ -54,6 +54,8 @@ unit! {
         step_o: Wire<Out> = Wire::new(address_width(depth)),
         opcode_o: Wire<Out> = Wire::new(OPCODE_BITS),
         busy_o: Wire<Out> = Wire::new(1),
+        /// An inference begins with the next cycle.
+        begun_o: Wire<Out> = Wire::new(1),
         /// The inference ends in this cycle.
         finished_o: Wire<Out> = Wire::new(1),
         build_id_o: Wire<Out> = Wire::new(FIELD_BITS),
@@ -110,9 +112,10 @@ impl Sequencer {
         let bits = self.step_o.width();
         rtl.register(&self.step_o, 0).when(&begin, lit(0, bits)).when(done, &self.step_o + lit(1, bits));
         rtl.register(&self.cycles_o, 0)
-            .when(begin, lit(0, FIELD_BITS))
+            .when(&begin, lit(0, FIELD_BITS))
             .when(&self.busy_o, &self.cycles_o + lit(1, FIELD_BITS));
         rtl.assign(&self.busy_o, self.state.e().ge(lit(FETCH, STATE_BITS)));
+        rtl.assign(&self.begun_o, begin);
         rtl.assign(&self.finished_o, finished);
         for (output, opcode) in [
             (&self.unfold_start_o, OPCODE_UNFOLD),

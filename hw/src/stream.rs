@@ -74,6 +74,8 @@ unit! {
         weight_address_o: Wire<Out> = Wire::new(weight),
         /// With the first weight word of a tile.
         weight_first_o: Wire<Out> = Wire::new(1),
+        /// A vector is chosen.
+        valid_o: Wire<Out> = Wire::new(1),
         /// Control of the vector's sums, in the cycle in which the vector is chosen.
         control_o: Wire<Out> = Wire::new(Control::width(depth)),
         /// With the control of a column block's last vector.
@@ -400,7 +402,7 @@ impl Stream {
         let first = &e.reading & self.cycles_left.e().eq(lit(min_cycles as u64, self.cycles_left.width()));
         let read = rtl.delay(&e.reading, &self.weight_reads);
         let first = rtl.delay(first, &self.weight_firsts);
-        let address = rtl.delay(&self.weight, &self.weight_addresses);
+        let address = rtl.delay_data(&self.weight, &self.weight_addresses);
         rtl.assign(&self.weight_read_o, read);
         rtl.assign(&self.weight_first_o, first);
         rtl.assign(&self.weight_address_o, address);
@@ -409,12 +411,12 @@ impl Stream {
     fn emit_vectors(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
         let control = Control {
-            valid: e.running.clone(),
             set: self.first_tile.e(),
             double: &self.first_of_pass & self.doubles.e().bit(0),
             bank: self.bank.e(),
             address: self.entry.e(),
         };
+        rtl.assign(&self.valid_o, &e.running);
         rtl.assign(&self.control_o, control.pack());
         rtl.assign(&self.last_o, &e.last_vector & &e.pass_done & self.passes_left.e().eq(lit(1, PASS_BITS)));
 
@@ -534,10 +536,10 @@ mod tests {
         let mut unit = Bench::new(Stream::new(&arch()), |unit| &unit.clock);
         launch(&mut unit, OPCODE_CONV, &d.words());
         let (mut reads, mut controls, mut weights, mut blocks) = (vec![], vec![], vec![], 0);
-        let a = unit.control_o.width() - 4;
+        let a = unit.control_o.width() - 3;
         for _ in 0..6000 {
             let control = unit.control_o.get();
-            if control >> (a + 3) & 1 == 1 {
+            if unit.valid_o.get() == 1 {
                 let bit = |i: usize| control >> (a + i) & 1 == 1;
                 controls.push((control & ((1 << a) - 1), bit(2), bit(1), u64::from(bit(0))));
             }

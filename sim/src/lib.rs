@@ -11,6 +11,7 @@
 //! All are an [`Engine`]; [`compare()`] holds one's [`empf_ir::Trace`] to another's, element by element.
 
 mod activation;
+mod axi;
 mod capture;
 pub mod compare;
 pub mod cycles;

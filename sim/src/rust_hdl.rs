@@ -2,12 +2,15 @@
 //! small arrays.
 
 use crate::activation::ActivationMemory;
+use crate::axi::Channel;
 use crate::capture::{Write, replay};
 use crate::{Engine, Error, Interpreter, Result, check_input};
 use empf_hw::Accelerator;
-use empf_hw::rtl::Bench;
+use empf_hw::rtl::{Bench, random_power_up};
 use empf_ir::{Program, Trace};
 
+/// Cycles of reset before the first inference.
+const RESET_CYCLES: u64 = 4;
 /// Cycles of patience beyond twice what is expected.
 const PATIENCE: u64 = 10_000;
 /// Addresses of the control port.
@@ -23,26 +26,17 @@ pub struct RustHdl<'p> {
     writes: Vec<Write>,
     cycles: u64,
     limit: u64,
+    /// What m_axis, the write response and the read data have on offer.
+    offers: [(&'static str, Channel); 3],
 }
 
 impl<'p> RustHdl<'p> {
-    /// The accelerator of `program`'s architecture with its ROMs, after reset.
-    pub fn new(program: &'p Program) -> Result<Self> {
-        let mut accelerator = Accelerator::new(&program.arch);
+    /// The accelerator of `program`'s architecture with its ROMs, after reset. Registers and memories start at random
+    /// values of `power_up_seed`.
+    pub fn new(program: &'p Program, power_up_seed: u64) -> Result<Self> {
+        let mut accelerator = random_power_up(power_up_seed, || Accelerator::new(&program.arch));
         let schedule = program.schedule();
         accelerator.load(&program.weights, &program.parameters, &schedule);
-        for input in [
-            &accelerator.aresetn,
-            &accelerator.s_axis_tvalid,
-            &accelerator.m_axis_tready,
-            &accelerator.s_axil_awvalid,
-            &accelerator.s_axil_wvalid,
-            &accelerator.s_axil_bready,
-            &accelerator.s_axil_arvalid,
-            &accelerator.s_axil_rready,
-        ] {
-            input.set(0);
-        }
         let expected = Interpreter::new(program)?.predicted_cycles();
         let mut engine = RustHdl {
             program,
@@ -51,12 +45,70 @@ impl<'p> RustHdl<'p> {
             writes: Vec::new(),
             cycles: 0,
             limit: PATIENCE + 2 * (expected + program.input_bytes() as u64),
+            offers: ["m_axis", "s_axil_b", "s_axil_r"].map(|name| (name, Channel::default())),
         };
-        for _ in 0..4 {
-            engine.bench.tick();
-        }
-        engine.bench.aresetn.set(1);
+        engine.reset(RESET_CYCLES);
         Ok(engine)
+    }
+
+    /// Holds `aresetn` low for `cycles` cycles.
+    pub fn reset(&mut self, cycles: u64) {
+        let top = &self.bench;
+        for input in [
+            &top.aresetn,
+            &top.s_axis_tvalid,
+            &top.m_axis_tready,
+            &top.s_axil_awvalid,
+            &top.s_axil_wvalid,
+            &top.s_axil_bready,
+            &top.s_axil_arvalid,
+            &top.s_axil_rready,
+        ] {
+            input.set(0);
+        }
+        for _ in 0..cycles {
+            self.bench.tick();
+        }
+        self.bench.aresetn.set(1);
+        self.offers.iter_mut().for_each(|(_, channel)| *channel = Channel::default());
+    }
+
+    /// Sends `input` and starts, and leaves everything as it is after `cycles` cycles; a reset must follow.
+    pub fn begin(&mut self, input: &[u8], cycles: u64) -> Result<()> {
+        check_input(self.program, input)?;
+        self.cycles = 0;
+        let limit = std::mem::replace(&mut self.limit, cycles);
+        self.bench.m_axis_tready.set(1);
+        let run = |engine: &mut Self| -> Result<()> {
+            engine.send(input)?;
+            engine.start()?;
+            loop {
+                engine.cycle("the end", |_| ())?;
+            }
+        };
+        let end = run(self);
+        self.limit = limit;
+        match end {
+            Err(Error::Stuck { cycles: at, .. }) if at == cycles => Ok(()),
+            other => other,
+        }
+    }
+
+    /// The rules of AXI for what the accelerator offers.
+    fn check_rules(&mut self) -> Result<()> {
+        let top = &self.bench;
+        let now = [
+            (&top.m_axis_tvalid, &top.m_axis_tready, [top.m_axis_tdata.get(), top.m_axis_tlast.get()]),
+            (&top.s_axil_bvalid, &top.s_axil_bready, [top.s_axil_bresp.get(), 0]),
+            (&top.s_axil_rvalid, &top.s_axil_rready, [top.s_axil_rdata.get(), top.s_axil_rresp.get()]),
+        ];
+        for ((name, channel), (valid, ready, payload)) in self.offers.iter_mut().zip(now) {
+            if !channel.is_stable(valid.get() == 1, ready.get() == 1, payload) {
+                let message = format!("what {name} offered was withdrawn or changed before it was taken");
+                return Err(Error::Stuck { engine: "rust-hdl".into(), message, cycles: self.cycles });
+            }
+        }
+        Ok(())
     }
 
     /// Settles the inputs, gives what `look` sees then, and ticks.
@@ -66,6 +118,7 @@ impl<'p> RustHdl<'p> {
             return Err(Error::Stuck { engine, message, cycles: self.cycles });
         }
         self.bench.settle();
+        self.check_rules()?;
         let seen = look(&self.bench);
         if let Some(write) = self.bench.activation_write() {
             let (step, address) = (write.step as u32, write.address as u32);
@@ -96,8 +149,8 @@ impl<'p> RustHdl<'p> {
         for valid in [&top.s_axil_awvalid, &top.s_axil_wvalid, &top.s_axil_bready] {
             valid.set(1);
         }
-        // The slave takes address and data together.
-        while self.cycle("the control port", |top| top.s_axil_awready.get())? == 0 {}
+        while self.cycle("the control port", |top| top.s_axil_awready.get() & top.s_axil_wready.get())? == 0 {
+        }
         self.bench.s_axil_awvalid.set(0);
         self.bench.s_axil_wvalid.set(0);
         while self.cycle("the control port", |top| top.s_axil_bvalid.get())? == 0 {}

@@ -6,6 +6,7 @@
 mod accelerator;
 mod build;
 mod model;
+mod ports;
 
 pub use accelerator::{Accelerator, Options, Verilator};
 pub use build::cache_folder;

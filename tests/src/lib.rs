@@ -14,4 +14,4 @@ pub use case::{Case, CaseInput, Layer};
 pub use faults::{FaultError, Located, changed_theta, flipped_weight, off_by_one_stride};
 pub use minimise::minimise;
 pub use random::{ACT_BITS, ARRAYS, TIME_STEPS};
-pub use suite::{Failure, Outcome, Result, Suite, run_schedule};
+pub use suite::{Failure, Outcome, Result, Suite, compile, run_schedule};

@@ -90,7 +90,7 @@ impl Suite {
     pub fn run(&self, case: &Case) -> Result<Outcome> {
         let (network, program) = compile(case)?;
         let mut engines = schedule_engines(&network, &program)?;
-        engines.push(Box::new(self.verilog.engine(&program, Options::default())?));
+        engines.push(Box::new(self.verilog.engine(&program, options(case))?));
         hold(case, &network, engines)
     }
 
@@ -98,11 +98,16 @@ impl Suite {
     pub fn run_everywhere(&self, case: &Case) -> Result<Outcome> {
         let (network, program) = compile(case)?;
         let mut engines = schedule_engines(&network, &program)?;
-        engines.push(Box::new(self.verilog.engine(&program, Options::default())?));
+        engines.push(Box::new(self.verilog.engine(&program, options(case))?));
         engines.push(Box::new(Icarus::new(&self.text, &program)?));
-        engines.push(Box::new(RustHdl::new(&program)?));
+        engines.push(Box::new(RustHdl::new(&program, case.seed)?));
         hold(case, &network, engines)
     }
+}
+
+/// Registers and memories start at values of the case's seed.
+fn options(case: &Case) -> Options {
+    Options { power_up_seed: case.seed as u32, ..Options::default() }
 }
 
 /// A test that panicked leaves nothing half done behind the lock.
@@ -117,7 +122,7 @@ pub fn run_schedule(case: &Case) -> Result<Outcome> {
 }
 
 /// The network of `case` and its program.
-pub(crate) fn compile(case: &Case) -> Result<(QuantNetwork, Program)> {
+pub fn compile(case: &Case) -> Result<(QuantNetwork, Program)> {
     let network = case.network();
     let program = empf_compiler::lower(&network, &case.arch())?;
     Ok((network, program))

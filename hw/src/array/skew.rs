@@ -22,7 +22,7 @@ impl Skew {
         for (r, (input, output)) in u.act_i.iter().zip(&u.act_o).enumerate() {
             let (own, rest) = stages.split_at(r);
             stages = rest;
-            let delayed = u._rtl.delay(input, own);
+            let delayed = u._rtl.delay_data(input, own);
             u._rtl.assign(output, delayed);
         }
         // One row needs no delay.

@@ -1,7 +1,7 @@
 //! Verilog text of one module.
 
 use super::expression::{Scope, literal, range};
-use crate::rtl::{Assign, Description, Expr, Form, Memory, MemoryImage, Net, Node, RegisterSpec};
+use crate::rtl::{Assign, Description, Expr, Form, MemoryImage, Net, Node, RegisterSpec};
 use rust_hdl::prelude::AtomKind;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
@@ -65,7 +65,6 @@ impl Module<'_> {
         }
         self.clocked(&mut body, &mut scope);
         self.memory(&mut body, &mut scope);
-        self.initial(&mut body, &scope);
         for (n, value) in self.description.discards.iter().enumerate() {
             let text = scope.text(value);
             line(&mut body, 1, &format!("wire unused_{n} = &{{1'b0, {text}}};"));
@@ -218,16 +217,6 @@ impl Module<'_> {
         }
     }
 
-    fn initial(&self, text: &mut String, scope: &Scope) {
-        let registers = self.description.registers.iter().map(|r| (r.target.id(), r.init, r.target.width()));
-        let statements: Vec<String> = registers
-            .map(|(id, init, width)| format!("{} = {};", scope.name(id), literal(init, width)))
-            .collect();
-        if !statements.is_empty() {
-            block(text, 1, "initial", &statements);
-        }
-    }
-
     fn memory(&self, text: &mut String, scope: &mut Scope) {
         let (Some(memory), Some(clock)) = (&self.description.memory, &self.description.clock) else { return };
         let clock = scope.name(clock.id()).to_string();
@@ -242,7 +231,9 @@ impl Module<'_> {
         let data = scope.name(memory.read_data.id());
         line(text, 2, &format!("if ({enable}) {data} <= words[{address}];"));
         line(text, 1, "end");
-        image(text, memory);
+        if let Some(image) = &memory.image {
+            read_image(text, image);
+        }
     }
 }
 
@@ -306,35 +297,16 @@ fn block(text: &mut String, indent: usize, head: &str, statements: &[String]) {
     line(text, indent, "end");
 }
 
-fn image(text: &mut String, memory: &Memory) {
-    match &memory.image {
-        // Block RAM is zero at power-up; yosys would unroll the loop word by word.
-        MemoryImage::Zeros => {
-            text.push_str("`ifndef SYNTHESIS\n");
-            line(text, 1, "integer index;");
-            let last = memory.depth;
-            line(
-                text,
-                1,
-                &format!(
-                    "initial for (index = 0; index < {last}; index = index + 1) words[index] = {};",
-                    literal(0, memory.width)
-                ),
-            );
-            text.push_str("`endif\n");
-        }
-        MemoryImage::File { plusarg, path } => {
-            text.push_str("`ifdef SYNTHESIS\n");
-            line(text, 1, &format!("initial $readmemh(\"{path}\", words);"));
-            text.push_str("`else\n");
-            line(text, 1, "reg [8*1024-1:0] path;");
-            line(text, 1, "initial begin");
-            line(text, 2, &format!("if (!$value$plusargs(\"{plusarg}=%s\", path)) path = \"{path}\";"));
-            line(text, 2, "$readmemh(path, words);");
-            line(text, 1, "end");
-            text.push_str("`endif\n");
-        }
-    }
+fn read_image(text: &mut String, MemoryImage { plusarg, path }: &MemoryImage) {
+    text.push_str("`ifdef SYNTHESIS\n");
+    line(text, 1, &format!("initial $readmemh(\"{path}\", words);"));
+    text.push_str("`else\n");
+    line(text, 1, "reg [8*1024-1:0] path;");
+    line(text, 1, "initial begin");
+    line(text, 2, &format!("if (!$value$plusargs(\"{plusarg}=%s\", path)) path = \"{path}\";"));
+    line(text, 2, "$readmemh(path, words);");
+    line(text, 1, "end");
+    text.push_str("`endif\n");
 }
 
 fn instance(text: &mut String, child: &Instance, scope: &Scope, connections: &HashMap<usize, String>) {

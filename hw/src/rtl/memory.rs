@@ -11,7 +11,7 @@ pub fn address_width(depth: usize) -> usize {
     bits_for(depth)
 }
 
-/// Memory with one read and one write port, all zeros at power-up.
+/// Memory with one read and one write port, which starts at no known values.
 ///
 /// `read_data_o` shows the word at `read_address_i` one cycle after `read_i`, and holds it until the next
 /// read. Reading the word that is written in the same cycle gives its old value. Addresses at or above
@@ -56,7 +56,7 @@ impl Ram {
         ram._rtl.memory(Memory {
             width,
             depth,
-            image: MemoryImage::Zeros,
+            image: None,
             write: Some(MemoryWrite {
                 enable: ram.write_i.e(),
                 address: ram.write_address_i.e(),
@@ -110,7 +110,7 @@ impl Rom {
         rom._rtl.memory(Memory {
             width,
             depth,
-            image: MemoryImage::File { plusarg: plusarg.into(), path: path.into() },
+            image: Some(MemoryImage { plusarg: plusarg.into(), path: path.into() }),
             write: None,
             read_enable: rom.read_i.e(),
             read_address: rom.address_i.e(),

@@ -1,6 +1,7 @@
 //! What a unit does: assignments, registers and memories, simulated and emitted from one description.
 
 use super::expr::Expr;
+use super::power_up::first_value;
 use super::wire::{Net, Wire};
 use super::word::mask;
 use rust_hdl::prelude::{Direction, In, Local, Verilog};
@@ -22,15 +23,11 @@ pub(crate) struct RegisterSpec {
     pub(crate) branches: Vec<(Option<Expr>, Expr)>,
 }
 
-/// Where a memory's first content comes from.
+/// A memory's first content: `$readmemh` of the file named by the plusarg, else of `path`.
 #[derive(Clone, Debug)]
-pub(crate) enum MemoryImage {
-    Zeros,
-    /// `$readmemh` of the file named by the plusarg, else of `path`.
-    File {
-        plusarg: String,
-        path: String,
-    },
+pub(crate) struct MemoryImage {
+    pub(crate) plusarg: String,
+    pub(crate) path: String,
 }
 
 /// Memory with one synchronous read port and at most one write port.
@@ -38,7 +35,8 @@ pub(crate) enum MemoryImage {
 pub(crate) struct Memory {
     pub(crate) width: usize,
     pub(crate) depth: usize,
-    pub(crate) image: MemoryImage,
+    /// Without one, the memory starts at no known values.
+    pub(crate) image: Option<MemoryImage>,
     pub(crate) write: Option<MemoryWrite>,
     pub(crate) read_enable: Expr,
     pub(crate) read_address: Expr,
@@ -151,25 +149,43 @@ impl Rtl {
         self.description.assigns.push(Assign { target: child.net().clone(), value: Expr::from(&clock) });
     }
 
-    /// Makes an own output or local signal a register that holds `init` until its first assignment.
+    /// Makes an own output or local signal a register that takes `init` at reset. In Verilog it starts at no known
+    /// value.
     #[track_caller]
     pub fn register<D: Direction>(&mut self, target: &Wire<D>, init: u64) -> Register<'_> {
         assert!(self.description.clock.is_some(), "a combinational unit has no registers");
         assert!(init <= mask(target.width()), "{init} does not fit {} bits", target.width());
         target.net().claim();
-        self.next.push(init);
-        target.net().set(init);
+        let first = first_value(mask(target.width()), init);
+        self.next.push(first);
+        target.net().set(first);
         let registers = &mut self.description.registers;
         registers.push(RegisterSpec { target: target.net().clone(), init, resets: true, branches: vec![] });
         Register { spec: registers.last_mut().expect("just pushed") }
     }
 
-    /// `input` delayed by `cycles` clock cycles (0: `input` itself), in registers that start at 0.
+    /// `input` delayed by a clock cycle for each of `stages` (none: `input` itself). The unit's reset clears what is
+    /// on its way: for what means "valid", "last" or "write".
     #[track_caller]
     pub fn delay(&mut self, input: impl Into<Expr>, stages: &[Wire<Local>]) -> Expr {
-        let mut value = input.into();
+        self.pipeline(input.into(), stages, true)
+    }
+
+    /// As [`Rtl::delay`], for data that mean nothing without a flag beside them: no reset reaches them.
+    #[track_caller]
+    pub fn delay_data(&mut self, input: impl Into<Expr>, stages: &[Wire<Local>]) -> Expr {
+        self.pipeline(input.into(), stages, false)
+    }
+
+    #[track_caller]
+    fn pipeline(&mut self, mut value: Expr, stages: &[Wire<Local>], resets: bool) -> Expr {
         for stage in stages {
-            self.register(stage, 0).set(value);
+            let register = self.register(stage, 0);
+            if resets {
+                register.set(value)
+            } else {
+                register.without_reset().set(value)
+            }
             value = stage.e();
         }
         value
@@ -184,7 +200,9 @@ impl Rtl {
     pub(crate) fn memory(&mut self, memory: Memory) {
         assert!(self.description.memory.is_none(), "a unit has one memory");
         memory.read_data.claim();
-        self.content = vec![0; memory.depth];
+        let bits = mask(memory.width);
+        self.content = (0..memory.depth).map(|_| first_value(bits, 0)).collect();
+        memory.read_data.set(first_value(bits, 0));
         self.description.memory = Some(memory);
     }
 

@@ -14,12 +14,36 @@ struct Write {
     uint32_t unused;
 };
 
-enum Status : int { DONE = 0, INPUT_REFUSED = 1, NO_RESULT = 2, CONTROL_REFUSED = 3, LAST_MISPLACED = 4 };
+enum Status : int {
+    DONE = 0,
+    INPUT_REFUSED = 1,
+    NO_RESULT = 2,
+    CONTROL_REFUSED = 3,
+    LAST_MISPLACED = 4,
+    // The accelerator broke a rule of AXI on one of its channels.
+    UNSTABLE_M_AXIS = 5,
+    UNSTABLE_B = 6,
+    UNSTABLE_R = 7,
+    VALID_IN_RESET = 8,
+};
 
 enum Register : uint8_t { CONTROL = 0x00, STATUS = 0x04, CYCLES = 0x08, BUILD_ID = 0x0c };
 
 // Cycles within which the control port must answer.
 constexpr int CONTROL_PATIENCE = 64;
+
+// A channel that the accelerator drives: what is offered stays, unchanged, until it is taken.
+struct Channel {
+    bool waits = false;
+    uint64_t payload = 0;
+
+    bool stable(bool valid, bool ready, uint64_t offered) {
+        bool kept = !waits || (valid && offered == payload);
+        waits = valid && !ready;
+        payload = offered;
+        return kept;
+    }
+};
 
 struct Run {
     Dut& dut;
@@ -27,9 +51,27 @@ struct Run {
     std::vector<Write>* writes;
     uint64_t stall_seed;
     uint64_t cycles = 0;
+    Channel m_axis, b, r;
+    // The run is left in this cycle.
+    uint64_t end = UINT64_MAX;
+    // First rule that was broken.
+    Status broken = DONE;
+
+    void rule(bool kept, Status status) {
+        if (!kept && !broken) broken = status;
+    }
+
+    void check_rules() {
+        rule(m_axis.stable(top.m_axis_tvalid, top.m_axis_tready,
+                           uint64_t{top.m_axis_tdata} << 1 | top.m_axis_tlast), UNSTABLE_M_AXIS);
+        rule(b.stable(top.s_axil_bvalid, top.s_axil_bready, top.s_axil_bresp), UNSTABLE_B);
+        rule(r.stable(top.s_axil_rvalid, top.s_axil_rready,
+                      uint64_t{top.s_axil_rdata} << 2 | top.s_axil_rresp), UNSTABLE_R);
+    }
 
     // Records what the coming edge writes, then ticks.
     void tick() {
+        check_rules();
         const auto& root = *top.rootp;
         if (uint64_t banks = writes ? root.empf_top__DOT__act_write_en : 0) {
             for (uint32_t bank = 0; banks >> bank; bank++) {
@@ -51,24 +93,27 @@ struct Run {
         return stall_seed >> 32 & 1;
     }
 
-    void reset() {
+    // Holds reset for `held` cycles.
+    void reset(int held) {
         top.s_axis_tvalid = top.m_axis_tready = 0;
         top.s_axil_awvalid = top.s_axil_wvalid = top.s_axil_bready = 0;
         top.s_axil_arvalid = top.s_axil_rready = 0;
         top.aresetn = 0;
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < held; i++) {
             dut.settle();
+            rule(i == 0 || !(top.m_axis_tvalid || top.s_axil_bvalid || top.s_axil_rvalid), VALID_IN_RESET);
             dut.edge();
         }
         top.aresetn = 1;
+        m_axis = b = r = Channel{};
     }
 
-    bool write(Register address, uint32_t value) {
+    bool write(uint8_t address, uint32_t value, uint8_t strobe = 0xf) {
         top.s_axil_awaddr = address;
         top.s_axil_wdata = value;
-        top.s_axil_wstrb = 0xf;
+        top.s_axil_wstrb = strobe;
         top.s_axil_awvalid = top.s_axil_wvalid = top.s_axil_bready = 1;
-        for (int i = 0; i < CONTROL_PATIENCE; i++) {
+        for (int i = 0; i < CONTROL_PATIENCE && cycles < end; i++) {
             dut.settle();
             bool address_taken = top.s_axil_awready, data_taken = top.s_axil_wready;
             bool answered = top.s_axil_bvalid;
@@ -83,7 +128,7 @@ struct Run {
         return false;
     }
 
-    bool read(Register address, uint32_t& value) {
+    bool read(uint8_t address, uint32_t& value) {
         top.s_axil_araddr = address;
         top.s_axil_arvalid = top.s_axil_rready = 1;
         for (int i = 0; i < CONTROL_PATIENCE; i++) {
@@ -102,7 +147,7 @@ struct Run {
 
     bool send(const uint8_t* input, size_t bytes, uint64_t limit) {
         for (size_t sent = 0; sent < bytes;) {
-            if (cycles > limit) return false;
+            if (cycles > limit || cycles == end) return false;
             top.s_axis_tvalid = !stalled();
             top.s_axis_tdata = input[sent];
             top.s_axis_tlast = sent + 1 == bytes;
@@ -134,9 +179,26 @@ struct Run {
 
 extern "C" {
 
-void empf_reset(void* handle) {
+int empf_reset(void* handle, int held) {
     auto& dut = *static_cast<Dut*>(handle);
-    Run{dut, *dut.top, nullptr, 0}.reset();
+    Run run{dut, *dut.top, nullptr, 0};
+    run.reset(held);
+    return run.broken;
+}
+
+// Sends an input and starts, with the receiver always ready, and leaves it there after `cycles` cycles.
+int empf_begin(void* handle, const uint8_t* input, size_t bytes, uint64_t cycles) {
+    auto& dut = *static_cast<Dut*>(handle);
+    Run run{dut, *dut.top, nullptr, 0};
+    run.end = cycles;
+    run.top.m_axis_tready = 1;
+    run.send(input, bytes, cycles);
+    run.write(CONTROL, 1);
+    while (run.cycles < cycles) {
+        dut.settle();
+        run.tick();
+    }
+    return run.broken;
 }
 
 // One inference. `counted` becomes the accelerator's cycle counter, `simulated` the cycles simulated.
@@ -148,7 +210,7 @@ int empf_run(void* handle, const uint8_t* input, size_t bytes, int32_t* logits, 
     Run run{dut, *dut.top, capture ? writes : nullptr, stall_seed};
     auto ended = [&](Status status) {
         *simulated = run.cycles;
-        return status;
+        return run.broken ? run.broken : status;
     };
     if (!run.send(input, bytes, limit)) return ended(INPUT_REFUSED);
     if (!run.write(CONTROL, 1)) return ended(CONTROL_REFUSED);
@@ -162,9 +224,44 @@ int empf_run(void* handle, const uint8_t* input, size_t bytes, int32_t* logits, 
     return ended(DONE);
 }
 
+// Single transfers at the ports.
+int empf_send(void* handle, const uint8_t* input, size_t bytes, uint64_t limit) {
+    auto& dut = *static_cast<Dut*>(handle);
+    Run run{dut, *dut.top, nullptr, 0};
+    bool sent = run.send(input, bytes, limit);
+    run.top.s_axis_tvalid = 0;
+    return run.broken ? run.broken : sent ? DONE : INPUT_REFUSED;
+}
+
+int empf_receive(void* handle, int32_t* logits, size_t count, uint64_t limit) {
+    auto& dut = *static_cast<Dut*>(handle);
+    Run run{dut, *dut.top, nullptr, 0};
+    Status status = run.receive(logits, count, limit);
+    return run.broken ? run.broken : status;
+}
+
+int empf_wait(void* handle, uint64_t cycles) {
+    auto& dut = *static_cast<Dut*>(handle);
+    Run run{dut, *dut.top, nullptr, 0};
+    while (run.cycles < cycles) {
+        dut.settle();
+        run.tick();
+    }
+    return run.broken;
+}
+
+int empf_write(void* handle, uint8_t address, uint32_t value, uint8_t strobe) {
+    auto& dut = *static_cast<Dut*>(handle);
+    Run run{dut, *dut.top, nullptr, 0};
+    bool written = run.write(address, value, strobe);
+    return run.broken ? run.broken : written ? DONE : CONTROL_REFUSED;
+}
+
 int empf_read(void* handle, uint8_t address, uint32_t* value) {
     auto& dut = *static_cast<Dut*>(handle);
-    return Run{dut, *dut.top, nullptr, 0}.read(static_cast<Register>(address), *value) ? DONE : CONTROL_REFUSED;
+    Run run{dut, *dut.top, nullptr, 0};
+    bool read = run.read(address, *value);
+    return run.broken ? run.broken : read ? DONE : CONTROL_REFUSED;
 }
 
 std::vector<Write>* empf_writes_new() { return new std::vector<Write>; }

@@ -46,6 +46,8 @@ type Run = unsafe extern "C" fn(
     *mut c_void,
 ) -> c_int;
 
+/// Cycles of reset before the first inference.
+const RESET_CYCLES: u32 = 4;
 /// Cycles of patience beyond twice what is expected.
 const PATIENCE: u64 = 10_000;
 
@@ -66,6 +68,8 @@ pub struct Options {
     pub logits_only: bool,
     /// Not 0: sender and receiver pause at random, and the cycles are not those of the prediction.
     pub stall_seed: u64,
+    /// Of the random values at which registers and memories start.
+    pub power_up_seed: u32,
 }
 
 impl Accelerator {
@@ -86,7 +90,9 @@ impl Accelerator {
             return Err(failure("this accelerator was built without waves"));
         }
         let roms = Roms::new(program)?;
-        let instance = self.object.instance(&roms.plusargs(), options.waves.as_deref())?;
+        let arguments: Vec<String> =
+            roms.plusargs().into_iter().chain(power_up(options.power_up_seed)).collect();
+        let instance = self.object.instance(&arguments, options.waves.as_deref())?;
         let expected = Interpreter::new(program)?.predicted_cycles();
         let mut engine = Verilator {
             writes: Writes::new(&self.object)?,
@@ -99,9 +105,16 @@ impl Accelerator {
             instance,
             _roms: roms,
         };
-        engine.reset()?;
+        engine.reset(RESET_CYCLES)?;
         Ok(engine)
     }
+}
+
+/// Arguments of a model whose registers and memories start at random values.
+fn power_up(seed: u32) -> [String; 2] {
+    // Verilator takes 0 for "choose one".
+    let seed = 1 + seed % (i32::MAX as u32);
+    ["+verilator+rand+reset+2".into(), format!("+verilator+seed+{seed}")]
 }
 
 fn failure(message: impl Into<String>) -> Error {
@@ -149,13 +162,13 @@ impl Drop for Writes {
 
 /// The verilated accelerator with a program.
 pub struct Verilator<'p> {
-    program: &'p Program,
+    pub(super) program: &'p Program,
     options: Options,
     memory: ActivationMemory,
-    limit: u64,
+    pub(super) limit: u64,
     simulated: u64,
     writes: Writes,
-    instance: Instance,
+    pub(super) instance: Instance,
     _roms: Roms,
 }
 
@@ -163,40 +176,21 @@ pub struct Verilator<'p> {
 unsafe impl Send for Verilator<'_> {}
 
 impl Verilator<'_> {
-    /// Holds `aresetn` low for some cycles.
-    pub fn reset(&mut self) -> Result<()> {
-        // SAFETY: the type is that of the shim, and the handle is valid.
-        unsafe {
-            let reset: unsafe extern "C" fn(*mut c_void) = self.instance.object.function("empf_reset")?;
-            reset(self.instance.handle);
-        }
-        Ok(())
-    }
-
-    /// A register of the control port.
-    pub fn register(&mut self, address: u8) -> Result<u32> {
-        let mut value = 0;
-        // SAFETY: as in `reset`.
-        let status = unsafe {
-            let read: unsafe extern "C" fn(*mut c_void, u8, *mut u32) -> c_int =
-                self.instance.object.function("empf_read")?;
-            read(self.instance.handle, address, &mut value)
-        };
-        self.check(status)?;
-        Ok(value)
-    }
-
     /// Clock cycles simulated by the last inference, input and control included.
     pub fn simulated_cycles(&self) -> u64 {
         self.simulated
     }
 
-    fn check(&self, status: c_int) -> Result<()> {
+    pub(super) fn check(&self, status: c_int) -> Result<()> {
         let message = match status {
             0 => return Ok(()),
             1 => "the input was not taken",
             2 => "not all logits came",
             3 => "the control port did not answer",
+            5 => "an offered logit was withdrawn or changed before it was taken (AXI4-Stream)",
+            6 => "the answer to a write was withdrawn or changed before it was taken (AXI4-Lite)",
+            7 => "the answer to a read was withdrawn or changed before it was taken (AXI4-Lite)",
+            8 => "something was offered during reset",
             _ => "m_axis_tlast was not with the last logit",
         };
         Err(Error::Stuck { engine: "verilator".into(), message: message.into(), cycles: self.simulated })
