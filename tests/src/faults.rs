@@ -182,11 +182,11 @@ pub fn changed_theta() -> Result<Vec<Located>> {
     in_both(&fault, &place, &network, &program)
 }
 
-/// The stream unit steps one word too far from a position to the next of its row.
+/// The stream unit steps one word too short from a position to the next of its row.
 pub fn off_by_one_stride() -> Result<Vec<Located>> {
     let (network, program) = compile(&case())?;
     let text = empf_hw::emit_accelerator(&program.arch)?;
-    let faulty = with_long_stride(&text)?;
+    let faulty = with_short_stride(&text)?;
     let accelerator = Accelerator::build(&faulty, &program.arch, false)?;
     let engines: [Box<dyn Engine>; 2] = [
         Box::new(accelerator.engine(&program, Options::default())?),
@@ -194,11 +194,11 @@ pub fn off_by_one_stride() -> Result<Vec<Located>> {
     ];
     // The first layer walks rows too.
     let place = Place { layer: "spike1", channel: None, time_step: None };
-    in_each("x_step + 1 in the Verilog of the stream unit", &place, &network, engines)
+    in_each("x_step - 1 in the Verilog of the stream unit", &place, &network, engines)
 }
 
 /// `text` with the fault in its module `stream`, in exactly one place.
-fn with_long_stride(text: &str) -> Result<String> {
+fn with_short_stride(text: &str) -> Result<String> {
     const RIGHT: &str = "? row_step : x_step)";
     let start = text.find("module stream (").unwrap_or(text.len());
     let end = text[start..].find("endmodule").map_or(text.len(), |length| start + length);
@@ -206,7 +206,7 @@ fn with_long_stride(text: &str) -> Result<String> {
     if stream.matches(RIGHT).count() != 1 {
         return Err(FaultError::Text(RIGHT));
     }
-    let faulty = stream.replace(RIGHT, "? row_step : x_step + 1'd1)");
+    let faulty = stream.replace(RIGHT, "? row_step : x_step - 1'd1)");
     Ok([&text[..start], &faulty, &text[end..]].concat())
 }
 
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn verilog_that_the_fault_does_not_fit_is_refused() {
-        assert!(matches!(with_long_stride("module stream (\nendmodule\n"), Err(FaultError::Text(_))));
-        assert!(matches!(with_long_stride("module pool (? row_step : x_step)"), Err(FaultError::Text(_))));
+        assert!(matches!(with_short_stride("module stream (\nendmodule\n"), Err(FaultError::Text(_))));
+        assert!(matches!(with_short_stride("module pool (? row_step : x_step)"), Err(FaultError::Text(_))));
     }
 }
