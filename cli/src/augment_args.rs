@@ -3,8 +3,8 @@
 use crate::data::{EventCut, load};
 use crate::error::Result;
 use clap::ValueEnum;
-use empf_trainer::data::{Policy, Split};
-use empf_trainer::train::TrainConfig;
+use empf_data::{Policy, Split};
+use empf_trainer::runs::train::TrainConfig;
 
 /// Pairs of operations that AutoAugment found.
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -7,11 +7,11 @@ use crate::output::{percent, print};
 use crate::run_folder::RunFolder;
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
+use empf_data::Split;
 use empf_trainer::Device;
-use empf_trainer::conv::Precision;
-use empf_trainer::data::Split;
+use empf_trainer::layers::conv::Precision;
 use empf_trainer::presets::{PRESETS, Target, preset, settings};
-use empf_trainer::train::{CheckpointPlan, Rule, Task, TrainConfig, train};
+use empf_trainer::runs::train::{CheckpointPlan, Rule, Task, TrainConfig, train};
 use std::path::PathBuf;
 
 /// Name of the checkpoint in a run's folder.

@@ -1,7 +1,7 @@
 //! Which classes are taken for which.
 
 use crate::picture::{Drawn, Picture};
-use empf_trainer::evaluate::Evaluation;
+use empf_trainer::runs::evaluate::Evaluation;
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};

@@ -1,7 +1,7 @@
 //! Loss and accuracy of a run, epoch by epoch.
 
 use crate::picture::{Drawn, Picture};
-use empf_trainer::log::{Metrics, Scope};
+use empf_trainer::runs::log::{Metrics, Scope};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 

@@ -2,8 +2,8 @@
 
 use crate::error::Result;
 use clap::ValueEnum;
-use empf_trainer::data::events::Cut;
-use empf_trainer::data::{Dataset, Reading, Split};
+use empf_data::events::Cut;
+use empf_data::{Dataset, Reading, Split};
 
 /// A part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

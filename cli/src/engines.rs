@@ -5,8 +5,7 @@ use crate::build::{Build, Hardware};
 use crate::error::Result;
 use clap::ValueEnum;
 use empf_sim::verilator::{Accelerator, Options};
-use empf_sim::{Engine, GoldenEngine, Interpreter, PlanarEngine};
-use empf_trainer::integer::IntegerModel;
+use empf_sim::{Engine, GoldenEngine, IntegerEngine, Interpreter};
 use indicatif::ProgressBar;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -43,10 +42,7 @@ pub(crate) fn engine<'b>(
 ) -> Result<Box<dyn Engine + 'b>> {
     Ok(match (name, accelerator) {
         (EngineName::Golden, _) => Box::new(GoldenEngine::new(&build.quant)),
-        (EngineName::Trainer, _) => {
-            let model = IntegerModel::new(&build.quant)?;
-            Box::new(PlanarEngine::new("trainer", &build.quant, move |input| model.run(input)))
-        }
+        (EngineName::Trainer, _) => Box::new(IntegerEngine::new(&build.quant)?),
         (EngineName::Interpreter, _) => Box::new(Interpreter::new(&build.hardware("interpreter")?.program)?),
         (EngineName::Verilator, accelerator) => {
             let program = &build.hardware("verilator")?.program;

@@ -12,6 +12,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Data(#[from] empf_ir::Error),
     #[error(transparent)]
+    Samples(#[from] empf_data::Error),
+    #[error(transparent)]
     Train(#[from] empf_trainer::Error),
     #[error(transparent)]
     Compile(#[from] empf_compiler::Error),

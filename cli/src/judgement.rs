@@ -5,11 +5,11 @@ use crate::error::Result;
 use crate::output::{grouped, percent};
 use crate::picture;
 use crate::table::Table;
+use empf_data::Dataset;
 use empf_ir::{WeightKind, store};
 use empf_trainer::Model;
-use empf_trainer::activity::{Activity, measure};
-use empf_trainer::data::Dataset;
-use empf_trainer::evaluate::Evaluation;
+use empf_trainer::runs::activity::{Activity, measure};
+use empf_trainer::runs::evaluate::Evaluation;
 use serde_json::json;
 use std::path::Path;
 

@@ -2,10 +2,10 @@
 
 use crate::data::{self, EventCut, SplitName};
 use crate::error::{Error, Result};
+use empf_data::Dataset;
 use empf_ir::QuantInput;
 use empf_sim::interleaved;
 use empf_sim::numpy::{Inputs, read_inputs};
-use empf_trainer::data::Dataset;
 use ndarray::{ArrayView5, Axis, Slice};
 use std::path::Path;
 

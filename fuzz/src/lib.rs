@@ -2,8 +2,8 @@
 
 mod limit;
 
-use empf_trainer::data::events::Cut;
-use empf_trainer::data::{Reading, Split};
+use empf_data::events::Cut;
+use empf_data::{Reading, Split};
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;

@@ -21,6 +21,7 @@ pub mod shape;
 pub mod store;
 pub mod tensors;
 pub mod trace;
+pub mod window;
 
 pub use arch::{AdderForm, ArchConfig};
 pub use codes::{CodeFormat, Codes};
@@ -32,3 +33,4 @@ pub use quant::{QuantInput, QuantNetwork, QuantOp};
 pub use shape::Shape;
 pub use tensors::{Tensor, Tensors};
 pub use trace::Trace;
+pub use window::Window;

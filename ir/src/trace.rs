@@ -18,6 +18,11 @@ pub struct Trace {
 impl Trace {
     /// Index of the largest logit; of equal ones the first.
     pub fn class(&self) -> usize {
-        (0..self.logits.len()).max_by_key(|i| (self.logits[*i], std::cmp::Reverse(*i))).unwrap_or(0)
+        answer(&self.logits)
     }
+}
+
+/// Index of the largest of `logits`, the first of equals; 0 where there are none.
+pub fn answer<L: PartialOrd>(logits: &[L]) -> usize {
+    (1..logits.len()).fold(0, |best, i| if logits[i] > logits[best] { i } else { best })
 }

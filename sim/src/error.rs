@@ -11,6 +11,9 @@ pub enum Error {
     /// Data on disk.
     #[error(transparent)]
     Data(#[from] empf_ir::Error),
+    /// A network that [`crate::IntegerEngine`] cannot run.
+    #[error(transparent)]
+    Integer(#[from] empf_integer::Error),
     /// The wrong number of input bytes.
     #[error("an input of `{program}` has {expected} bytes, but {found} were given")]
     Input {

@@ -3,6 +3,7 @@
 //! | engine | what it executes | sees |
 //! |---|---|---|
 //! | [`GoldenEngine`] | the integer network, as `docs/numerics.md` defines it | every node |
+//! | [`IntegerEngine`] | the same, by other code and faster; called `trainer` | every node |
 //! | [`Interpreter`] | schedule and ROM images | tensors in the activation memory, cycles |
 //! | [`RustHdl`] | the accelerator's description | tensors in the activation memory, cycles |
 //! | [`verilator::Verilator`] | the emitted Verilog, compiled | tensors in the activation memory, cycles |
@@ -19,8 +20,10 @@ mod engine;
 mod error;
 mod golden;
 mod icarus;
+mod integer;
 mod interpreter;
 pub mod numpy;
+mod order;
 mod roms;
 mod rust_hdl;
 mod tool;
@@ -28,10 +31,12 @@ pub mod verilator;
 
 pub use activation::ActivationMemory;
 pub use compare::{Comparison, Mismatch, adopt, compare};
+pub use engine::Engine;
 pub(crate) use engine::check_input;
-pub use engine::{Engine, PlanarEngine};
 pub use error::{Error, Result};
-pub use golden::{GoldenEngine, interleaved, planar};
+pub use golden::GoldenEngine;
 pub use icarus::Icarus;
+pub use integer::IntegerEngine;
 pub use interpreter::Interpreter;
+pub use order::{interleaved, planar};
 pub use rust_hdl::RustHdl;

@@ -4,9 +4,8 @@ use crate::case::Case;
 use empf_ir::{ArchConfig, Program, QuantNetwork};
 use empf_sim::verilator::{Accelerator, Options};
 use empf_sim::{
-    Comparison, Engine, GoldenEngine, Icarus, Interpreter, PlanarEngine, RustHdl, adopt, compare,
+    Comparison, Engine, GoldenEngine, Icarus, IntegerEngine, Interpreter, RustHdl, adopt, compare,
 };
-use empf_trainer::integer::IntegerModel;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -22,9 +21,6 @@ pub enum Failure {
     /// The accelerator has no Verilog.
     #[error("the accelerator cannot be emitted: {0}")]
     Hardware(#[from] empf_hw::emit::EmitError),
-    /// The trainer's integer forward refused the network.
-    #[error(transparent)]
-    Trainer(#[from] empf_trainer::Error),
     /// An engine failed.
     #[error(transparent)]
     Engine(#[from] empf_sim::Error),
@@ -132,9 +128,7 @@ fn schedule_engines<'a>(
     network: &'a QuantNetwork,
     program: &'a Program,
 ) -> Result<Vec<Box<dyn Engine + 'a>>> {
-    let model = IntegerModel::new(network)?;
-    let trainer = PlanarEngine::new("trainer", network, move |input| model.run(input));
-    Ok(vec![Box::new(trainer), Box::new(Interpreter::new(program)?)])
+    Ok(vec![Box::new(IntegerEngine::new(network)?), Box::new(Interpreter::new(program)?)])
 }
 
 /// Holds `engines` to the golden model of `network` on the inputs of `case`, and their cycles to each other.

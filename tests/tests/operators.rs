@@ -1,7 +1,7 @@
 //! Operators that are not yet in hardware, on the engines that have them.
 
+use empf_integer::IntegerModel;
 use empf_ir::{INPUT, Node, QuantInput, QuantNetwork, QuantOp, Tensors, WeightKind};
-use empf_trainer::integer::IntegerModel;
 use ndarray::Array4;
 use rand::prelude::*;
 use rand_pcg::Pcg64Mcg;

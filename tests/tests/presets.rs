@@ -2,11 +2,11 @@
 //! operators.
 
 use empf_compiler::{Compilation, Error, Pass};
+use empf_data::{Augment, Dataset};
+use empf_integer::IntegerModel;
 use empf_ir::{ArchConfig, Input, Network, Op, QuantNetwork, QuantOp, Shape};
-use empf_trainer::data::{Augment, Dataset};
-use empf_trainer::integer::IntegerModel;
 use empf_trainer::presets::{Target, preset, settings};
-use empf_trainer::train::{Rule, Task, TrainConfig, train};
+use empf_trainer::runs::train::{Rule, Task, TrainConfig, train};
 use ndarray::Axis;
 use rand::prelude::*;
 use rand_pcg::Pcg64Mcg;

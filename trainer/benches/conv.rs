@@ -1,8 +1,8 @@
 //! Multiplications and additions a second of the +-1 convolution, on one core, as if each of its 9 taps was
 //! multiplied, in time that the core was ours: `cargo bench -p empf-trainer --bench conv`.
 
-use empf_ir::WeightKind;
-use empf_trainer::conv::{Conv, Precision, Window};
+use empf_ir::{WeightKind, Window};
+use empf_trainer::layers::conv::{Conv, Precision};
 use empf_trainer::{Extents, Tensor};
 
 const IMAGES: usize = 64;

@@ -11,14 +11,6 @@ pub enum Error {
     /// Reading, writing or validating a network failed.
     #[error(transparent)]
     Ir(#[from] empf_ir::Error),
-    /// The network uses something that cannot be computed here.
-    #[error("node `{node}`: {message}")]
-    Unsupported {
-        /// Name of the node.
-        node: String,
-        /// What, and what can be used instead.
-        message: String,
-    },
     /// A tensor that does not exist or has another shape.
     #[error("tensor `{name}`: {message}")]
     Tensor {
@@ -43,14 +35,9 @@ pub enum Error {
         /// First tensor or node, in the order of the graph, with a number that is not finite.
         layer: String,
     },
-    /// A data file that is not what it should be.
-    #[error("{path}: {message}")]
-    Data {
-        /// The file or folder.
-        path: PathBuf,
-        /// What is wrong, at which byte, and what to do.
-        message: String,
-    },
+    /// Data that cannot be read.
+    #[error(transparent)]
+    Data(#[from] empf_data::Error),
     /// No work can be done on the GPU.
     #[error("GPU: {0}")]
     Gpu(String),
@@ -81,11 +68,4 @@ pub enum Error {
         /// Batches of that epoch that are done.
         batch: usize,
     },
-}
-
-impl Error {
-    /// A broken file or folder of data.
-    pub(crate) fn data(path: &std::path::Path, message: String) -> Self {
-        Error::Data { path: path.into(), message }
-    }
 }

@@ -6,45 +6,21 @@
 //! Results do not depend on the number of cores: sums over a batch are cut into parts of fixed size, and
 //! the parts are added in order.
 
-pub mod activity;
-mod average;
-pub mod batch_norm;
-mod checkpoint;
-mod codes;
-pub mod conv;
 #[cfg(feature = "cuda")]
 mod cuda;
-pub mod data;
 mod error;
-pub mod evaluate;
 mod float;
-pub mod integer;
-mod layer;
-pub mod lif;
-pub mod linear;
-pub mod log;
-mod loss;
-mod matmul;
-pub mod membrane;
+pub mod layers;
 mod model;
-pub mod neuron;
-mod optimizer;
-mod parallel;
-mod param;
-pub mod pool;
 pub mod presets;
-mod progress;
-mod schedule;
-pub mod seca;
-mod targets;
+pub mod runs;
 mod tensor;
-pub mod train;
 
 pub use error::{Error, Result};
 pub use float::Float;
+pub use layers::param::Param;
 pub use model::{Device, Frames, Learning, Model, Outcome, Steps};
-pub use optimizer::{Sgd, SgdConfig};
-pub use param::Param;
-pub use progress::Bar;
-pub use schedule::Schedule;
+pub use runs::optimizer::{Sgd, SgdConfig};
+pub use runs::progress::Bar;
+pub use runs::schedule::Schedule;
 pub use tensor::{Extents, Tensor};

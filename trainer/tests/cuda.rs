@@ -3,7 +3,7 @@
 //! Needs a GPU: `cargo test -p empf-trainer --features cuda --test cuda`.
 
 use empf_ir::{INPUT, Input, Network, NeuronVersion, Node, Op, Tensors, WeightKind};
-use empf_trainer::conv::Precision;
+use empf_trainer::layers::conv::Precision;
 use empf_trainer::presets::{PRESETS, Target, preset};
 use empf_trainer::{Device, Extents, Float, Frames, Learning, Model, Steps, Tensor};
 use rand::{Rng, SeedableRng};

@@ -4,9 +4,9 @@
 //! checked as float convolutions of the signs, and online learning against differences that hold the
 //! potentials of earlier steps still, which for a single step is every difference.
 
-use empf_ir::{INPUT, Input, Network, NeuronVersion, Node, Op, Tensors, WeightKind};
-use empf_trainer::conv::{Conv, Window};
-use empf_trainer::seca::{Attention, Seca};
+use empf_ir::{INPUT, Input, Network, NeuronVersion, Node, Op, Tensors, WeightKind, Window};
+use empf_trainer::layers::conv::Conv;
+use empf_trainer::layers::seca::{Attention, Seca};
 use empf_trainer::{Extents, Frames, Learning, Model, Steps, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64;

@@ -1,11 +1,11 @@
 //! Training processes that are killed without warning, also while they write a checkpoint.
 #![cfg(unix)]
 
+use empf_data::{Augment, Dataset};
 use empf_ir::{Input, Network};
-use empf_trainer::conv::Precision;
-use empf_trainer::data::{Augment, Dataset};
+use empf_trainer::layers::conv::Precision;
 use empf_trainer::presets::{Target, preset};
-use empf_trainer::train::{
+use empf_trainer::runs::train::{
     BatchReport, CheckpointPlan, EpochReport, Progress, Rule, Task, TrainConfig, train,
 };
 use empf_trainer::{Device, Model, Result, SgdConfig};

@@ -1,7 +1,7 @@
 //! Training in bf16 follows training in f32.
 
 use empf_ir::Input;
-use empf_trainer::conv::Precision;
+use empf_trainer::layers::conv::Precision;
 use empf_trainer::presets::{Target, preset};
 use empf_trainer::{Extents, Frames, Learning, Model, Tensor};
 use rand::{Rng, SeedableRng};

@@ -1,8 +1,8 @@
 //! Version II as version I (Eq. 7 and 8): the sign that follows from Eq. 6 is exact, the printed one is not.
 
 use empf_ir::NeuronVersion;
-use empf_trainer::membrane::{MembraneStep, Reparameterized, Statistics, reparameterize};
-use empf_trainer::neuron::{Current, Neuron, Potential};
+use empf_trainer::layers::membrane::{MembraneStep, Reparameterized, Statistics, reparameterize};
+use empf_trainer::layers::neuron::{Current, Neuron, Potential};
 use empf_trainer::{Extents, Tensor};
 use proptest::prelude::*;
 

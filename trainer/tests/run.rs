@@ -1,11 +1,11 @@
 //! Whole training runs: interruption, divergence, storage.
 
+use empf_data::{Augment, Dataset, glyphs};
 use empf_ir::{Input, Network};
-use empf_trainer::conv::Precision;
-use empf_trainer::data::{Augment, Dataset, glyphs};
-use empf_trainer::evaluate::evaluate;
+use empf_trainer::layers::conv::Precision;
 use empf_trainer::presets::{Target, preset};
-use empf_trainer::train::{
+use empf_trainer::runs::evaluate::evaluate;
+use empf_trainer::runs::train::{
     BatchReport, CheckpointPlan, EpochReport, Progress, Rule, Task, TrainConfig, train,
 };
 use empf_trainer::{Device, Error, Frames, Model, Result, SgdConfig, Tensor};

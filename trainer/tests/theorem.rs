@@ -3,8 +3,8 @@
 //! next step as v = theta, so its own gradient is not separable and not part of the theorem.
 
 use empf_ir::NeuronVersion;
-use empf_trainer::membrane::Statistics;
-use empf_trainer::neuron::{Current, CurrentGradient, Neuron, Potential};
+use empf_trainer::layers::membrane::Statistics;
+use empf_trainer::layers::neuron::{Current, CurrentGradient, Neuron, Potential};
 use empf_trainer::{Extents, Tensor};
 use proptest::prelude::*;
 

@@ -4,12 +4,12 @@
 //! name starts with its kind; shapes, T, kernels and modes come from its tensors and metadata. `vectors/generate.py`
 //! wrote the files that are kept here.
 
-use empf_ir::{INPUT, Input, Network, NeuronVersion, Node, Op, Tensors, WeightKind};
-use empf_trainer::batch_norm::BatchNorm;
-use empf_trainer::conv::{Conv, Window};
-use empf_trainer::membrane::{MembraneStep, Reparameterized, Statistics, reparameterize};
-use empf_trainer::neuron::{Current, CurrentGradient, Neuron, Potential};
-use empf_trainer::seca::{Attention, Seca};
+use empf_ir::{INPUT, Input, Network, NeuronVersion, Node, Op, Tensors, WeightKind, Window};
+use empf_trainer::layers::batch_norm::BatchNorm;
+use empf_trainer::layers::conv::Conv;
+use empf_trainer::layers::membrane::{MembraneStep, Reparameterized, Statistics, reparameterize};
+use empf_trainer::layers::neuron::{Current, CurrentGradient, Neuron, Potential};
+use empf_trainer::layers::seca::{Attention, Seca};
 use empf_trainer::{Extents, Float, Frames, Learning, Model, Param, Steps, Tensor};
 use safetensors::{Dtype, SafeTensors};
 use std::collections::HashMap;

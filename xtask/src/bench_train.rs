@@ -1,8 +1,8 @@
 //! Images a second in training, beside PyTorch and the machine's own limit.
 
 use empf_ir::{INPUT, Input, Network, NeuronVersion, Node, Op, Tensors, WeightKind};
-use empf_trainer::conv::Precision;
-use empf_trainer::train::Rule;
+use empf_trainer::layers::conv::Precision;
+use empf_trainer::runs::train::Rule;
 use empf_trainer::{Device, Extents, Frames, Learning, Model, Sgd, SgdConfig, Steps, Tensor};
 use gemm::Parallelism;
 use rayon::prelude::*;

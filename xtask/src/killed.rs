@@ -1,10 +1,10 @@
 //! Kills training without warning, again and again; what it ends with must equal a run that nobody disturbed.
 
+use empf_data::{Reading, Split};
 use empf_ir::{Network, store};
 use empf_trainer::Bar;
-use empf_trainer::data::{Reading, Split};
 use empf_trainer::presets::{Target, preset, settings};
-use empf_trainer::train::{CheckpointPlan, Task, TrainConfig, train};
+use empf_trainer::runs::train::{CheckpointPlan, Task, TrainConfig, train};
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
 use std::fs;

@@ -6,13 +6,13 @@ mod record;
 mod table;
 
 use empf_compiler::{Compilation, Pass};
+use empf_data::{Dataset, Reading, Split};
+use empf_integer::IntegerModel;
 use empf_ir::{ArchConfig, Network, QuantNetwork, store};
-use empf_trainer::data::{Dataset, Reading, Split};
-use empf_trainer::evaluate::{Evaluation, evaluate};
-use empf_trainer::integer::IntegerModel;
-use empf_trainer::log::{Log, METRICS, read};
 use empf_trainer::presets::{Target, preset};
-use empf_trainer::train::{BatchReport, CheckpointPlan, EpochReport, Progress, Start, Task, train};
+use empf_trainer::runs::evaluate::{Evaluation, evaluate};
+use empf_trainer::runs::log::{Log, METRICS, read};
+use empf_trainer::runs::train::{BatchReport, CheckpointPlan, EpochReport, Progress, Start, Task, train};
 use empf_trainer::{Bar, Model};
 use file::{Row, Study};
 use record::{Integer, Pace, Record, Settings};

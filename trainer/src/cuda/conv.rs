@@ -4,11 +4,11 @@ use super::buffer::{Pointer, Target, View};
 use super::device::{Device, Grid};
 use super::layer::Param;
 use super::sliding::Sliding;
-use crate::conv::{Precision, Window};
 use crate::error::Result;
+use crate::layers::conv::Precision;
 use crate::{Extents, Float};
 use cudarc::driver::DeviceRepr;
-use empf_ir::WeightKind;
+use empf_ir::{WeightKind, Window};
 
 /// Sums that a block makes, and most terms that it adds at a time; as in `conv.cu` and `tensor.cu`.
 const TILE: [usize; 2] = [128, 64];

@@ -5,10 +5,11 @@ use super::device::Device;
 use super::layer::Layer;
 use super::state::State;
 use super::step::{Gradient, Moment, Slot, pass_on};
-use crate::conv::Precision;
 use crate::error::{Error, Result};
+use crate::layers::conv::Precision;
+use crate::layers::layer;
 use crate::model::{Action, Engine, Frames, Learning, Model, Outcome, Pass};
-use crate::{Extents, Float, Tensor, layer};
+use crate::{Extents, Float, Tensor};
 use empf_ir::Shape;
 
 /// Elements of a tensor that kernels can count.

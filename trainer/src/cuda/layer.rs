@@ -10,10 +10,11 @@ use super::norm::{BatchNorm, MembraneNorm, Running, Slopes};
 use super::pool::{GlobalAvgPool, WindowPool};
 use super::seca::Seca;
 use super::state::Places;
-use crate::conv::{Precision, Window};
+use crate::Float;
 use crate::error::Result;
-use crate::{Float, layer};
-use empf_ir::WeightKind;
+use crate::layers::conv::Precision;
+use crate::layers::layer;
+use empf_ir::{WeightKind, Window};
 
 /// A learnable tensor and its gradient.
 #[derive(Clone, Copy, Debug)]

@@ -3,8 +3,8 @@
 use super::buffer::{Buffer, Pointer, Target, View};
 use super::device::{Chunk, Device, Grid};
 use super::layer::{Param, add_to_gradient};
-use crate::batch_norm::MOMENTUM;
 use crate::error::Result;
+use crate::layers::batch_norm::MOMENTUM;
 use crate::{Extents, Float};
 use cudarc::driver::DeviceRepr;
 use std::ops::Range;

@@ -3,9 +3,9 @@
 use super::buffer::{Pointer, Target, View};
 use super::device::{Device, Grid};
 use super::sliding::Sliding;
-use crate::conv::Window;
 use crate::error::Result;
 use crate::{Extents, Float};
+use empf_ir::Window;
 
 /// What a window gives: its mean or its maximum.
 #[derive(Debug)]

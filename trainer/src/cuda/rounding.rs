@@ -3,8 +3,8 @@
 use super::buffer::{Maps, View};
 use super::device::{Device, Grid};
 use crate::Float;
-use crate::codes::Rounding;
 use crate::error::Result;
+use crate::layers::codes::Rounding;
 
 /// Rounds `values` in place, after `rounding` has looked at them where it observes.
 pub(super) fn round<F: Float>(

@@ -1,8 +1,8 @@
 //! Windows that slide over maps.
 
 use crate::Extents;
-use crate::conv::Window;
 use cudarc::driver::DeviceRepr;
+use empf_ir::Window;
 
 /// Extents of maps `x` and `y` and the window between them; as in `common.cu`.
 #[derive(Clone, Copy, Debug)]

@@ -4,9 +4,10 @@ use super::buffer::{Buffer, Pointer};
 use super::device::{Device, failed};
 use super::layer::Param;
 use super::norm::Running;
+use crate::Float;
 use crate::error::Result;
-use crate::layer::Layer;
-use crate::{Float, param};
+use crate::layers::layer::Layer;
+use crate::layers::param;
 use cudarc::driver::PinnedHostSlice;
 use rayon::prelude::*;
 

@@ -3,8 +3,8 @@
 use super::Model;
 use super::plan::Source;
 use crate::Float;
-use crate::codes::Rounding;
 use crate::error::Result;
+use crate::layers::codes::Rounding;
 use empf_ir::{Codes, Node, Op};
 
 impl<F: Float> Model<F> {

@@ -11,12 +11,12 @@ pub(crate) use engine::Engine;
 pub(crate) use plan::Source;
 pub(crate) use plan::{Pass, Plan};
 
-use crate::codes::Rounding;
-use crate::conv::Precision;
 use crate::error::{Error, Result};
-use crate::layer::Layer;
-use crate::param::Param;
-use crate::targets::smoothed;
+use crate::layers::codes::Rounding;
+use crate::layers::conv::Precision;
+use crate::layers::layer::Layer;
+use crate::layers::param::Param;
+use crate::layers::targets::smoothed;
 use crate::{Extents, Float, Tensor};
 use empf_ir::{Network, Tensors};
 use plan::plan;

@@ -2,12 +2,12 @@
 
 use super::plan::{Pass, Plan, Source};
 use super::{Learning, Model};
-use crate::batch_norm::Normalisation;
-use crate::layer::Layer;
-use crate::loss::cross_entropy;
-use crate::membrane::Statistics;
-use crate::neuron::{Current, CurrentGradient, Potential};
-use crate::seca::Attention;
+use crate::layers::batch_norm::Normalisation;
+use crate::layers::layer::Layer;
+use crate::layers::loss::cross_entropy;
+use crate::layers::membrane::Statistics;
+use crate::layers::neuron::{Current, CurrentGradient, Potential};
+use crate::layers::seca::Attention;
 use crate::{Float, Tensor};
 
 /// What a node keeps of a time-step.

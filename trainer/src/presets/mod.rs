@@ -7,12 +7,12 @@ mod vgg;
 
 pub use memory::ParameterMemory;
 
-use crate::conv::Precision;
-use crate::data::{Augment, Dataset};
 use crate::error::{Error, Result};
-use crate::train::{Rule, TrainConfig};
+use crate::layers::conv::Precision;
+use crate::runs::train::{Rule, TrainConfig};
 use crate::{Device, SgdConfig};
 use builder::Builder;
+use empf_data::{Augment, Dataset};
 use empf_ir::{Input, Network, NeuronVersion};
 use resnet::{Block, Depth};
 use vgg::Small;

@@ -1,10 +1,10 @@
 //! A study as people write it.
 
+use empf_data::Augment;
 use empf_trainer::Device;
-use empf_trainer::conv::Precision;
-use empf_trainer::data::Augment;
+use empf_trainer::layers::conv::Precision;
 use empf_trainer::presets::settings;
-use empf_trainer::train::{Rule, TrainConfig};
+use empf_trainer::runs::train::{Rule, TrainConfig};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::Path;

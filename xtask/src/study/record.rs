@@ -1,7 +1,7 @@
 //! What a finished run leaves.
 
-use empf_trainer::log::{Metrics, Scope};
-use empf_trainer::train::TrainConfig;
+use empf_trainer::runs::log::{Metrics, Scope};
+use empf_trainer::runs::train::TrainConfig;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 

@@ -1,0 +1,115 @@
+//! The set that a folder or an archive holds.
+
+use crate::cifar::{self, load as load_cifar};
+use crate::dataset::Split;
+use crate::digits::{self, load as load_digits};
+use crate::error::{Error, Result};
+use crate::events::{self, Cut, FrameConfig, load as load_events};
+use crate::files;
+use crate::glyphs::glyphs;
+use crate::idx::load as load_idx;
+use crate::image_folder::{self, load as load_photographs};
+use crate::tiny_imagenet::{self, load as load_tiny_imagenet};
+use std::ops::ControlFlow;
+use std::path::Path;
+
+/// The name of the generated data set.
+pub const GLYPHS: &str = "glyphs";
+
+/// How a data set is read where its files leave it open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Seed of the generated set.
+    pub seed: u64,
+    /// Frames of a recording of events, T.
+    pub frames: usize,
+    /// Where a frame ends.
+    pub cut: Cut,
+    /// Rows and columns of what has no size of its own, events and photographs; `None`: the usual ones,
+    /// 48x48 and 224x224.
+    pub size: Option<(usize, usize)>,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Reading { seed: 1, frames: 4, cut: Cut::Count, size: None }
+    }
+}
+
+impl Reading {
+    /// The usual way: seed 1, and events in `frames` frames of equally many.
+    pub fn usual(frames: usize) -> Self {
+        Reading { seed: 1, frames, cut: Cut::Count, size: None }
+    }
+
+    fn frame_config(&self) -> FrameConfig {
+        let (height, width) = self.size.unwrap_or((48, 48));
+        FrameConfig { frames: self.frames, height, width, cut: self.cut }
+    }
+}
+
+/// Kinds of sets that files belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Idx,
+    Cifar,
+    Digits,
+    TinyImagenet,
+    Photographs,
+    Events,
+}
+
+impl Kind {
+    /// By the path of a file, if it is of one.
+    fn of(path: &str) -> Option<Self> {
+        match path {
+            _ if path.contains("-idx3-ubyte") => Some(Kind::Idx),
+            _ if cifar::is_file(path) => Some(Kind::Cifar),
+            _ if path == digits::FILE => Some(Kind::Digits),
+            _ if tiny_imagenet::is_file(path) => Some(Kind::TinyImagenet),
+            _ if image_folder::is_file(path) => Some(Kind::Photographs),
+            _ if events::is_file(path) => Some(Kind::Events),
+            _ => None,
+        }
+    }
+}
+
+impl Split {
+    /// The generated set where `source` is [`GLYPHS`], else the data set whose files the folder or archive
+    /// `source` holds.
+    pub fn load(source: &str, reading: &Reading) -> Result<Self> {
+        if source == GLYPHS {
+            return Ok(glyphs(reading.seed));
+        }
+        let path = Path::new(source);
+        let is_archive = path.is_file() && files::is_archive(source);
+        if !is_archive && !path.is_dir() {
+            let message = format!("is no folder or archive (.tar, .zip); give one, or `{GLYPHS}`");
+            return Err(Error::file(path, message));
+        }
+        let mut kind = None;
+        files::walk(path, &|name| Kind::of(name).is_some(), &mut |name, _| {
+            kind = Kind::of(name);
+            Ok(ControlFlow::Break(()))
+        })?;
+        match kind {
+            Some(Kind::Idx) => load_idx(path),
+            Some(Kind::Cifar) => load_cifar(path),
+            Some(Kind::Digits) => load_digits(path),
+            Some(Kind::TinyImagenet) => load_tiny_imagenet(path),
+            Some(Kind::Photographs) if is_archive => Err(Error::file(
+                path,
+                "is an archive of photographs; unpack it, they are read one by one".into(),
+            )),
+            Some(Kind::Photographs) => load_photographs(path, reading.size.unwrap_or((224, 224))),
+            Some(Kind::Events) => load_events(path, &reading.frame_config()),
+            None => {
+                let message = "holds no data set that is known: idx files of the MNIST family, .bin files of \
+                               CIFAR-10 or CIFAR-100, digits.csv, Tiny ImageNet, photographs (train/CLASS/*.JPEG, \
+                               val/CLASS/*.JPEG), recordings of events (.bin, .dat, .aedat) in a folder for each \
+                               class, or DVS-Gesture (trials_to_train.txt)";
+                Err(Error::file(path, message.into()))
+            }
+        }
+    }
+}
