@@ -96,6 +96,7 @@ fn simulate(args: &Args, build: &Build, samples: &Samples, waves: Option<&Path>)
         waves: waves.map(Into::into),
         logits_only: args.output.is_none(),
         stall_seed: args.stalls.unwrap_or(0),
+        ..Options::default()
     };
     let without = if build.hardware.is_some() { EngineName::Interpreter } else { EngineName::Golden };
     let name = args.engine.unwrap_or(without);
