@@ -3,7 +3,7 @@
 use crate::draft::Draft;
 use crate::passes::calibrate::{Calibration, calibrate};
 use crate::passes::{
-    Pass, allocate, emit, fold_bn, import, lower, prove, quantize, reparameterize, schedule, tile,
+    Pass, allocate, emit, fold_bn, lower, prove, quantize, reparameterize, resolve, schedule, tile,
 };
 use crate::plan::Plan;
 use crate::{Error, Result};
@@ -51,7 +51,7 @@ impl<'a> Compilation<'a> {
 
     /// Runs all passes up to `last`, and calls `after` behind each.
     pub fn run(&mut self, last: Pass, mut after: impl FnMut(Pass, &Self) -> Result<()>) -> Result<()> {
-        let first = if self.source.is_some() { Pass::Import } else { Pass::Lower };
+        let first = if self.source.is_some() { Pass::Resolve } else { Pass::Lower };
         for pass in Pass::ALL.into_iter().filter(|pass| (first..=last).contains(pass)) {
             self.pass(pass)?;
             after(pass, self)?;
@@ -63,7 +63,7 @@ impl<'a> Compilation<'a> {
     pub fn pass(&mut self, pass: Pass) -> Result<()> {
         let arch = self.arch;
         match pass {
-            Pass::Import => self.draft = Some(import::import(self.source(pass)?.0)?),
+            Pass::Resolve => self.draft = Some(resolve::resolve(self.source(pass)?.0)?),
             Pass::FoldBn => fold_bn::fold_bn(self.draft_mut(pass)?)?,
             Pass::Reparameterize => reparameterize::reparameterize(self.draft_mut(pass)?)?,
             Pass::Calibrate => {
@@ -101,7 +101,7 @@ impl<'a> Compilation<'a> {
     /// JSON of what `pass` left: the graph without the tensors of an integer network, all of a draft.
     pub fn dump(&self, pass: Pass) -> serde_json::Value {
         match pass {
-            Pass::Import | Pass::FoldBn | Pass::Reparameterize => json!(self.draft),
+            Pass::Resolve | Pass::FoldBn | Pass::Reparameterize => json!(self.draft),
             Pass::Calibrate => json!(self.calibration),
             Pass::Quantize => {
                 json!(self.quantized.as_ref().map(|q| json!({ "nodes": q.nodes, "scales": q.scales })))

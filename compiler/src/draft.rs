@@ -4,7 +4,7 @@ use empf_ir::{CodeFormat, Codes, Input, Node, WeightKind};
 use ndarray::{Array2, Array4};
 use serde::Serialize;
 
-/// The network between the passes `import` and `quantize`.
+/// The network between the passes `resolve` and `quantize`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Draft {
     /// For people.

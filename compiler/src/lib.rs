@@ -1,7 +1,7 @@
 //! Lowers a trained network to an integer network, a schedule and ROM images.
 //!
 //! ```text
-//! Network --import--> Draft --fold_bn, reparameterize--> Draft --calibrate, quantize--> QuantNetwork
+//! Network --resolve--> Draft --fold_bn, reparameterize--> Draft --calibrate, quantize--> QuantNetwork
 //! QuantNetwork --lower--> Plan --tile, prove, allocate--> Plan --schedule, emit--> Program
 //! ```
 

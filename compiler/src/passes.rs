@@ -1,17 +1,17 @@
 //! The passes, one a file, and their order.
 //!
-//! Front half, on float numbers: [`import`], [`fold_bn`], [`reparameterize`], [`calibrate`], [`quantize`].
+//! Front half, on float numbers: [`resolve`], [`fold_bn`], [`reparameterize`], [`calibrate`], [`quantize`].
 //! Back half, on integers: [`lower`], [`tile`], [`prove`], [`allocate`], [`schedule`], [`emit`].
 
 pub mod allocate;
 pub mod calibrate;
 pub mod emit;
 pub mod fold_bn;
-pub mod import;
 pub mod lower;
 pub mod prove;
 pub mod quantize;
 pub mod reparameterize;
+pub mod resolve;
 pub mod schedule;
 pub mod tile;
 
@@ -21,8 +21,8 @@ use std::fmt;
 /// A step of the compilation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pass {
-    /// Reads the float network.
-    Import,
+    /// Gives every parameter a value for each step and channel.
+    Resolve,
     /// Folds batch normalisations into convolutions.
     FoldBn,
     /// Makes version I neurons with an offset out of version II.
@@ -48,7 +48,7 @@ pub enum Pass {
 impl Pass {
     /// In the order in which they run.
     pub const ALL: [Pass; 11] = [
-        Pass::Import,
+        Pass::Resolve,
         Pass::FoldBn,
         Pass::Reparameterize,
         Pass::Calibrate,
@@ -73,7 +73,9 @@ impl Pass {
 
     fn texts(self) -> (&'static str, &'static str) {
         match self {
-            Pass::Import => ("import", "read the float network and take the signs of +-1 weights"),
+            Pass::Resolve => {
+                ("resolve", "take signs, and give every parameter a value for each step and channel")
+            }
             Pass::FoldBn => {
                 ("fold_bn", "fold batch normalisations into convolutions; negative gains flip weights")
             }

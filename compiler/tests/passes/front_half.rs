@@ -4,9 +4,9 @@ use crate::networks::Random;
 use crate::rounding::{self, Bounded};
 use empf_compiler::passes::calibrate::calibrate;
 use empf_compiler::passes::fold_bn::fold_bn;
-use empf_compiler::passes::import::import;
 use empf_compiler::passes::quantize::quantize;
 use empf_compiler::passes::reparameterize::reparameterize;
+use empf_compiler::passes::resolve::resolve;
 use empf_compiler::{Compilation, Error, Pass, compile};
 use empf_ir::{
     ArchConfig, Codes, INPUT, Input, Network, NeuronVersion, Node, Op, QuantNetwork, QuantOp, Tensors,
@@ -178,7 +178,7 @@ const VERSIONS: [NeuronVersion; 3] = [NeuronVersion::I, NeuronVersion::II, Neuro
 fn integers_are_as_near_as_rounding_allows(network: &Network, seed: u64) {
     let arch = ArchConfig { membrane_bits: 20, ..ArchConfig::sized(8, 8, 8) };
     let images = images(network, 6, seed);
-    let mut draft = import(network).unwrap();
+    let mut draft = resolve(network).unwrap();
     fold_bn(&mut draft).unwrap();
     reparameterize(&mut draft).unwrap();
     let quantized = quantize(&draft, &calibrate(&draft, images.view()).unwrap(), &arch).unwrap();
@@ -409,5 +409,5 @@ fn passes_run_alone_and_in_order() {
     assert!(offsets.iter().any(|c| *c != 0));
     assert!(matches!(quantized.nodes[1].op, QuantOp::Neuron { parallel: false, .. }));
     assert_eq!("prove".parse::<Pass>().unwrap(), Pass::Prove);
-    assert!("provee".parse::<Pass>().unwrap_err().to_string().contains("import, fold_bn"));
+    assert!("provee".parse::<Pass>().unwrap_err().to_string().contains("resolve, fold_bn"));
 }

@@ -7,7 +7,7 @@ use empf_ir::{INPUT, Network, NeuronVersion, Node, Op, Shape, WeightKind};
 use ndarray::{Array, Array2, Dimension};
 
 /// The draft of `network`.
-pub fn import(network: &Network) -> Result<Draft> {
+pub fn resolve(network: &Network) -> Result<Draft> {
     network.validate()?;
     let shapes = network.shapes()?;
     let mut nodes = Vec::with_capacity(network.nodes.len());
