@@ -1,7 +1,7 @@
 //! Integer weights as +-1 digit planes, and the passes that compute with them.
 
 use crate::plan::DigitPass;
-use empf_ir::quant::{MAX_WEIGHT, WEIGHT_DIGITS};
+use empf_ir::formats::{MAX_WEIGHT, WEIGHT_DIGITS};
 
 /// Passes of a layer: `digits` weight digits (`None`: the weights are +-1 themselves) over `planes` activation
 /// planes of `act_bits` bits, in falling order of the exponent `digit + act_bits * plane`.

@@ -1,7 +1,7 @@
 //! EM-PF neuron: currents to spikes.
 
 use crate::round::{clamp, round_shift, saturate};
-use empf_ir::quant::LEAK_FRACTION_BITS;
+use empf_ir::formats::LEAK_FRACTION_BITS;
 use ndarray::{Array4, ArrayView2, ArrayView4};
 
 /// Parameters of a layer of neurons; each tensor is `[T, C]`.

@@ -1,7 +1,7 @@
 //! Channel attention: currents to currents.
 
 use crate::round::{round_shift, saturate};
-use empf_ir::quant::SCORE_BITS;
+use empf_ir::formats::SCORE_BITS;
 use ndarray::{Array4, ArrayView2, ArrayView3, ArrayView4, Axis};
 
 /// Parameters of channel attention.

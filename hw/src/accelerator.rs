@@ -13,8 +13,8 @@ use crate::sequencer::Sequencer;
 use crate::stream::{Stream, control_delay};
 use crate::unfold::Unfold;
 use empf_ir::ArchConfig;
+use empf_ir::formats::{INPUT_BITS, LOGIT_BITS};
 use empf_ir::program::{OPCODE_POOL, PARAMETERS_MEM, SCHEDULE_MEM, WEIGHTS_MEM};
-use empf_ir::quant::{INPUT_BITS, LOGIT_BITS};
 
 /// Name of the top module.
 pub const TOP: &str = "empf_top";

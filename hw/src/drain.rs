@@ -20,8 +20,8 @@ use crate::rtl::prelude::*;
 use crate::stream::{FRAME_BITS, TILE_BITS};
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
+use empf_ir::formats::{LOGIT_BITS, MULTIPLIER_BITS};
 use empf_ir::program::{Conv, OPCODE_CONV};
-use empf_ir::quant::{LOGIT_BITS, MULTIPLIER_BITS};
 
 /// Parameters of a lane: M, B, lambda, theta, c.
 const PARAMETERS: usize = 5;

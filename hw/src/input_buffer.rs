@@ -8,7 +8,7 @@ use crate::rtl::address_width;
 use crate::rtl::prelude::*;
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
-use empf_ir::quant::INPUT_BITS;
+use empf_ir::formats::INPUT_BITS;
 
 unit! {
     /// Byte memory behind an AXI4-Stream slave.

@@ -13,7 +13,7 @@ use crate::arithmetic::{clamp, round_shift, round_shift_by, saturate};
 use crate::rtl::prelude::*;
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
-use empf_ir::quant::{LEAK_FRACTION_BITS, MULTIPLIER_BITS};
+use empf_ir::formats::{LEAK_FRACTION_BITS, MULTIPLIER_BITS};
 
 /// Cycles from a sum at the input to its spike and potential at the outputs.
 pub(crate) const LANE_LATENCY: usize = 8;

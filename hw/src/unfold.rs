@@ -15,8 +15,8 @@ use crate::rtl::prelude::*;
 use crate::stream::{BLOCK_BITS, DIMENSION_BITS, FRAME_BITS, WINDOW_BITS};
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
+use empf_ir::formats::INPUT_BITS;
 use empf_ir::program::{OPCODE_UNFOLD, Unfold as Fields};
-use empf_ir::quant::INPUT_BITS;
 
 const IDLE: u64 = 0;
 const READ: u64 = 1;

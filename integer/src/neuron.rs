@@ -1,7 +1,7 @@
 //! Currents to spike codes.
 
 use crate::round::round_shift;
-use empf_ir::quant::LEAK_FRACTION_BITS;
+use empf_ir::formats::LEAK_FRACTION_BITS;
 
 /// A layer of neurons; parameters `[T, C]`.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Currents to currents, each channel times its score.
 
 use crate::round::round_shift;
-use empf_ir::quant::SCORE_BITS;
+use empf_ir::formats::SCORE_BITS;
 
 /// Channel attention; `mantissa` is `[T, C]`, `score` `[3^K]`.
 #[derive(Debug)]

@@ -1,16 +1,10 @@
-//! Every width and depth of the accelerator; the only source of them.
+//! Every width and depth in which accelerators differ; the only source of them.
 
+use crate::formats::{ACT_BITS, INPUT_BITS, MULTIPLIER_BITS};
 use crate::{Error, Result, store};
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 use std::path::Path;
-
-/// Most time-steps of an inference.
-pub const MAX_TIME_STEPS: usize = 63;
-/// Allowed bits of a spike.
-pub const ACT_BITS: RangeInclusive<u32> = 2..=8;
-/// Allowed bits of a membrane potential.
-pub const MEMBRANE_BITS: RangeInclusive<u32> = 12..=24;
 
 /// How the adder of a processing element is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,7 +149,7 @@ impl ArchConfig {
 
     /// Bits of a parameter word: a multiplier or a membrane-format number.
     pub fn parameter_bits(&self) -> u32 {
-        self.membrane_bits.max(crate::quant::MULTIPLIER_BITS)
+        self.membrane_bits.max(MULTIPLIER_BITS)
     }
 
     /// Words of one activation word's banks: `rows / lanes`.
@@ -165,7 +159,7 @@ impl ArchConfig {
 
     /// Activation planes that an 8-bit input code is cut into: `ceil(8 / A)`.
     pub fn input_planes(&self) -> usize {
-        (crate::quant::INPUT_BITS.div_ceil(self.act_bits)) as usize
+        (INPUT_BITS.div_ceil(self.act_bits)) as usize
     }
 
     /// Fewest cycles of one weight tile: its bits enter a row a cycle, and an accumulator's read,

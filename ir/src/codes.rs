@@ -1,6 +1,6 @@
 //! What a network was trained to round its spikes and means to.
 
-use crate::arch::ACT_BITS;
+use crate::formats::ACT_BITS;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -13,6 +13,7 @@
 pub mod arch;
 pub mod codes;
 pub mod error;
+pub mod formats;
 pub mod graph;
 pub mod network;
 pub mod program;

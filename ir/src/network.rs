@@ -1,5 +1,6 @@
 //! The float graph that the trainer writes and the compiler reads.
 
+use crate::formats::MAX_TIME_STEPS;
 use crate::graph::{self, Node, Operator};
 use crate::shape::MAX_ELEMENTS;
 use crate::tensors::{Tensor, Tensors};
@@ -269,12 +270,8 @@ impl Network {
     /// Graph, shapes and tensors agree and every number is finite.
     pub fn validate(&self) -> Result<()> {
         let network = |m: String| Error::invalid(format!("network `{}`", self.name), m);
-        if self.time_steps == 0 || self.time_steps > crate::arch::MAX_TIME_STEPS {
-            return Err(network(format!(
-                "time_steps is {}, not 1..={}",
-                self.time_steps,
-                crate::arch::MAX_TIME_STEPS
-            )));
+        if self.time_steps == 0 || self.time_steps > MAX_TIME_STEPS {
+            return Err(network(format!("time_steps is {}, not 1..={}", self.time_steps, MAX_TIME_STEPS)));
         }
         if self.input.frames != 1 && self.input.frames != self.time_steps {
             return Err(network(format!("{} frames for {} time-steps", self.input.frames, self.time_steps)));

@@ -4,7 +4,7 @@
 //! record a step: an opcode and a fixed number of 32-bit fields. Address fields are taken modulo the memory's size, so that a negative
 //! step is its two's complement. `docs/architecture.md` gives the loops that each field drives.
 
-use crate::arch::MAX_TIME_STEPS;
+use crate::formats::MAX_TIME_STEPS;
 use crate::{ArchConfig, Error, Result, Shape, store};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;

@@ -1,5 +1,9 @@
 //! The integer graph that every engine computes. `docs/numerics.md` fixes the meaning of each operator.
 
+use crate::formats::{
+    ACT_BITS, INPUT_BITS, LOGIT_BITS, MAX_REQUANT_SHIFT, MAX_SPIKE_SHIFT, MAX_TIME_STEPS, MAX_WEIGHT,
+    MEMBRANE_BITS, MULTIPLIER_BITS, SCORE_BITS,
+};
 use crate::graph::{self, Node, Operator};
 use crate::tensors::{Tensor, Tensors};
 use crate::{Error, Result, Shape, WeightKind, network, store};
@@ -10,25 +14,6 @@ use std::path::Path;
 /// Version of the on-disk form.
 pub const VERSION: u32 = 1;
 const FORMAT: &str = "empf-quant-network";
-
-/// Fraction bits F of the leak: `lambda = code / 2^F`.
-pub const LEAK_FRACTION_BITS: u32 = 12;
-/// Bits of the signed mantissa and of the signed leak.
-pub const MULTIPLIER_BITS: u32 = 16;
-/// Bits of an input code.
-pub const INPUT_BITS: u32 = 8;
-/// Digit planes of an integer weight: `w = sum 2^k d_k`, `d_k = +-1`, so w is odd, -255..=255.
-pub const WEIGHT_DIGITS: u32 = 8;
-/// Largest magnitude of an integer weight.
-pub const MAX_WEIGHT: i32 = (1 << WEIGHT_DIGITS) - 1;
-/// Largest right shift of a requantizer.
-pub const MAX_REQUANT_SHIFT: u8 = 31;
-/// Largest shift between spike and membrane codes, and of a pooled sum.
-pub const MAX_SPIKE_SHIFT: u8 = 15;
-/// Bits of a score of channel attention, all of them fraction bits.
-pub const SCORE_BITS: u32 = 15;
-/// Bits of a logit.
-pub const LOGIT_BITS: u32 = 32;
 
 /// What enters: unsigned 8-bit codes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -304,25 +289,17 @@ impl QuantNetwork {
     /// Graph, shapes, kinds, tensors and ranges agree.
     pub fn validate(&self) -> Result<()> {
         let network = |m: String| Error::invalid(format!("integer network `{}`", self.name), m);
-        if !(1..=crate::arch::MAX_TIME_STEPS).contains(&self.time_steps) {
-            return Err(network(format!(
-                "time_steps is {}, not 1..={}",
-                self.time_steps,
-                crate::arch::MAX_TIME_STEPS
-            )));
+        if !(1..=MAX_TIME_STEPS).contains(&self.time_steps) {
+            return Err(network(format!("time_steps is {}, not 1..={}", self.time_steps, MAX_TIME_STEPS)));
         }
         if self.input.frames != 1 && self.input.frames != self.time_steps {
             return Err(network(format!("{} frames for {} time-steps", self.input.frames, self.time_steps)));
         }
-        if !crate::arch::ACT_BITS.contains(&self.act_bits) {
-            return Err(network(format!("act_bits is {}, not {:?}", self.act_bits, crate::arch::ACT_BITS)));
+        if !ACT_BITS.contains(&self.act_bits) {
+            return Err(network(format!("act_bits is {}, not {:?}", self.act_bits, ACT_BITS)));
         }
-        if !crate::arch::MEMBRANE_BITS.contains(&self.membrane_bits) {
-            return Err(network(format!(
-                "membrane_bits is {}, not {:?}",
-                self.membrane_bits,
-                crate::arch::MEMBRANE_BITS
-            )));
+        if !MEMBRANE_BITS.contains(&self.membrane_bits) {
+            return Err(network(format!("membrane_bits is {}, not {:?}", self.membrane_bits, MEMBRANE_BITS)));
         }
         let shapes = self.shapes()?;
         match (self.nodes.last(), shapes.last()) {

@@ -1,7 +1,7 @@
 //! Values of a case's tensors: spread over the range of each number, ends included.
 
 use crate::case::{Case, Layer};
-use empf_ir::quant::{
+use empf_ir::formats::{
     INPUT_BITS, LEAK_FRACTION_BITS, MAX_REQUANT_SHIFT, MAX_SPIKE_SHIFT, MAX_WEIGHT, MULTIPLIER_BITS,
 };
 use empf_ir::{INPUT, Node, QuantInput, QuantNetwork, QuantOp, Shape, WeightKind};

@@ -7,7 +7,7 @@
 use crate::digits;
 use crate::plan::{ArrayWork, Plan, Weights, Work};
 use crate::{Error, Result};
-use empf_ir::quant::LOGIT_BITS;
+use empf_ir::formats::LOGIT_BITS;
 use empf_ir::{ArchConfig, QuantNetwork};
 
 /// Walks every output channel of every layer through all weight tiles; notes the bits that each layer needs.

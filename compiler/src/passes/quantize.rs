@@ -11,7 +11,7 @@
 use super::calibrate::Calibration;
 use crate::draft::{Conv, Draft, DraftOp, Neuron};
 use crate::{Error, Result};
-use empf_ir::quant::{
+use empf_ir::formats::{
     LEAK_FRACTION_BITS, LOGIT_BITS, MAX_REQUANT_SHIFT, MAX_SPIKE_SHIFT, MAX_WEIGHT, MULTIPLIER_BITS,
     SCORE_BITS,
 };

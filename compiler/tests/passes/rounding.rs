@@ -3,7 +3,7 @@
 
 use empf_compiler::draft::{Affine, Conv, Draft, DraftOp, Neuron};
 use empf_golden::float;
-use empf_ir::quant::{LEAK_FRACTION_BITS, MAX_REQUANT_SHIFT, MULTIPLIER_BITS};
+use empf_ir::formats::{LEAK_FRACTION_BITS, MAX_REQUANT_SHIFT, MULTIPLIER_BITS};
 use empf_ir::{INPUT, Node, QuantNetwork, QuantOp, WeightKind};
 use ndarray::{Array2, Array4, ArrayView3, ArrayView4, Axis, Zip};
 use std::collections::BTreeMap;

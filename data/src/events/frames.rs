@@ -3,7 +3,7 @@
 use super::recording::{Event, Recording};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
-use empf_ir::arch::MAX_TIME_STEPS;
+use empf_ir::formats::MAX_TIME_STEPS;
 use std::ops::Range;
 
 /// Codes that an event adds to its pixel; a pixel saturates at 255.

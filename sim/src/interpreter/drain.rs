@@ -5,8 +5,8 @@ use super::conv::Accumulators;
 use super::machine::Machine;
 use crate::Result;
 use empf_ir::ArchConfig;
+use empf_ir::formats::LEAK_FRACTION_BITS;
 use empf_ir::program::Conv;
-use empf_ir::quant::LEAK_FRACTION_BITS;
 use std::ops::Range;
 
 /// Parameter words of a lane: M, B, lambda, theta, c.

@@ -12,7 +12,7 @@ use crate::runs::schedule::Schedule;
 use crate::{Device, Frames, Learning, Model, Outcome, Steps, Tensor};
 use empf_data::{Augment, Dataset, describe};
 use empf_ir::Network;
-use empf_ir::arch::ACT_BITS;
+use empf_ir::formats::ACT_BITS;
 use empf_ir::trace::answer;
 use rand::seq::{SliceRandom, index};
 use rand_distr::{Beta, Distribution};
