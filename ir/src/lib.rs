@@ -12,6 +12,7 @@
 
 pub mod arch;
 pub mod codes;
+mod document;
 pub mod error;
 pub mod formats;
 pub mod graph;

@@ -1,16 +1,15 @@
 //! The float graph that the trainer writes and the compiler reads.
 
+use crate::document::{Content, Document};
 use crate::formats::MAX_TIME_STEPS;
 use crate::graph::{self, Node, Operator};
 use crate::shape::MAX_ELEMENTS;
 use crate::tensors::{Tensor, Tensors};
-use crate::{Codes, Error, Result, Shape, store};
+use crate::{Codes, Error, Result, Shape};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Version of the on-disk form.
-pub const VERSION: u32 = 1;
-const FORMAT: &str = "empf-network";
+const TENSORS: &str = "weights.safetensors";
 
 /// What enters the network: unsigned 8-bit codes, read as `(code - zero_point) * scale`.
 ///
@@ -205,8 +204,9 @@ pub(crate) fn window(
     })
 }
 
-/// A trained network.
-#[derive(Clone, Debug, PartialEq)]
+/// A trained network; its fields are the keys of `network.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Network {
     /// For people.
     pub name: String,
@@ -219,23 +219,11 @@ pub struct Network {
     /// In order; the last one's outputs, summed over T, are the logits.
     pub nodes: Vec<Node<Op>>,
     /// What spikes and means are rounded to; `None` where they are real numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub codes: Option<Codes>,
     /// Parameters by `<node>.<tensor>`, all f32.
+    #[serde(skip)]
     pub tensors: Tensors,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Header {
-    format: String,
-    version: u32,
-    name: String,
-    time_steps: usize,
-    classes: usize,
-    input: Input,
-    nodes: Vec<Node<Op>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    codes: Option<Codes>,
 }
 
 impl Network {
@@ -339,31 +327,31 @@ impl Network {
 
     /// Writes `network.json` and `weights.safetensors` into `folder`; both appear whole or not at all.
     pub fn save(&self, folder: &Path) -> Result<()> {
-        self.validate()?;
-        let header = Header {
-            format: FORMAT.into(),
-            version: VERSION,
-            name: self.name.clone(),
-            time_steps: self.time_steps,
-            classes: self.classes,
-            input: self.input.clone(),
-            nodes: self.nodes.clone(),
-            codes: self.codes.clone(),
-        };
-        store::create_dir(folder)?;
-        self.tensors.save(&folder.join("weights.safetensors"))?;
-        store::write_json(&folder.join("network.json"), &header)
+        Document::save(self, folder)
     }
 
     /// Reads and validates what [`Network::save`] writes.
     pub fn load(folder: &Path) -> Result<Self> {
-        let path = folder.join("network.json");
-        let header: Header = store::read_json(&path, FORMAT, VERSION)?;
-        let tensors = Tensors::load(&folder.join("weights.safetensors"))?;
-        let Header { name, time_steps, classes, input, nodes, codes, .. } = header;
-        let network = Network { name, time_steps, classes, input, nodes, codes, tensors };
-        network.validate()?;
-        Ok(network)
+        Document::load(folder)
+    }
+}
+
+impl Content for Network {
+    const FORMAT: &'static str = "empf-network";
+    const VERSION: u32 = 1;
+    const FILE: &'static str = "network.json";
+
+    fn validate(&self) -> Result<()> {
+        Network::validate(self)
+    }
+
+    fn write_beside(&self, folder: &Path) -> Result<()> {
+        self.tensors.save(&folder.join(TENSORS))
+    }
+
+    fn read_beside(&mut self, folder: &Path) -> Result<()> {
+        self.tensors = Tensors::load(&folder.join(TENSORS))?;
+        Ok(())
     }
 }
 

@@ -4,15 +4,12 @@
 //! record a step: an opcode and a fixed number of 32-bit fields. Address fields are taken modulo the memory's size, so that a negative
 //! step is its two's complement. `docs/architecture.md` gives the loops that each field drives.
 
+use crate::document::{Content, Document};
 use crate::formats::MAX_TIME_STEPS;
 use crate::{ArchConfig, Error, Result, Shape, store};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 use std::path::Path;
-
-/// Version of the on-disk form.
-pub const VERSION: u32 = 1;
-const FORMAT: &str = "empf-program";
 
 /// Most passes (digit planes x activation planes) of a convolution.
 pub const MAX_PASSES: usize = 32;
@@ -292,8 +289,9 @@ pub struct MemoryUse {
     pub schedule: usize,
 }
 
-/// A compiled network.
-#[derive(Clone, Debug, PartialEq)]
+/// A compiled network; its fields are the keys of `program.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Program {
     /// The network's name.
     pub name: String,
@@ -316,49 +314,11 @@ pub struct Program {
     /// Memory needed.
     pub memory: MemoryUse,
     /// Weight ROM: bit c of a word is column c's weight, 1 for +1.
+    #[serde(skip)]
     pub weights: Vec<u64>,
     /// Parameter ROM, two's complement in `ArchConfig::parameter_bits` bits.
+    #[serde(skip)]
     pub parameters: Vec<u64>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Header {
-    format: String,
-    version: u32,
-    name: String,
-    arch: ArchConfig,
-    build_id: u32,
-    time_steps: usize,
-    classes: usize,
-    input: Shape,
-    input_frames: usize,
-    steps: Vec<Step>,
-    placements: Vec<Placement>,
-    memory: MemoryUse,
-}
-
-impl Header {
-    /// The architecture can be built, and nothing that is computed from the sizes overflows.
-    fn validate(&self) -> Result<()> {
-        self.arch.validate()?;
-        let steps = 1..=MAX_TIME_STEPS;
-        let tensors =
-            self.placements.iter().all(|p| p.shape.is_sensible() && steps.contains(&(p.frames as usize)));
-        let sizes = [
-            ("time_steps", steps.contains(&self.time_steps)),
-            ("input_frames", steps.contains(&self.input_frames)),
-            ("input", self.input.is_sensible()),
-            ("placements", tensors),
-        ];
-        match sizes.iter().find(|(_, sensible)| !sensible) {
-            Some((key, _)) => {
-                let message = format!("`{key}` of program.json has no sensible size; compile again");
-                Err(Error::invalid(format!("program `{}`", self.name), message))
-            }
-            None => Ok(()),
-        }
-    }
 }
 
 /// File names of the ROM images, as the emitted Verilog reads them.
@@ -384,51 +344,59 @@ impl Program {
 
     /// Writes `program.json` and the ROM images into `folder`, `program.json` last.
     pub fn save(&self, folder: &Path) -> Result<()> {
-        let header = Header {
-            format: FORMAT.into(),
-            version: VERSION,
-            name: self.name.clone(),
-            arch: self.arch.clone(),
-            build_id: self.build_id,
-            time_steps: self.time_steps,
-            classes: self.classes,
-            input: self.input,
-            input_frames: self.input_frames,
-            steps: self.steps.clone(),
-            placements: self.placements.clone(),
-            memory: self.memory.clone(),
-        };
-        store::create_dir(folder)?;
-        write_mem(&folder.join(WEIGHTS_MEM), &self.weights, self.arch.cols as u32)?;
-        write_mem(&folder.join(PARAMETERS_MEM), &self.parameters, self.arch.parameter_bits())?;
-        write_mem(&folder.join(SCHEDULE_MEM), &self.schedule(), 32)?;
-        store::write_json(&folder.join("program.json"), &header)
+        Document::save(self, folder)
     }
 
     /// Reads what [`Program::save`] writes. The schedule ROM must be the one of `program.json`.
     pub fn load(folder: &Path) -> Result<Self> {
-        let h: Header = store::read_json(&folder.join("program.json"), FORMAT, VERSION)?;
-        h.validate()?;
-        let program = Program {
-            weights: read_mem(&folder.join(WEIGHTS_MEM), h.arch.cols as u32, h.memory.weight)?,
-            parameters: read_mem(&folder.join(PARAMETERS_MEM), h.arch.parameter_bits(), h.memory.parameter)?,
-            name: h.name,
-            arch: h.arch,
-            build_id: h.build_id,
-            time_steps: h.time_steps,
-            classes: h.classes,
-            input: h.input,
-            input_frames: h.input_frames,
-            steps: h.steps,
-            placements: h.placements,
-            memory: h.memory,
-        };
-        let schedule = read_mem(&folder.join(SCHEDULE_MEM), 32, program.memory.schedule)?;
-        if schedule != program.schedule() {
+        Document::load(folder)
+    }
+}
+
+impl Content for Program {
+    const FORMAT: &'static str = "empf-program";
+    const VERSION: u32 = 1;
+    const FILE: &'static str = "program.json";
+
+    /// The architecture can be built, and nothing that is computed from the sizes overflows.
+    fn validate(&self) -> Result<()> {
+        self.arch.validate()?;
+        let steps = 1..=MAX_TIME_STEPS;
+        let tensors =
+            self.placements.iter().all(|p| p.shape.is_sensible() && steps.contains(&(p.frames as usize)));
+        let sizes = [
+            ("time_steps", steps.contains(&self.time_steps)),
+            ("input_frames", steps.contains(&self.input_frames)),
+            ("input", self.input.is_sensible()),
+            ("placements", tensors),
+        ];
+        match sizes.iter().find(|(_, sensible)| !sensible) {
+            Some((key, _)) => {
+                let message = format!("`{key}` of program.json has no sensible size; compile again");
+                Err(Error::invalid(format!("program `{}`", self.name), message))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn write_beside(&self, folder: &Path) -> Result<()> {
+        write_mem(&folder.join(WEIGHTS_MEM), &self.weights, self.arch.cols as u32)?;
+        write_mem(&folder.join(PARAMETERS_MEM), &self.parameters, self.arch.parameter_bits())?;
+        write_mem(&folder.join(SCHEDULE_MEM), &self.schedule(), 32)
+    }
+
+    fn read_beside(&mut self, folder: &Path) -> Result<()> {
+        self.validate()?;
+        let Program { arch, memory, .. } = &*self;
+        let weights = read_mem(&folder.join(WEIGHTS_MEM), arch.cols as u32, memory.weight)?;
+        let parameters = read_mem(&folder.join(PARAMETERS_MEM), arch.parameter_bits(), memory.parameter)?;
+        let schedule = read_mem(&folder.join(SCHEDULE_MEM), 32, memory.schedule)?;
+        if schedule != self.schedule() {
             let context = folder.join(SCHEDULE_MEM).display().to_string();
             return Err(Error::invalid(context, "is not the schedule of program.json; compile again"));
         }
-        Ok(program)
+        (self.weights, self.parameters) = (weights, parameters);
+        Ok(())
     }
 }
 

@@ -1,19 +1,18 @@
 //! The integer graph that every engine computes. `docs/numerics.md` fixes the meaning of each operator.
 
+use crate::document::{Content, Document};
 use crate::formats::{
     ACT_BITS, INPUT_BITS, LOGIT_BITS, MAX_REQUANT_SHIFT, MAX_SPIKE_SHIFT, MAX_TIME_STEPS, MAX_WEIGHT,
     MEMBRANE_BITS, MULTIPLIER_BITS, SCORE_BITS,
 };
 use crate::graph::{self, Node, Operator};
 use crate::tensors::{Tensor, Tensors};
-use crate::{Error, Result, Shape, WeightKind, network, store};
+use crate::{Error, Result, Shape, WeightKind, network};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Version of the on-disk form.
-pub const VERSION: u32 = 1;
-const FORMAT: &str = "empf-quant-network";
+const TENSORS: &str = "quant.safetensors";
 
 /// What enters: unsigned 8-bit codes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -160,8 +159,9 @@ impl Operator for QuantOp {
     }
 }
 
-/// An integer network.
-#[derive(Clone, Debug, PartialEq)]
+/// An integer network; its fields are the keys of `quant.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct QuantNetwork {
     /// For people.
     pub name: String,
@@ -180,22 +180,8 @@ pub struct QuantNetwork {
     /// Value of one code step of each node's result. For people and reports; no engine reads it.
     pub scales: BTreeMap<String, f64>,
     /// Parameters by `<node>.<tensor>`.
+    #[serde(skip)]
     pub tensors: Tensors,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Header {
-    format: String,
-    version: u32,
-    name: String,
-    time_steps: usize,
-    classes: usize,
-    act_bits: u32,
-    membrane_bits: u32,
-    input: QuantInput,
-    nodes: Vec<Node<QuantOp>>,
-    scales: BTreeMap<String, f64>,
 }
 
 /// A tensor that a node must have: name, shape and range of its values.
@@ -369,43 +355,32 @@ impl QuantNetwork {
         self.tensors.insert(format!("{node}.{name}"), Tensor::i32(shape, values));
     }
 
-    /// Writes `quant.json` and `quant.safetensors` into `folder`.
+    /// Writes `quant.json` and `quant.safetensors` into `folder`; both appear whole or not at all.
     pub fn save(&self, folder: &Path) -> Result<()> {
-        self.validate()?;
-        let header = Header {
-            format: FORMAT.into(),
-            version: VERSION,
-            name: self.name.clone(),
-            time_steps: self.time_steps,
-            classes: self.classes,
-            act_bits: self.act_bits,
-            membrane_bits: self.membrane_bits,
-            input: self.input.clone(),
-            nodes: self.nodes.clone(),
-            scales: self.scales.clone(),
-        };
-        store::create_dir(folder)?;
-        self.tensors.save(&folder.join("quant.safetensors"))?;
-        store::write_json(&folder.join("quant.json"), &header)
+        Document::save(self, folder)
     }
 
     /// Reads and validates what [`QuantNetwork::save`] writes.
     pub fn load(folder: &Path) -> Result<Self> {
-        let header: Header = store::read_json(&folder.join("quant.json"), FORMAT, VERSION)?;
-        let tensors = Tensors::load(&folder.join("quant.safetensors"))?;
-        let Header { name, time_steps, classes, act_bits, membrane_bits, input, nodes, scales, .. } = header;
-        let network = QuantNetwork {
-            name,
-            time_steps,
-            classes,
-            act_bits,
-            membrane_bits,
-            input,
-            nodes,
-            scales,
-            tensors,
-        };
-        network.validate()?;
-        Ok(network)
+        Document::load(folder)
+    }
+}
+
+impl Content for QuantNetwork {
+    const FORMAT: &'static str = "empf-quant-network";
+    const VERSION: u32 = 1;
+    const FILE: &'static str = "quant.json";
+
+    fn validate(&self) -> Result<()> {
+        QuantNetwork::validate(self)
+    }
+
+    fn write_beside(&self, folder: &Path) -> Result<()> {
+        self.tensors.save(&folder.join(TENSORS))
+    }
+
+    fn read_beside(&mut self, folder: &Path) -> Result<()> {
+        self.tensors = Tensors::load(&folder.join(TENSORS))?;
+        Ok(())
     }
 }

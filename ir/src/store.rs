@@ -1,7 +1,7 @@
 //! Files that appear whole or not at all.
 
 use crate::{Error, Result};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -80,26 +80,6 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
         .map_err(|e| Error::Syntax { path: path.into(), message: e.to_string() })?;
     text.push(b'\n');
     write(path, &text)
-}
-
-/// Reads JSON whose `format` and `version` are as given; both are looked at before anything else.
-pub fn read_json<T: DeserializeOwned>(path: &Path, format: &'static str, version: u32) -> Result<T> {
-    #[derive(serde::Deserialize)]
-    struct Tag {
-        format: String,
-        version: u32,
-    }
-    let syntax = |e: serde_json::Error| Error::Syntax { path: path.into(), message: e.to_string() };
-    let bytes = read(path)?;
-    let tag: Tag = serde_json::from_slice(&bytes).map_err(syntax)?;
-    if tag.format != format {
-        let message = format!("is `{}`, expected `{format}`", tag.format);
-        return Err(Error::Syntax { path: path.into(), message });
-    }
-    if tag.version != version {
-        return Err(Error::Version { path: path.into(), format, found: tag.version, expected: version });
-    }
-    serde_json::from_slice(&bytes).map_err(syntax)
 }
 
 #[cfg(test)]
