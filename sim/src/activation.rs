@@ -37,6 +37,17 @@ impl ActivationMemory {
         if inside { self.codes.get_mut(start..start + self.lanes) } else { None }
     }
 
+    /// Word and bank of all codes of the tensor at `place`, in the order of the words.
+    pub fn banks_of(&self, place: &Placement) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let (rows, lanes, base, channels) =
+            (self.rows, self.lanes, place.base as usize, place.shape.channels);
+        let blocks = channels.div_ceil(rows);
+        (0..place.frames as usize * place.shape.positions() * blocks).flat_map(move |word| {
+            let of_word = (channels - word % blocks * rows).min(rows);
+            (0..of_word.div_ceil(lanes)).map(move |bank| (base + word, bank))
+        })
+    }
+
     /// The tensor `[frame, channel, y, x]` that lies at `place`; `None` where it leaves the memory.
     pub fn tensor(&self, place: &Placement) -> Option<Array4<i32>> {
         let (frames, shape) = (place.frames as usize, place.shape);

@@ -3,6 +3,7 @@
 use crate::activation::ActivationMemory;
 use crate::{Error, Result};
 use empf_ir::{Program, Trace};
+use std::collections::HashSet;
 
 /// One bank written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,9 @@ impl Write {
 
 /// Replays `writes`, step by step, and puts each tensor of `program` into `trace` when its step has ended.
 /// `engine` is named in errors.
+///
+/// # Errors
+/// A tensor whose step leaves a bank of it as it was, writes beyond the memory, writes of a step after a later one's.
 pub(crate) fn replay(
     engine: &str,
     program: &Program,
@@ -39,8 +43,11 @@ pub(crate) fn replay(
     let mask = (1u64 << act_bits) - 1;
     let mut writes = writes.peekable();
     for step in 0..program.steps.len() {
+        let mut written = HashSet::new();
         while let Some(write) = writes.next_if(|write| write.step as usize == step) {
-            let bank = memory.bank_mut(write.address as usize, write.bank as usize);
+            let (address, bank) = (write.address as usize, write.bank as usize);
+            written.insert((address, bank));
+            let bank = memory.bank_mut(address, bank);
             let bank =
                 bank.ok_or_else(|| failure(format!("step {step} writes beyond the activation memory")))?;
             for (lane, code) in bank.iter_mut().enumerate() {
@@ -51,11 +58,76 @@ pub(crate) fn replay(
             let tensor = memory.tensor(place);
             let tensor =
                 tensor.ok_or_else(|| failure(format!("tensor `{}` leaves the memory", place.node)))?;
+            if let Some((word, bank)) = memory.banks_of(place).find(|bank| !written.contains(bank)) {
+                let message =
+                    format!("bank {bank} of word {word} of tensor `{}` was not written", place.node);
+                return Err(failure(message));
+            }
             trace.tensors.insert(place.node.clone(), tensor);
         }
     }
     match writes.next() {
         Some(write) => Err(failure(format!("a write of step {} came out of order", write.step))),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use empf_ir::program::{Descriptor, Placement, Pool, Step};
+    use empf_ir::{ArchConfig, Shape};
+
+    /// One step, whose tensor has two blocks of channels at each of two positions: 4 and 1 channels, in banks of 2.
+    fn program() -> Program {
+        let step = Step { node: "a".into(), descriptor: Descriptor::Pool(Pool::default()), additions: 0 };
+        let shape = Shape::new(5, 1, 2);
+        let place = Placement { node: "a".into(), base: 3, words: 4, frames: 1, shape, written_by: 0 };
+        Program {
+            name: "replayed".into(),
+            arch: ArchConfig { lanes: 2, activation_depth: 16, ..ArchConfig::sized(4, 4, 8) },
+            build_id: 0,
+            time_steps: 1,
+            classes: 1,
+            input: shape,
+            input_frames: 1,
+            steps: vec![step],
+            placements: vec![place],
+            memory: Default::default(),
+            weights: vec![],
+            parameters: vec![],
+        }
+    }
+
+    fn replayed(writes: &[Write]) -> Result<Trace> {
+        let program = program();
+        let mut memory = ActivationMemory::new(&program.arch);
+        let mut trace = Trace::default();
+        replay("any", &program, &mut memory, writes.iter().copied(), &mut trace).map(|()| trace)
+    }
+
+    #[test]
+    fn a_tensor_is_what_its_step_wrote_whole() {
+        let write = |address, bank, data| Write { step: 0, bank, address, data };
+        let whole = [
+            write(3, 0, 0x201),
+            write(3, 1, 0x403),
+            write(4, 0, 5),
+            write(5, 0, 0),
+            write(5, 1, 0),
+            write(6, 0, 9),
+        ];
+        let trace = replayed(&whole).unwrap();
+        assert_eq!(trace.tensors["a"].iter().copied().collect::<Vec<_>>(), [1, 0, 2, 0, 3, 0, 4, 0, 5, 9]);
+        for missing in 0..whole.len() {
+            let mut writes = whole.to_vec();
+            let Write { bank, address, .. } = writes.remove(missing);
+            let text = replayed(&writes).unwrap_err().to_string();
+            assert_eq!(text, format!("any: bank {bank} of word {address} of tensor `a` was not written"));
+        }
+        let late = Write { step: 1, ..whole[0] };
+        assert!(replayed(&[&whole[..], &[late]].concat()).unwrap_err().to_string().contains("out of order"));
+        let far = Write { address: 16, ..whole[0] };
+        assert!(replayed(&[far]).unwrap_err().to_string().contains("beyond the activation memory"));
     }
 }

@@ -1,8 +1,9 @@
 //! Exact comparison of two engines' results, and where they first differ.
 
-use empf_ir::{INPUT, Trace};
+use empf_ir::program::{Descriptor, Placement};
+use empf_ir::{Program, QuantNetwork, Trace};
 use ndarray::Array4;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Name under which the logits are compared.
@@ -44,7 +45,7 @@ pub struct Comparison {
     pub first: Option<Mismatch>,
     /// Elements compared and elements that differ of each layer.
     pub layers: BTreeMap<String, Count>,
-    /// Layers whose shapes differ, and layers that only the second engine has.
+    /// Layers whose shapes differ, that are missing, or that nobody expects.
     pub incomparable: Vec<String>,
     /// Cycles of both, where both count and they differ.
     pub cycles: Option<[u64; 2]>,
@@ -102,28 +103,65 @@ impl fmt::Display for Comparison {
     }
 }
 
-/// Compares every tensor that `got` has, in `order` (the network's nodes), then the logits, then the cycles.
+/// What an engine gives for every input, whatever its numbers are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Promise {
+    /// Nodes whose tensors it shows.
+    pub nodes: BTreeSet<String>,
+    /// Packed windows of the input, which are no node's result and only engines that run a schedule have.
+    pub windows: BTreeSet<String>,
+    /// It counts cycles.
+    pub cycles: bool,
+}
+
+impl Promise {
+    /// Every node's tensor.
+    pub fn of_network(network: &QuantNetwork) -> Self {
+        let nodes = network.nodes.iter().map(|node| node.name.clone()).collect();
+        Promise { nodes, ..Promise::default() }
+    }
+
+    /// Every tensor that lies in the activation memory, and the cycles.
+    pub fn of_program(program: &Program) -> Self {
+        let unfolds = |step: usize| {
+            program.steps.get(step).is_some_and(|s| matches!(s.descriptor, Descriptor::Unfold(_)))
+        };
+        let (windows, nodes) = program.placements.iter().partition::<Vec<_>, _>(|p| unfolds(p.written_by));
+        let names = |places: Vec<&Placement>| places.into_iter().map(|place| place.node.clone()).collect();
+        Promise { nodes: names(nodes), windows: names(windows), cycles: true }
+    }
+}
+
+/// Compares every tensor that `got` is to have by `promise`, windows first and then in `order` (the network's
+/// nodes), then the logits, then the cycles.
 ///
-/// `expected` may see more tensors than `got` does, never fewer. Only the packed windows of the input, which are
-/// no node's result, are compared just where both engines have them.
-pub fn compare(order: &[&str], expected: &Trace, got: &Trace) -> Comparison {
+/// `got` has what was promised, no more and no less. `expected` may see more than that, never less: only windows
+/// and cycles, which a network does not define, are compared just where it has them.
+pub fn compare(order: &[&str], promise: &Promise, expected: &Trace, got: &Trace) -> Comparison {
     let mut result = Comparison::default();
-    let known = |layer: &str| layer == INPUT || order.contains(&layer);
-    for layer in got.tensors.keys().filter(|layer| !known(layer)) {
+    let Promise { nodes, windows, cycles } = promise;
+    for layer in nodes.iter().filter(|layer| !order.contains(&layer.as_str())) {
         result.incomparable.push(format!("layer `{layer}` is no node of the network"));
     }
-    for layer in [INPUT].iter().chain(order) {
-        match (expected.tensors.get(*layer), got.tensors.get(*layer)) {
+    for layer in got.tensors.keys().filter(|layer| !nodes.contains(*layer) && !windows.contains(*layer)) {
+        result.incomparable.push(format!("layer `{layer}` was not promised"));
+    }
+    let promised = order.iter().copied().filter(|layer| nodes.contains(*layer));
+    for layer in windows.iter().map(String::as_str).chain(promised) {
+        match (expected.tensors.get(layer), got.tensors.get(layer)) {
+            (_, None) => result.incomparable.push(format!("layer `{layer}` is missing")),
             (Some(expected), Some(got)) => result.layer(layer, expected, got),
-            (None, Some(_)) if *layer != INPUT => {
+            (None, Some(_)) if windows.contains(layer) => {}
+            (None, Some(_)) => {
                 result.incomparable.push(format!("layer `{layer}` has nothing to be compared with"));
             }
-            _ => {}
         }
     }
     result.layer(LOGITS, &logits(expected), &logits(got));
-    if let (Some(expected), Some(got)) = (expected.cycles, got.cycles) {
-        result.cycles = (expected != got).then_some([expected, got]);
+    match (expected.cycles, got.cycles) {
+        (_, None) if *cycles => result.incomparable.push("the cycles are missing".into()),
+        (Some(expected), Some(got)) => result.cycles = (expected != got).then_some([expected, got]),
+        _ => {}
     }
     result
 }
@@ -161,68 +199,5 @@ impl Comparison {
             }
         }
         self.layers.insert(layer.to_owned(), count);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn trace() -> Trace {
-        let mut trace = Trace { logits: vec![4, -5], cycles: Some(100), ..Trace::default() };
-        for (name, channels) in [("a", 2), ("z", 1), ("b", 3)] {
-            trace.tensors.insert(name.into(), Array4::from_elem((2, channels, 4, 5), 1));
-        }
-        trace
-    }
-
-    const ORDER: [&str; 3] = ["a", "z", "b"];
-
-    #[test]
-    fn equal_traces_have_no_mismatch() {
-        let comparison = compare(&ORDER, &trace(), &trace());
-        assert!(comparison.is_equal());
-        assert_eq!(comparison.layers["b"].compared, 120);
-        assert_eq!(comparison.to_string(), "0 mismatches in 4 layers");
-    }
-
-    #[test]
-    fn the_first_mismatch_is_that_of_the_first_layer() {
-        let mut got = trace();
-        got.tensors.get_mut("b").unwrap()[[0, 0, 0, 0]] = 9;
-        got.tensors.get_mut("z").unwrap()[[1, 0, 2, 3]] = 7;
-        got.tensors.get_mut("z").unwrap()[[1, 0, 3, 0]] = 7;
-        let comparison = compare(&ORDER, &trace(), &got);
-        assert_eq!(comparison.mismatches(), 3);
-        assert_eq!(comparison.layers["z"].mismatches, 2);
-        let text = comparison.to_string();
-        assert!(text.contains("layer `z`, time-step 1, channel 0, y 2, x 3: expected 1, got 7"), "{text}");
-    }
-
-    #[test]
-    fn logits_cycles_shapes_and_strangers_differ() {
-        let mut got = trace();
-        got.logits[1] = 5;
-        assert_eq!(compare(&ORDER, &trace(), &got).first.unwrap().channel, 1);
-        let got = Trace { cycles: Some(99), ..trace() };
-        assert_eq!(compare(&ORDER, &trace(), &got).cycles, Some([100, 99]));
-        let mut got = trace();
-        got.tensors.insert("a".into(), Array4::zeros((1, 2, 4, 5)));
-        assert!(!compare(&ORDER, &trace(), &got).is_equal());
-        assert!(!compare(&["a", "b"], &trace(), &trace()).is_equal());
-        let mut expected = trace();
-        expected.tensors.remove("a");
-        assert!(!compare(&ORDER, &expected, &trace()).is_equal());
-        assert!(compare(&ORDER, &trace(), &expected).is_equal());
-    }
-
-    #[test]
-    fn merging_adds_counts() {
-        let mut got = trace();
-        got.logits[0] = 0;
-        let mut sum = compare(&ORDER, &trace(), &trace());
-        sum.merge(compare(&ORDER, &trace(), &got));
-        assert_eq!(sum.layers[LOGITS], Count { compared: 4, mismatches: 1 });
-        assert_eq!(sum.first.unwrap().layer, LOGITS);
     }
 }

@@ -1,5 +1,6 @@
 //! What runs a network.
 
+use crate::compare::Promise;
 use crate::error::{Error, Result};
 use empf_ir::{Program, Trace};
 
@@ -7,6 +8,9 @@ use empf_ir::{Program, Trace};
 pub trait Engine {
     /// Short name for messages and tables.
     fn name(&self) -> &str;
+
+    /// What each of its traces holds.
+    fn promise(&self) -> Promise;
 
     /// One inference. `input` is `[frame][y][x][channel]`, a byte a code.
     fn run(&mut self, input: &[u8]) -> Result<Trace>;

@@ -1,5 +1,6 @@
 //! The golden model as an engine.
 
+use crate::compare::Promise;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::order::planar;
@@ -20,6 +21,10 @@ impl<'n> GoldenEngine<'n> {
 impl Engine for GoldenEngine<'_> {
     fn name(&self) -> &str {
         "golden"
+    }
+
+    fn promise(&self) -> Promise {
+        Promise::of_network(self.network)
     }
 
     fn run(&mut self, input: &[u8]) -> Result<Trace> {

@@ -4,7 +4,7 @@ use crate::activation::ActivationMemory;
 use crate::capture::{Write, replay};
 use crate::roms::Roms;
 use crate::tool::execute;
-use crate::{Engine, Error, Interpreter, Result, check_input};
+use crate::{Engine, Error, Interpreter, Promise, Result, check_input};
 use empf_ir::program::write_mem;
 use empf_ir::{Program, Trace, store};
 use std::path::PathBuf;
@@ -59,6 +59,10 @@ impl<'p> Icarus<'p> {
 impl Engine for Icarus<'_> {
     fn name(&self) -> &str {
         "icarus"
+    }
+
+    fn promise(&self) -> Promise {
+        Promise::of_program(self.program)
     }
 
     fn run(&mut self, input: &[u8]) -> Result<Trace> {

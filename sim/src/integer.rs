@@ -1,5 +1,6 @@
 //! The fast integer forward as an engine.
 
+use crate::compare::Promise;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::order::planar;
@@ -22,6 +23,10 @@ impl<'n> IntegerEngine<'n> {
 impl Engine for IntegerEngine<'_> {
     fn name(&self) -> &str {
         "trainer"
+    }
+
+    fn promise(&self) -> Promise {
+        Promise::of_network(self.network)
     }
 
     fn run(&mut self, input: &[u8]) -> Result<Trace> {

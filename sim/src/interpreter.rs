@@ -12,7 +12,7 @@ mod pool;
 mod schedule;
 mod unfold;
 
-use crate::{Engine, Error, Result, check_input, cycles};
+use crate::{Engine, Error, Promise, Result, check_input, cycles};
 use empf_ir::program::Descriptor;
 use empf_ir::{Program, Trace};
 use machine::Machine;
@@ -59,6 +59,10 @@ impl<'p> Interpreter<'p> {
 impl Engine for Interpreter<'_> {
     fn name(&self) -> &str {
         "interpreter"
+    }
+
+    fn promise(&self) -> Promise {
+        Promise::of_program(self.machine.program)
     }
 
     fn run(&mut self, input: &[u8]) -> Result<Trace> {

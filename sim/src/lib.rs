@@ -30,7 +30,7 @@ mod tool;
 pub mod verilator;
 
 pub use activation::ActivationMemory;
-pub use compare::{Comparison, Mismatch, adopt, compare};
+pub use compare::{Comparison, Mismatch, Promise, adopt, compare};
 pub use engine::Engine;
 pub(crate) use engine::check_input;
 pub use error::{Error, Result};

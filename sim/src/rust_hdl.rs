@@ -4,7 +4,7 @@
 use crate::activation::ActivationMemory;
 use crate::axi::Channel;
 use crate::capture::{Write, replay};
-use crate::{Engine, Error, Interpreter, Result, check_input};
+use crate::{Engine, Error, Interpreter, Promise, Result, check_input};
 use empf_hw::Accelerator;
 use empf_hw::rtl::{Bench, random_power_up};
 use empf_ir::{Program, Trace};
@@ -196,6 +196,10 @@ impl<'p> RustHdl<'p> {
 impl Engine for RustHdl<'_> {
     fn name(&self) -> &str {
         "rust-hdl"
+    }
+
+    fn promise(&self) -> Promise {
+        Promise::of_program(self.program)
     }
 
     fn run(&mut self, input: &[u8]) -> Result<Trace> {

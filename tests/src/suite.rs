@@ -145,7 +145,7 @@ pub(crate) fn hold<'a>(
         let mut expected = golden.run(&input)?;
         for engine in &mut engines {
             let got = engine.run(&input)?;
-            let comparison = compare(&order, &expected, &got);
+            let comparison = compare(&order, &engine.promise(), &expected, &got);
             if !comparison.is_equal() {
                 let (engine, comparison) = (engine.name().to_owned(), Box::new(comparison));
                 return Err(Failure::Differs { engine, comparison });

@@ -4,7 +4,7 @@ use super::model::{Instance, Object, Port};
 use crate::activation::ActivationMemory;
 use crate::capture::{self, replay};
 use crate::roms::Roms;
-use crate::{Engine, Error, Interpreter, Result, check_input};
+use crate::{Engine, Error, Interpreter, Promise, Result, check_input};
 use empf_ir::{ArchConfig, Program, Trace};
 use std::ffi::{c_int, c_void};
 use std::path::PathBuf;
@@ -210,6 +210,16 @@ impl Verilator<'_> {
 impl Engine for Verilator<'_> {
     fn name(&self) -> &str {
         "verilator"
+    }
+
+    fn promise(&self) -> Promise {
+        let whole = Promise::of_program(self.program);
+        let cycles = self.options.stall_seed == 0;
+        if self.options.logits_only {
+            Promise { cycles, ..Promise::default() }
+        } else {
+            Promise { cycles, ..whole }
+        }
     }
 
     fn run(&mut self, input: &[u8]) -> Result<Trace> {
