@@ -45,6 +45,7 @@ impl Histogram {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::abs_diff_eq;
     use proptest::prelude::*;
 
     proptest! {
@@ -57,7 +58,7 @@ mod tests {
                 values.iter().map(|v| (v - (v / step).round().min(15.0) * step).powi(2)).sum();
             // A value is known up to 1/128, and so is its distance from a code.
             let slack: f64 = values.iter().map(|v| v / 64.0 * (step + v)).sum();
-            prop_assert!((histogram.squared_error(step, 15) - exact).abs() <= slack + 1e-9);
+            prop_assert!(abs_diff_eq!(histogram.squared_error(step, 15), exact, epsilon = slack + 1e-9));
         }
     }
 

@@ -162,6 +162,7 @@ impl Dataset {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::assert_abs_diff_eq;
 
     #[test]
     fn values_are_standardised() {
@@ -179,7 +180,7 @@ mod tests {
         (data.frames, data.labels) = (2, vec![0]);
         let input = data.input().unwrap();
         assert_eq!((input.zero_point, input.frames), (0, 2));
-        assert!((input.scale - 1.0 / 500f32.sqrt()).abs() < 1e-6);
+        assert_abs_diff_eq!(input.scale, 1.0 / 500f32.sqrt(), epsilon = 1e-6);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! Needs a GPU: `cargo test -p empf-trainer --features cuda --test cuda`.
 
+use approx::{abs_diff_eq, relative_eq};
 use empf_ir::{INPUT, Input, Network, NeuronVersion, Node, Op, Tensors, WeightKind};
 use empf_trainer::layers::conv::Precision;
 use empf_trainer::presets::{PRESETS, Target, preset};
@@ -76,12 +77,14 @@ fn run<F: Float>(
 }
 
 fn assert_close(what: &str, gpu: &Left<f64>, cpu: &Left<f64>) {
-    assert!((gpu.loss - cpu.loss).abs() <= 1e-10 * cpu.loss, "{what}: loss {} for {}", gpu.loss, cpu.loss);
+    let close = relative_eq!(gpu.loss, cpu.loss, epsilon = 0.0, max_relative = 1e-10);
+    assert!(close, "{what}: loss {} for {}", gpu.loss, cpu.loss);
     assert_eq!(gpu.tensors.len(), cpu.tensors.len());
     for ((name, gpu), (_, cpu)) in gpu.tensors.iter().zip(&cpu.tensors) {
         let scale = cpu.iter().fold(1e-6f64, |m, x| m.max(x.abs()));
         for (i, (g, c)) in gpu.iter().zip(cpu).enumerate() {
-            assert!((g - c).abs() <= 1e-9 * scale, "{what}: {name}[{i}] is {g}, expected {c}, scale {scale}");
+            let close = abs_diff_eq!(*g, *c, epsilon = 1e-9 * scale);
+            assert!(close, "{what}: {name}[{i}] is {g}, expected {c}, scale {scale}");
         }
     }
 }

@@ -4,6 +4,7 @@
 //! checked as float convolutions of the signs, and online learning against differences that hold the
 //! potentials of earlier steps still, which for a single step is every difference.
 
+use approx::{abs_diff_eq, assert_abs_diff_eq};
 use empf_ir::{INPUT, Input, Network, NeuronVersion, Node, Op, Tensors, WeightKind, Window};
 use empf_trainer::layers::conv::Conv;
 use empf_trainer::layers::seca::{Attention, Seca};
@@ -74,8 +75,8 @@ fn check_nodes(network: &Network, layer_wide: bool, learning: Learning, chosen: 
                 loss
             };
             let quotient = (loss_at(STEP) - loss_at(-STEP)) / (2.0 * STEP);
-            let error = (gradient - quotient).abs();
-            assert!(error < BOUND, "{name}[{i}]: gradient {gradient}, quotient {quotient}");
+            let close = abs_diff_eq!(*gradient, quotient, epsilon = BOUND);
+            assert!(close, "{name}[{i}]: gradient {gradient}, quotient {quotient}");
         }
     }
 }
@@ -263,7 +264,7 @@ fn channel_attention_passes_the_clipped_gradient_of_its_signs() {
         seca.backward(&kept, &x, &upstream, &mut grad, false);
         let hard = |_: usize, _: usize, mean: f64| if mean >= 0.0 { 1.0 } else { -1.0 };
         for (y, expected) in y.data.iter().zip(attention(&x, &seca.weight.value, &hard)) {
-            assert!((y - expected).abs() < 1e-12);
+            assert_abs_diff_eq!(*y, expected, epsilon = 1e-12);
         }
 
         let means = std::cell::RefCell::new(vec![0.0; 3 * channels]);
@@ -287,7 +288,8 @@ fn channel_attention_passes_the_clipped_gradient_of_its_signs() {
                 x.data[i] += delta;
                 loss(&x, &seca.weight.value)
             };
-            assert!((gradient - quotient(&changed)).abs() < BOUND, "element {i} with kernel {kernel}");
+            let close = abs_diff_eq!(*gradient, quotient(&changed), epsilon = BOUND);
+            assert!(close, "element {i} with kernel {kernel}");
         }
         for (k, gradient) in seca.weight.grad.iter().enumerate() {
             let changed = |delta: f64| {
@@ -295,7 +297,8 @@ fn channel_attention_passes_the_clipped_gradient_of_its_signs() {
                 weight[k] += delta;
                 loss(&x, &weight)
             };
-            assert!((gradient - quotient(&changed)).abs() < BOUND, "weight {k} with kernel {kernel}");
+            let close = abs_diff_eq!(*gradient, quotient(&changed), epsilon = BOUND);
+            assert!(close, "weight {k} with kernel {kernel}");
         }
     }
 }

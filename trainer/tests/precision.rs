@@ -1,5 +1,6 @@
 //! Training in bf16 follows training in f32.
 
+use approx::assert_relative_eq;
 use empf_ir::Input;
 use empf_trainer::layers::conv::Precision;
 use empf_trainer::presets::{Target, preset};
@@ -34,7 +35,7 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
 fn gradients_of_bf16_point_where_those_of_f32_do() {
     for network in ["vgg-small-vanilla", "vgg-small-membrane"] {
         let (full, rounded) = (learned(network, Precision::Full), learned(network, Precision::Bf16));
-        assert!((full.0 - rounded.0).abs() < 0.05 * full.0, "losses {} and {}", full.0, rounded.0);
+        assert_relative_eq!(full.0, rounded.0, max_relative = 0.05);
         let learns = |grad: &[f32]| grad.iter().any(|g| *g != 0.0);
         for ((name, full), (_, rounded)) in full.1.iter().zip(&rounded.1).filter(|(full, _)| learns(&full.1))
         {

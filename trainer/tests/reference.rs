@@ -1,5 +1,6 @@
 //! The trainer's evaluation against the float reference, which is written for clarity alone.
 
+use approx::abs_diff_eq;
 use empf_golden::float;
 use empf_ir::{Codes, INPUT, Input, Network, NeuronVersion, Node, Op, Tensors, WeightKind};
 use empf_trainer::presets::{PRESETS, Target, preset};
@@ -37,7 +38,8 @@ fn assert_same_logits(network: &Network, rng: &mut Pcg64) {
     let largest = expected.iter().fold(1.0f64, |m, x| m.max(x.abs()));
     assert_eq!(logits.len(), expected.len());
     for (got, want) in logits.iter().zip(&expected) {
-        assert!((got - want).abs() < 1e-9 * largest, "{}: {logits:?}, expected {expected:?}", network.name);
+        let close = abs_diff_eq!(*got, *want, epsilon = 1e-9 * largest);
+        assert!(close, "{}: {logits:?}, expected {expected:?}", network.name);
     }
 }
 

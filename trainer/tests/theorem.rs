@@ -2,6 +2,7 @@
 //! for currents (hence weights) and leaks. A threshold that is always reached still hands its value to the
 //! next step as v = theta, so its own gradient is not separable and not part of the theorem.
 
+use approx::abs_diff_eq;
 use empf_ir::NeuronVersion;
 use empf_trainer::layers::membrane::Statistics;
 use empf_trainer::layers::neuron::{Current, CurrentGradient, Neuron, Potential};
@@ -88,7 +89,7 @@ proptest! {
         let (through_time, _) = gradients(&lambda, &theta, &current, &upstream, false);
         prop_assert_eq!(fired, if fires { steps.len() } else { 0 });
         for (a, b) in online[..2].concat().iter().zip(through_time[..2].concat()) {
-            prop_assert!((a - b).abs() < 1e-12, "{a} online, {b} through time");
+            prop_assert!(abs_diff_eq!(*a, b, epsilon = 1e-12), "{a} online, {b} through time");
         }
     }
 }

@@ -69,6 +69,7 @@ pub fn gain_and_offset(norm: &MembraneNorm) -> (Array2<f64>, Array2<f64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::abs_diff_eq;
     use proptest::prelude::*;
 
     /// Eq. 6 for one neuron, step by step.
@@ -135,7 +136,7 @@ mod tests {
             let mut slack = 0.0;
             for (t, (e, g)) in expected.iter().zip(&got).enumerate() {
                 slack = slack * (form.0[[t, 0]] * lambda[t]).abs() + 1e-12 * (1.0 + slack + e.abs());
-                prop_assert!((e - g).abs() <= slack, "{expected:?} {got:?}");
+                prop_assert!(abs_diff_eq!(*e, *g, epsilon = slack), "{expected:?} {got:?}");
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::networks::Random;
 use crate::rounding::{self, Bounded};
+use approx::{abs_diff_eq, assert_relative_eq};
 use empf_compiler::passes::calibrate::calibrate;
 use empf_compiler::passes::fold_bn::fold_bn;
 use empf_compiler::passes::quantize::quantize;
@@ -194,14 +195,13 @@ fn integers_are_as_near_as_rounding_allows(network: &Network, seed: u64) {
             };
             let size = expected.iter().fold(1.0f64, |most, x| most.max(x.abs()));
             for (x, value) in expected.iter().zip(value) {
-                assert!((x - value).abs() <= 1e-9 * size, "{node}: {value} folded, {x} before");
+                let close = abs_diff_eq!(*x, *value, epsilon = 1e-9 * size);
+                assert!(close, "{node}: {value} folded, {x} before");
             }
             for ((code, value), error) in integer.tensors[node].iter().zip(value).zip(error) {
                 let got = f64::from(*code) * quantized.scales[node];
-                assert!(
-                    (got - value).abs() <= error + 1e-9 * size,
-                    "{node}: {got} is not {value} +- {error}"
-                );
+                let close = abs_diff_eq!(got, *value, epsilon = error + 1e-9 * size);
+                assert!(close, "{node}: {got} is not {value} +- {error}");
             }
         }
     }
@@ -298,7 +298,7 @@ fn trained_codes_are_taken_as_they_are() {
     let arch = ArchConfig { membrane_bits: 20, ..ArchConfig::sized(8, 8, 4) };
     let (quantized, _) = compile(&network, images.view(), &arch).unwrap();
     for (node, scale) in &network.codes.as_ref().unwrap().scales {
-        assert!((quantized.scales[node] / scale - 1.0).abs() < 1e-9, "{node}: {}", quantized.scales[node]);
+        assert_relative_eq!(quantized.scales[node], *scale, max_relative = 1e-9);
     }
     // The float network rounds as the integers do, so that only the rounding of its numbers is left.
     assert!(relative_error(&network, &quantized, &images, "neuron1") < 0.02);

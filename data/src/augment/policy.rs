@@ -142,6 +142,7 @@ impl Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::assert_abs_diff_eq;
     use rand::SeedableRng;
 
     #[test]
@@ -157,7 +158,7 @@ mod tests {
         assert_eq!(Rotate.change(9, true, 32, 32), Change::Rotate(-30.0));
         assert_eq!(ShearX.change(9, false, 32, 32), Change::ShearX(0.3));
         let Change::Colour(factor) = Colour.change(3, true, 32, 32) else { panic!("colour") };
-        assert!((factor - 0.7).abs() < 1e-12);
+        assert_abs_diff_eq!(factor, 0.7, epsilon = 1e-12);
     }
 
     /// Of each kind, how many operations there are, their tenths of probability and their strengths, added.

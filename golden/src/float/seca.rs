@@ -21,6 +21,7 @@ pub fn seca(x: ArrayView4<f64>, weight: &[f64]) -> Array4<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::assert_abs_diff_eq;
 
     #[test]
     fn scores_see_neighbours_and_zeros_beyond_the_ends() {
@@ -32,7 +33,7 @@ mod tests {
         let expected =
             [2.0 * scores[0], -scores[0], 3.0 * scores[1], -3.0 * scores[1], -4.0 * scores[2], 0.0];
         for (y, expected) in y.iter().zip(expected) {
-            assert!((y - expected).abs() < 1e-15, "{y} {expected}");
+            assert_abs_diff_eq!(*y, expected, epsilon = 1e-15);
         }
     }
 }

@@ -135,6 +135,7 @@ impl Rounding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::abs_diff_eq;
     use proptest::prelude::*;
 
     fn tensor(values: &[f64]) -> Tensor<f64> {
@@ -193,7 +194,7 @@ mod tests {
             for (value, rounded) in values.iter().zip(&spikes.data) {
                 prop_assert_eq!(*rounded, format.nearest(*value));
                 let clipped = *value > format.limit();
-                prop_assert!(clipped || (rounded - value).abs() <= format.step / 2.0);
+                prop_assert!(clipped || abs_diff_eq!(*rounded, *value, epsilon = format.step / 2.0));
             }
         }
 

@@ -30,6 +30,7 @@ pub(crate) fn cross_entropy<F: Float>(
 mod tests {
     use super::*;
     use crate::Extents;
+    use approx::assert_abs_diff_eq;
 
     #[test]
     fn gradient_is_the_difference_quotient() {
@@ -46,11 +47,11 @@ mod tests {
                 loss(&logits)
             };
             let quotient = (at(1e-5) - at(-1e-5)) / 2e-5;
-            assert!((grad.data[i] - quotient).abs() < 1e-9, "{i}: {} and {quotient}", grad.data[i]);
+            assert_abs_diff_eq!(grad.data[i], quotient, epsilon = 1e-9);
         }
         let of_second = -(3.0 - (1f64 + 3f64.exp() + 1f64.exp()).ln());
         let of_first: f64 = [0.5, -1.0, 2.0].iter().zip(targets).map(|(x, t)| -t * x).sum::<f64>()
             + (0.5f64.exp() + (-1f64).exp() + 2f64.exp()).ln();
-        assert!((loss(&logits) - 0.25 * (of_first + of_second)).abs() < 1e-12);
+        assert_abs_diff_eq!(loss(&logits), 0.25 * (of_first + of_second), epsilon = 1e-12);
     }
 }

@@ -48,6 +48,7 @@ impl Average {
 mod tests {
     use super::*;
     use crate::presets::{Target, preset};
+    use approx::abs_diff_eq;
     use empf_ir::Input;
 
     #[test]
@@ -56,15 +57,19 @@ mod tests {
         let graph = preset("tiny", &Target { input, classes: 2, time_steps: 2, width: 0.25 }).unwrap();
         let mut model = Model::<f32>::new(&graph, 1, false).unwrap();
         let fill = |model: &mut Model<f32>, x: f32| model.for_each_state(|state| state.fill(x));
+        let all = |average: &Average, x: f32| {
+            average.states.iter().flatten().all(|state| abs_diff_eq!(*state, x, epsilon = 1e-6))
+        };
         fill(&mut model, 0.0);
         let mut average = Average::new(&mut model, 0.75);
         fill(&mut model, 1.0);
         average.update(&mut model, 0);
-        assert!(average.states.iter().flatten().all(|x| (x - 0.9).abs() < 1e-6), "keeps (1 + 0) / (10 + 0)");
+        assert!(all(&average, 0.9), "keeps (1 + 0) / (10 + 0)");
         average.update(&mut model, 1000);
-        assert!(average.states.iter().flatten().all(|x| (x - 0.925).abs() < 1e-6), "keeps the decay");
+        assert!(all(&average, 0.925), "keeps the decay");
         average.swap(&mut model);
         assert!(average.states.iter().flatten().all(|x| *x == 1.0));
-        model.for_each_state(|state| assert!(state.iter().all(|x| (x - 0.925).abs() < 1e-6)));
+        let average = Average::new(&mut model, 0.0);
+        assert!(all(&average, 0.925), "the model has what the average had");
     }
 }

@@ -28,12 +28,13 @@ impl Schedule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::assert_abs_diff_eq;
 
     #[test]
     fn rises_then_falls_to_zero() {
         let schedule = Schedule { rate: 0.2, warmup: 4, total: 12 };
         assert_eq!([schedule.at(0), schedule.at(3), schedule.at(4)], [0.05, 0.2, 0.2]);
-        assert!((schedule.at(8) - 0.1).abs() < 1e-15);
-        assert!(schedule.at(12).abs() < 1e-15);
+        assert_abs_diff_eq!(schedule.at(8), 0.1, epsilon = 1e-15);
+        assert_abs_diff_eq!(schedule.at(12), 0.0, epsilon = 1e-15);
     }
 }

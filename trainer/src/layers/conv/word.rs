@@ -54,6 +54,7 @@ impl<F: Float> Word<F> for Pair {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use approx::assert_abs_diff_eq;
 
     fn packed(x: f32) -> [f32; 2] {
         Pair::pack([x; LANES], [-x; LANES])[0].numbers()
@@ -73,7 +74,7 @@ mod tests {
         assert_eq!(packed(1.0 + 0.9 / 256.0)[0], 1.0);
         for i in 1..1000 {
             let x = i as f32 * 0.37;
-            assert!((packed(x)[0] - x).abs() <= x / 256.0);
+            assert_abs_diff_eq!(packed(x)[0], x, epsilon = x / 256.0);
         }
     }
 }
