@@ -12,8 +12,8 @@ mod module;
 use crate::rtl::{Description, description_of};
 use loops::Dependencies;
 use module::{Instance, Module, Signal};
-use rust_hdl::core::check_error::CheckError;
-use rust_hdl::prelude::{Atom, Block, Probe, check_all};
+use rust_hdl_core::check_error::CheckError;
+use rust_hdl_core::prelude::{Atom, Block, Probe, check_all};
 use std::collections::HashMap;
 use std::fmt::Write;
 

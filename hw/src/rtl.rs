@@ -64,10 +64,10 @@ pub(crate) use wire::Net;
 pub mod prelude {
     pub use super::{Bench, Expr, Ram, Rom, Rtl, Wire, concat, lit, lit_signed, mux, select};
     pub use crate::rtl_logic;
-    pub use rust_hdl::prelude::{Block, In, Local, Logic, LogicBlock, Out, Verilog};
+    pub use rust_hdl_core::prelude::{Block, In, Local, Logic, LogicBlock, Out, Verilog};
     // The code derived by `LogicBlock` names these modules.
     #[doc(hidden)]
-    pub use rust_hdl::prelude::{block, probe};
+    pub use rust_hdl_core::prelude::{block, probe};
 }
 
 /// Implements RustHDL's `Logic` for a block by its field `_rtl: Rtl`.

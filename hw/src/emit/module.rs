@@ -2,7 +2,7 @@
 
 use super::expression::{Scope, literal, range};
 use crate::rtl::{Assign, Description, Expr, Form, MemoryImage, Net, Node, RegisterSpec};
-use rust_hdl::prelude::AtomKind;
+use rust_hdl_core::prelude::AtomKind;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 

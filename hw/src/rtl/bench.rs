@@ -1,7 +1,7 @@
 //! Test bench for units in RustHDL's simulator.
 
 use super::wire::Wire;
-use rust_hdl::prelude::{Block, In, check_all, simulate};
+use rust_hdl_core::prelude::{Block, In, check_all, simulate};
 use std::ops::{Deref, DerefMut};
 
 /// Passes until combinational values must have settled; a path crosses a level of hierarchy per pass.

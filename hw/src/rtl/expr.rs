@@ -6,7 +6,7 @@
 
 use super::wire::{Net, Wire};
 use super::word::{MAX_WIDTH, bits_for, mask, to_signed};
-use rust_hdl::prelude::Direction;
+use rust_hdl_core::prelude::Direction;
 use std::collections::HashSet;
 use std::ops::{Add, BitAnd, BitOr, BitXor, Not, Sub};
 use std::sync::Arc;
@@ -524,7 +524,7 @@ impl<D: Direction> Not for &Wire<D> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rust_hdl::prelude::In;
+    use rust_hdl_core::prelude::In;
 
     #[test]
     fn arithmetic_wraps_at_the_operands_width() {

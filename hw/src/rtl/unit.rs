@@ -4,7 +4,7 @@ use super::expr::Expr;
 use super::power_up::first_value;
 use super::wire::{Net, Wire};
 use super::word::mask;
-use rust_hdl::prelude::{Direction, In, Local, Verilog};
+use rust_hdl_core::prelude::{Direction, In, Local, Verilog};
 use std::cell::RefCell;
 
 /// `target` always has the value of `value`.
@@ -79,7 +79,7 @@ thread_local! {
 }
 
 /// The description of a block whose `hdl` is [`Rtl::hdl`].
-pub(crate) fn description_of(block: &dyn rust_hdl::prelude::Block) -> Option<Description> {
+pub(crate) fn description_of(block: &dyn rust_hdl_core::prelude::Block) -> Option<Description> {
     VISITED.take();
     block.hdl();
     VISITED.take()

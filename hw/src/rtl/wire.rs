@@ -2,11 +2,11 @@
 
 use super::expr::Expr;
 use super::word::{MAX_WIDTH, mask, to_signed};
-use rust_hdl::core::signal::get_signal_id;
-use rust_hdl::prelude::{
+use rust_hdl_core::prelude::{
     Atom, AtomKind, Block, Direction, Logic, PinConstraint, Probe, TypeDescriptor, TypeKind, VCDValue,
     VerilogLiteral,
 };
+use rust_hdl_core::signal::get_signal_id;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -162,7 +162,7 @@ impl<D: Direction> Atom for Wire<D> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rust_hdl::prelude::{In, Out};
+    use rust_hdl_core::prelude::{In, Out};
 
     #[test]
     fn signed_and_unsigned_values() {
