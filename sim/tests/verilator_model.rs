@@ -97,3 +97,10 @@ fn verilog_that_does_not_compile_is_an_error_with_the_tools_text() {
     let error = Model::new("module broken (", "broken", "clk", &[], &[], None).err().unwrap().to_string();
     assert!(error.contains("`verilator` failed") && error.contains("syntax error"), "{error}");
 }
+
+#[test]
+fn a_port_of_another_width_is_no_model() {
+    let ports = [Port::new("small_i", 7), Port::new("total_o", 32)];
+    let error = Model::new(VERILOG, "adder", "clk_i", &ports, &[], None).err().unwrap().to_string();
+    assert!(error.contains("port total_o is not of 32 bits"), "{error}");
+}

@@ -1,6 +1,7 @@
 // Whole inferences through the AXI ports of the accelerator, driven in C for speed.
 
 #include "Vdut___024root.h"
+#include <cstddef>
 #include <vector>
 
 namespace {
@@ -13,6 +14,7 @@ struct Write {
     uint32_t address;
     uint32_t unused;
 };
+static_assert(sizeof(Write) == 24 && offsetof(Write, address) == 16, "as `Write` in accelerator.rs");
 
 enum Status : int {
     DONE = 0,

@@ -32,6 +32,8 @@ struct Write {
     unused: u32,
 }
 
+const _: () = assert!(size_of::<Write>() == 24 && std::mem::offset_of!(Write, address) == 16);
+
 type Run = unsafe extern "C" fn(
     *mut c_void,
     *const u8,

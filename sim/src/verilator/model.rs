@@ -86,15 +86,31 @@ fn unloadable(path: &Path, error: &libloading::Error) -> Error {
     Error::Model { path: path.into(), message: error.to_string() }
 }
 
-/// C++ in front of the shim: the clock's name and a function from a port's index to its address.
+/// C++ in front of the shim: the clock's name and a function from a port's index to its address. It does not compile
+/// where a port has another size than its width says, on which [`Model`] relies.
 fn port_table(clock: &str, ports: &[Port]) -> String {
     let mut text = format!("#include \"Vdut.h\"\n#define EMPF_CLOCK {clock}\n");
     text += "static void* port(Vdut& top, int index) {\n    switch (index) {\n";
     for (index, port) in ports.iter().enumerate() {
-        writeln!(text, "    case {index}: return &top.{};", port.name).expect("writing to a string");
+        let Port { name, width } = port;
+        let sized = format!("sizeof(top.{name}) == {}", held_bytes(*width));
+        let case =
+            format!("static_assert({sized}, \"port {name} is not of {width} bits\"); return &top.{name};");
+        writeln!(text, "    case {index}: {case}").expect("writing to a string");
     }
     text += "    default: return nullptr;\n    }\n}\n";
     text
+}
+
+/// Bytes in which Verilator holds a port of `width` bits: the smallest of 1, 2, 4 and 8, or words of 4.
+fn held_bytes(width: usize) -> usize {
+    match width {
+        0..=8 => 1,
+        9..=16 => 2,
+        17..=32 => 4,
+        33..=64 => 8,
+        _ => 4 * width.div_ceil(32),
+    }
 }
 
 /// One simulation.
@@ -165,7 +181,7 @@ impl Model {
     /// Sets an input, least significant word first; bits beyond the port are dropped.
     pub fn set_words(&mut self, name: &str, words: &[u32]) -> Result<()> {
         let (width, address) = self.port(name)?;
-        // SAFETY: Verilator holds a port in the smallest of 1, 2, 4, 8 bytes, or in words of 4.
+        // SAFETY: the port has `held_bytes(width)` bytes; the shim would not have been compiled otherwise.
         unsafe {
             match width {
                 1..=8 => *address.cast::<u8>() = (words[0] & mask(width)) as u8,
