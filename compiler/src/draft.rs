@@ -1,6 +1,6 @@
 //! A trained network on its way to integers: float parameters, resolved for every time-step and channel.
 
-use empf_ir::{CodeFormat, Codes, Input, Node, WeightKind};
+use empf_ir::{ClassNames, CodeFormat, Codes, Input, Node, WeightKind};
 use ndarray::{Array2, Array4};
 use serde::Serialize;
 
@@ -13,6 +13,8 @@ pub struct Draft {
     pub time_steps: usize,
     /// Number of logits.
     pub classes: usize,
+    /// What the classes are called, where that is known.
+    pub class_names: ClassNames,
     /// What enters.
     pub input: Input,
     /// In order; the last one gives the logits.

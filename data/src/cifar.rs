@@ -67,6 +67,7 @@ fn set(parts: &[&Records], labels: Labels) -> Dataset {
         width: SIDE,
         frames: 1,
         classes: labels[labels.len() - 1].into(),
+        class_names: Default::default(),
         pixels: parts.iter().flat_map(|(_, pixels)| pixels).copied().collect(),
         labels: parts.iter().flat_map(|(classes, _)| classes).map(|class| u16::from(*class)).collect(),
     }

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::pixels::Pixels;
-use empf_ir::{Input, Shape};
+use empf_ir::{ClassNames, Input, Shape};
 use ndarray::Array5;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -24,6 +24,8 @@ pub struct Dataset {
     pub frames: usize,
     /// Number of classes.
     pub classes: usize,
+    /// What they are called, where the set's files or folders say it.
+    pub class_names: ClassNames,
     /// Codes of the images.
     pub pixels: Pixels,
     /// Class of each image, below `classes`.
@@ -172,6 +174,7 @@ mod tests {
             width: 2,
             frames: 1,
             classes: 2,
+            class_names: Default::default(),
             pixels: vec![10, 30, 10, 30].into(),
             labels: vec![0, 1],
         };
@@ -191,6 +194,7 @@ mod tests {
             width: 2,
             frames: 1,
             classes: 2,
+            class_names: Default::default(),
             pixels: vec![1, 2, 3, 4].into(),
             labels: vec![0, 1],
         };

@@ -43,6 +43,7 @@ fn set((pixels, labels): (Vec<u8>, Vec<u16>)) -> Dataset {
         width: SIDE,
         frames: 1,
         classes: CLASSES.into(),
+        class_names: Default::default(),
         pixels: pixels.into(),
         labels,
     }

@@ -35,7 +35,16 @@ fn set(seed: u64, stream: u64, count: usize) -> Dataset {
     let mut rng = Pcg64::seed_from_u64(seed ^ (stream << 32) ^ 0x61f5);
     let labels: Vec<u16> = (0..count).map(|i| (i % GLYPHS.len()) as u16).collect();
     let pixels = labels.iter().flat_map(|label| draw(GLYPHS[usize::from(*label)], &mut rng)).collect();
-    Dataset { channels: 1, height: SIDE, width: SIDE, frames: 1, classes: GLYPHS.len(), pixels, labels }
+    Dataset {
+        channels: 1,
+        height: SIDE,
+        width: SIDE,
+        frames: 1,
+        classes: GLYPHS.len(),
+        class_names: Default::default(),
+        pixels,
+        labels,
+    }
 }
 
 /// One image: the strokes with bent corners under a random turn, scale, slant and shift, in ink of random

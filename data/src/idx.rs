@@ -48,6 +48,7 @@ fn set(folder: &Path, prefix: &str) -> Result<Dataset> {
         width: images.sizes[2],
         frames: 1,
         classes,
+        class_names: Default::default(),
         pixels: images.bytes.into(),
         labels: labels.bytes.into_iter().map(u16::from).collect(),
     })

@@ -61,6 +61,7 @@ fn set(folder: &Path, part: &str, classes: &[String], size: (usize, usize)) -> R
         width: size.1,
         frames: 1,
         classes: classes.len(),
+        class_names: Default::default(),
         pixels: Pixels::Photographs(Photographs { folder: folder.into(), names: paths, size }),
         labels,
     })

@@ -87,6 +87,7 @@ fn set(source: &Path, images: &[(&[u8], u16)], classes: usize) -> Result<Dataset
         width: SIDE,
         frames: 1,
         classes,
+        class_names: Default::default(),
         pixels: images.iter().flat_map(|(pixels, _)| *pixels).copied().collect(),
         labels: images.iter().map(|(_, label)| *label).collect(),
     })

@@ -20,6 +20,7 @@ fn integer_network() -> QuantNetwork {
         name: "hand".into(),
         time_steps: 2,
         classes: 2,
+        class_names: Default::default(),
         act_bits: 4,
         membrane_bits: 12,
         input: QuantInput { channels: 1, height: 2, width: 2, frames: 1 },
@@ -145,6 +146,7 @@ fn float_network(version: NeuronVersion) -> Network {
         name: "hand".into(),
         time_steps: 2,
         classes: 1,
+        class_names: Default::default(),
         input: Input { channels: 1, height: 2, width: 2, frames: 1, zero_point: 1, scale: 0.5 },
         nodes: vec![
             node(

@@ -43,6 +43,7 @@ fn network(name: &str, shape: Shape, rng: &mut Pcg64) -> QuantNetwork {
         name: graph.name.clone(),
         time_steps: TIME_STEPS,
         classes: 10,
+        class_names: Default::default(),
         act_bits: 8,
         membrane_bits: 16,
         input: QuantInput { channels, height, width, frames: 1 },

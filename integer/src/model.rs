@@ -289,6 +289,7 @@ mod tests {
             name: "by-hand".into(),
             time_steps: 2,
             classes: 2,
+            class_names: Default::default(),
             act_bits: 4,
             membrane_bits: 12,
             input: QuantInput { channels: 1, height: 2, width: 2, frames: 1 },

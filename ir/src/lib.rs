@@ -11,6 +11,7 @@
 //! version, shapes, ranges, finite numbers, graph order. The forms are described in `docs/format.md`.
 
 pub mod arch;
+pub mod class_names;
 pub mod codes;
 mod document;
 pub mod error;
@@ -26,6 +27,7 @@ pub mod trace;
 pub mod window;
 
 pub use arch::{AdderForm, ArchConfig};
+pub use class_names::ClassNames;
 pub use codes::{CodeFormat, Codes};
 pub use error::{Error, Result};
 pub use graph::{INPUT, Node};

@@ -5,7 +5,7 @@ use crate::formats::MAX_TIME_STEPS;
 use crate::graph::{self, Node, Operator};
 use crate::shape::MAX_ELEMENTS;
 use crate::tensors::{Tensor, Tensors};
-use crate::{Codes, Error, Result, Shape};
+use crate::{ClassNames, Codes, Error, Result, Shape};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -214,6 +214,9 @@ pub struct Network {
     pub time_steps: usize,
     /// Number of classes; the last node has as many outputs.
     pub classes: usize,
+    /// What they are called, where that is known.
+    #[serde(default, skip_serializing_if = "ClassNames::is_empty")]
+    pub class_names: ClassNames,
     /// What enters.
     pub input: Input,
     /// In order; the last one's outputs, summed over T, are the logits.
@@ -267,6 +270,7 @@ impl Network {
         if !(self.input.scale.is_finite() && self.input.scale > 0.0) {
             return Err(network(format!("input scale {} is not a positive number", self.input.scale)));
         }
+        self.class_names.validate(self.classes)?;
         if let Some(codes) = &self.codes {
             codes.validate(|node| self.nodes.iter().any(|n| n.name == node && n.op.gives_codes()))?;
         }

@@ -7,7 +7,7 @@ use crate::formats::{
 };
 use crate::graph::{self, Node, Operator};
 use crate::tensors::{Tensor, Tensors};
-use crate::{Error, Result, Shape, WeightKind, network};
+use crate::{ClassNames, Error, Result, Shape, WeightKind, network};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -169,6 +169,9 @@ pub struct QuantNetwork {
     pub time_steps: usize,
     /// Number of logits.
     pub classes: usize,
+    /// What the classes are called, where that is known. For people; no engine reads it.
+    #[serde(default, skip_serializing_if = "ClassNames::is_empty")]
+    pub class_names: ClassNames,
     /// A: bits of a spike.
     pub act_bits: u32,
     /// V: bits of currents, membrane potentials, thresholds, offsets and biases.
@@ -287,6 +290,7 @@ impl QuantNetwork {
         if !MEMBRANE_BITS.contains(&self.membrane_bits) {
             return Err(network(format!("membrane_bits is {}, not {:?}", self.membrane_bits, MEMBRANE_BITS)));
         }
+        self.class_names.validate(self.classes)?;
         let shapes = self.shapes()?;
         match (self.nodes.last(), shapes.last()) {
             (Some(n), Some(s)) if n.op.kinds().1 == Kind::Logits && s.channels == self.classes => {}

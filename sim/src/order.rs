@@ -32,6 +32,7 @@ mod tests {
             name: String::new(),
             time_steps: 2,
             classes: 1,
+            class_names: Default::default(),
             act_bits: 8,
             membrane_bits: 16,
             input: empf_ir::QuantInput { channels: 3, height: 4, width: 5, frames: 2 },

@@ -24,6 +24,7 @@ impl Case {
             name: format!("case-{}", self.seed),
             time_steps: self.time_steps,
             classes: self.classes,
+            class_names: Default::default(),
             act_bits: self.act_bits,
             membrane_bits: self.arch().membrane_bits,
             input: QuantInput {

@@ -39,6 +39,7 @@ fn network(rng: &mut Pcg64Mcg) -> QuantNetwork {
         name: "operators".into(),
         time_steps: STEPS,
         classes: 4,
+        class_names: Default::default(),
         act_bits: 6,
         membrane_bits: 12,
         input: QuantInput { channels: 2, height: 4, width: 5, frames: 1 },

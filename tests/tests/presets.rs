@@ -23,7 +23,16 @@ fn images(count: usize, side: usize) -> Dataset {
         .flat_map(|label| (0..3 * side * side).map(move |i| pixel(*label, i / side % side, i % side)))
         .map(|value| value as u8 + rng.random_range(0..130))
         .collect();
-    Dataset { frames: 1, channels: 3, height: side, width: side, classes: CLASSES, pixels, labels }
+    Dataset {
+        frames: 1,
+        channels: 3,
+        height: side,
+        width: side,
+        classes: CLASSES,
+        class_names: Default::default(),
+        pixels,
+        labels,
+    }
 }
 
 /// The network called `name` after a few batches, with membrane normalisations that do something.

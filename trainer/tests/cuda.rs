@@ -142,7 +142,16 @@ fn conv(out_channels: usize, kernel: usize, stride: usize, padding: usize, weigh
 fn network(time_steps: usize, height: usize, width: usize, nodes: Vec<Node<Op>>) -> Network {
     let input = Input { channels: 3, height, width, frames: 1, zero_point: 0, scale: 1.0 };
     let (name, tensors) = ("test".into(), Tensors::default());
-    Network { name, time_steps, classes: CLASSES, input, nodes, codes: None, tensors }
+    Network {
+        name,
+        time_steps,
+        classes: CLASSES,
+        class_names: Default::default(),
+        input,
+        nodes,
+        codes: None,
+        tensors,
+    }
 }
 
 #[test]

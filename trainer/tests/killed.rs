@@ -26,7 +26,16 @@ fn data() -> Dataset {
     let mut rng = Pcg64::seed_from_u64(2);
     let labels: Vec<u16> = (0..42).map(|i| i % 10).collect();
     let pixels = (0..labels.len() * 12 * 12).map(|_| rng.random()).collect();
-    Dataset { channels: 1, height: 12, width: 12, frames: 1, classes: 10, pixels, labels }
+    Dataset {
+        channels: 1,
+        height: 12,
+        width: 12,
+        frames: 1,
+        classes: 10,
+        class_names: Default::default(),
+        pixels,
+        labels,
+    }
 }
 
 fn run(plan: Option<&CheckpointPlan>, progress: &mut dyn Progress) -> Network {

@@ -87,6 +87,7 @@ fn every_operator() {
             name: "operators".into(),
             time_steps: 3,
             classes: 3,
+            class_names: Default::default(),
             input: Input { channels: 2, height: 9, width: 8, frames, zero_point: 90, scale: 0.01 },
             nodes: nodes.clone(),
             codes,
@@ -108,6 +109,7 @@ fn a_static_current_charges_a_neuron_step_by_step() {
             name: "static".into(),
             time_steps: 5,
             classes: 2,
+            class_names: Default::default(),
             input: Input { channels: 1, height: 4, width: 4, frames: 1, zero_point: 0, scale: 0.01 },
             nodes: vec![
                 node("conv", &[INPUT], conv),

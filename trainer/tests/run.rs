@@ -175,6 +175,7 @@ fn impossible_settings_are_refused() {
         width: 28,
         frames: 1,
         classes: 10,
+        class_names: Default::default(),
         pixels: vec![].into(),
         labels: vec![],
     };
@@ -194,7 +195,16 @@ fn moving(count: usize) -> Dataset {
     };
     let pixels = (0..count).flat_map(image).collect();
     let labels = (0..count).map(|i| (i % frames) as u16).collect();
-    Dataset { channels: 1, height: side, width: side, frames, classes: frames, pixels, labels }
+    Dataset {
+        channels: 1,
+        height: side,
+        width: side,
+        frames,
+        classes: frames,
+        class_names: Default::default(),
+        pixels,
+        labels,
+    }
 }
 
 #[test]

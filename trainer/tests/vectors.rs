@@ -376,6 +376,7 @@ fn graph(file: &Vectors) -> (Network, Vec<(String, String)>) {
         name: "vectors".into(),
         time_steps: file.number("T"),
         classes: file.shape("in.fcb")[0],
+        class_names: Default::default(),
         input,
         nodes,
         codes: None,

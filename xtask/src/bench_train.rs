@@ -311,6 +311,7 @@ fn network(time_steps: usize) -> Network {
         name: "bench".into(),
         time_steps,
         classes: CLASSES,
+        class_names: Default::default(),
         input,
         nodes,
         codes: None,

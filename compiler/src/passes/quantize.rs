@@ -33,6 +33,7 @@ pub fn quantize(draft: &Draft, seen: &Calibration, arch: &ArchConfig) -> Result<
         name: draft.name.clone(),
         time_steps: draft.time_steps,
         classes: draft.classes,
+        class_names: draft.class_names.clone(),
         act_bits: arch.act_bits,
         membrane_bits: arch.membrane_bits,
         input: QuantInput {

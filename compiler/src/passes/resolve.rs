@@ -27,6 +27,7 @@ pub fn resolve(network: &Network) -> Result<Draft> {
         name: network.name.clone(),
         time_steps: network.time_steps,
         classes: network.classes,
+        class_names: network.class_names.clone(),
         input: network.input.clone(),
         nodes,
         codes: network.codes.clone(),

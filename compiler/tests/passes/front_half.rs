@@ -80,6 +80,7 @@ fn network(seed: u64, version: NeuronVersion) -> Network {
         name: "random".into(),
         time_steps: STEPS,
         classes: CLASSES,
+        class_names: Default::default(),
         input,
         nodes: vec![],
         codes: None,

@@ -114,6 +114,7 @@ pub(crate) fn network(r: &mut Random, arch: &ArchConfig) -> QuantNetwork {
         name: "random".into(),
         time_steps,
         classes,
+        class_names: Default::default(),
         act_bits: arch.act_bits,
         membrane_bits: arch.membrane_bits,
         input: QuantInput { channels, height: size, width: size, frames: r.pick(&[1, time_steps]) },

@@ -87,6 +87,7 @@ pub(crate) fn dataset<'a>(
         width: config.width,
         frames: config.frames,
         classes,
+        class_names: Default::default(),
         pixels: pixels.into(),
         labels,
     }

@@ -99,6 +99,7 @@ impl<'a> Builder<'a> {
             name: name.into(),
             time_steps: self.target.time_steps,
             classes: self.target.classes,
+            class_names: Default::default(),
             input: self.target.input.clone(),
             nodes: self.nodes,
             codes: None,

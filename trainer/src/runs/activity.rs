@@ -169,6 +169,7 @@ mod tests {
             name: "small".into(),
             time_steps: 2,
             classes: 3,
+            class_names: Default::default(),
             input: Input { channels: 1, height: 4, width: 4, frames: 1, zero_point: 9, scale: 0.5 },
             nodes: nodes.into_iter().map(node).collect(),
             codes: None,
@@ -192,8 +193,16 @@ mod tests {
         }
         model.set("neuron1.lambda", &[2, 2], &[0.0; 4]).unwrap();
         let pixels = (0..32).map(|i| if i == 5 { 9 } else { 20 }).collect();
-        let data =
-            Dataset { channels: 1, height: 4, width: 4, frames: 1, classes: 3, pixels, labels: vec![0, 1] };
+        let data = Dataset {
+            channels: 1,
+            height: 4,
+            width: 4,
+            frames: 1,
+            classes: 3,
+            class_names: Default::default(),
+            pixels,
+            labels: vec![0, 1],
+        };
         let (evaluation, activity) = measure(&mut model, &data, 1).unwrap();
         assert_eq!(evaluation.total(), 2);
         let neurons: Vec<_> = activity.neurons.iter().map(|n| (n.places, n.spikes)).collect();
@@ -209,8 +218,16 @@ mod tests {
         let mut model = Model::<f64>::new(&network(), 1, false).unwrap();
         model.set("neuron1.theta", &[2, 2], &[1e9; 4]).unwrap();
         let pixels = vec![20; 16].into();
-        let data =
-            Dataset { channels: 1, height: 4, width: 4, frames: 1, classes: 3, pixels, labels: vec![0] };
+        let data = Dataset {
+            channels: 1,
+            height: 4,
+            width: 4,
+            frames: 1,
+            classes: 3,
+            class_names: Default::default(),
+            pixels,
+            labels: vec![0],
+        };
         let (_, activity) = measure(&mut model, &data, 1).unwrap();
         assert_eq!(activity.neurons[0].spikes, 0.0);
         assert_eq!((activity.synapses[1].operations, activity.synapses[1].dense), (0.0, 200));

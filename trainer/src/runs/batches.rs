@@ -140,7 +140,16 @@ mod tests {
 
     fn data() -> Dataset {
         let pixels = (0..5 * 2 * 2 * 3).map(|i| i as u8).collect();
-        Dataset { channels: 2, height: 2, width: 3, frames: 1, classes: 5, pixels, labels: (0..5).collect() }
+        Dataset {
+            channels: 2,
+            height: 2,
+            width: 3,
+            frames: 1,
+            classes: 5,
+            class_names: Default::default(),
+            pixels,
+            labels: (0..5).collect(),
+        }
     }
 
     fn input() -> Input {
@@ -159,8 +168,16 @@ mod tests {
     #[test]
     fn frames_are_tensors_and_change_alike() {
         let pixels = (0..2 * 3 * 4).map(|i| i as u8).collect();
-        let data =
-            Dataset { channels: 1, height: 1, width: 4, frames: 3, classes: 2, pixels, labels: vec![0, 1] };
+        let data = Dataset {
+            channels: 1,
+            height: 1,
+            width: 4,
+            frames: 3,
+            classes: 2,
+            class_names: Default::default(),
+            pixels,
+            labels: vec![0, 1],
+        };
         let input = Input { channels: 1, height: 1, width: 4, frames: 3, zero_point: 0, scale: 1.0 };
         let mut x: Vec<Tensor<f32>> = vec![];
         Batches::in_order(&data, 2).fill(0, &input, &mut x).unwrap();
