@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::output::{bytes, grouped, percent, print};
 use crate::report::{Layer, Report};
 use crate::table::Table;
+use empf_ir::arch::Memory;
 use empf_ir::{Input, Network, NeuronVersion, Node, Op, Program, QuantNetwork, QuantOp, Shape, WeightKind};
 use empf_trainer::presets::{PRESETS, ParameterMemory, Target, preset};
 use std::path::PathBuf;
@@ -237,16 +238,10 @@ fn steps(report: &Report) -> String {
 fn memories(program: &Program) -> String {
     let (used, arch) = (&program.memory, &program.arch);
     let mut table = Table::new(&["memory", "words", "of", "share"]);
-    for (name, used, depth) in [
-        ("activation", used.activation, arch.activation_depth),
-        ("accumulator bank", used.accumulator, arch.accumulator_depth),
-        ("weight", used.weight, arch.weight_depth),
-        ("parameter", used.parameter, arch.parameter_depth),
-        ("input", used.input, arch.input_depth),
-        ("schedule", used.schedule, arch.schedule_depth),
-    ] {
+    for memory in Memory::ALL {
+        let (used, depth) = (used.of(memory), memory.depth(arch));
         let share = percent(used as f64 / depth as f64);
-        table.row([name.into(), grouped(used as u64), grouped(depth as u64), share]);
+        table.row([memory.name().into(), grouped(used as u64), grouped(depth as u64), share]);
     }
     table.to_string()
 }

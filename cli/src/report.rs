@@ -2,9 +2,10 @@
 
 use crate::build::Build;
 use crate::error::Result;
-use empf_ir::program::{Conv, Descriptor, Step};
+use empf_ir::isa::{Array, Task};
+use empf_ir::program::Step;
 use empf_ir::{ArchConfig, Program, QuantNetwork, QuantOp, WeightKind};
-use empf_sim::cycles;
+use empf_sim::cycles::Cycles;
 use empf_trainer::presets::ParameterMemory;
 use serde::Serialize;
 
@@ -91,36 +92,28 @@ impl Work {
 }
 
 impl Layer {
-    fn new(step: &Step, program: &Program) -> Self {
+    fn new(step: &Step, cycles: u64, program: &Program) -> Self {
         let arch = &program.arch;
-        let (unit, weight_bits, parameter_bits) = match &step.descriptor {
-            Descriptor::Unfold(_) => ("unfold", 0, 0),
-            Descriptor::Pool(_) => ("pool", 0, 0),
-            Descriptor::Conv(d) => {
-                let unit = if d.logits == 1 { "linear" } else { "conv" };
-                (unit, weight_bits(d, arch), parameter_bits(d, arch))
+        let (unit, weight_bits, parameter_bits) = match &step.task {
+            Task::Unfold(_) => ("unfold", 0, 0),
+            Task::Pool(_) => ("pool", 0, 0),
+            Task::Array(array) => {
+                let Array { stream, drain } = &**array;
+                let unit = if drain.logits == 1 { "linear" } else { "conv" };
+                let parameters = drain.parameter_words(arch) * u64::from(arch.parameter_bits());
+                (unit, stream.weight_words(arch) * arch.cols as u64, parameters)
             }
         };
         let words = program.placements.iter().filter(|p| p.node == step.node).map(|p| u64::from(p.words));
         Layer {
             node: step.node.clone(),
             unit,
-            work: Work::new(cycles::step(&step.descriptor, arch), step.additions, arch),
+            work: Work::new(cycles, step.additions, arch),
             weight_bits,
             parameter_bits,
             activation_bits: words.sum::<u64>() * arch.rows as u64 * u64::from(arch.act_bits),
         }
     }
-}
-
-fn weight_bits(d: &Conv, arch: &ArchConfig) -> u64 {
-    let tiles = [d.column_blocks, d.passes, d.kernel, d.kernel, d.blocks].map(u64::from);
-    tiles.into_iter().product::<u64>() * (arch.rows * arch.cols) as u64
-}
-
-fn parameter_bits(d: &Conv, arch: &ArchConfig) -> u64 {
-    let words = u64::from(d.groups) * u64::from(d.time_steps) * 5 * arch.lanes as u64;
-    words * u64::from(arch.parameter_bits())
 }
 
 impl Report {
@@ -129,8 +122,9 @@ impl Report {
         let Build { network, quant, .. } = build;
         let program = &build.hardware("a report")?.program;
         let arch = &program.arch;
-        let layers: Vec<Layer> = program.steps.iter().map(|step| Layer::new(step, program)).collect();
-        let inner = cycles::inference(program.steps.iter().map(|s| &s.descriptor), arch);
+        let Cycles { steps, total } = Cycles::of(program.steps.iter().map(|step| &step.task), arch);
+        let layers: Vec<Layer> =
+            program.steps.iter().zip(steps).map(|(step, cycles)| Layer::new(step, cycles, program)).collect();
         let additions = layers.iter().map(|l| l.work.useful_additions).sum();
         Ok(Report {
             network: program.name.clone(),
@@ -138,7 +132,7 @@ impl Report {
             time_steps: program.time_steps,
             arch: arch.clone(),
             sign_layers: Work::sum(layers.iter().filter(|l| is_sign(quant, &l.node)), arch),
-            total: Work::new(inner, additions, arch),
+            total: Work::new(total, additions, arch),
             layers,
             weight_bytes: ParameterMemory::of(network)?.into(),
         })

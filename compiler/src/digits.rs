@@ -56,7 +56,7 @@ mod tests {
             let planes = 8u32.div_ceil(act_bits);
             let passes = passes(Some(8), planes, act_bits);
             assert_eq!(passes.len() as u32, 8 * planes);
-            assert!(passes.len() <= empf_ir::program::MAX_PASSES && !passes[0].doubles);
+            assert!(passes.len() <= empf_ir::isa::MAX_PASSES as usize && !passes[0].doubles);
             for (weight, code) in [(255, 255), (-255, 255), (-1, 170), (77, 85), (3, 0)] {
                 let mut acc = 0;
                 for pass in &passes {

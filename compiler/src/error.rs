@@ -1,6 +1,7 @@
 //! Why a network cannot be compiled.
 
 use crate::passes::Pass;
+use empf_ir::arch::Memory;
 use std::fmt::Write;
 
 /// A result of this crate.
@@ -82,6 +83,14 @@ pub enum Error {
         /// What to do.
         advice: &'static str,
     },
+    /// A number that the hardware does not count to.
+    #[error("node `{node}`: {source}")]
+    Limit {
+        /// The layer.
+        node: String,
+        /// The number, its range, and what to do.
+        source: empf_ir::isa::LimitError,
+    },
     /// The network does not fit the memories.
     #[error("the network does not fit the architecture:{}", listed(.0))]
     Memory(Vec<Shortage>),
@@ -107,24 +116,21 @@ pub enum Error {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shortage {
     /// Which memory.
-    pub memory: &'static str,
+    pub memory: Memory,
     /// Words needed.
     pub needed: usize,
     /// Words there are.
     pub available: usize,
-    /// The `ArchConfig` field that gives its depth.
-    pub field: &'static str,
 }
 
 fn listed(shortages: &[Shortage]) -> String {
     let mut text = String::new();
-    for s in shortages {
-        let missing = s.needed - s.available;
-        let Shortage { memory, needed, available, field } = s;
+    for Shortage { memory, needed, available } in shortages {
+        let (name, key, missing) = (memory.name(), memory.key(), needed - available);
         // Writing to a string cannot fail.
         let _ = write!(
             text,
-            "\n  {memory} needs {needed} words, has {available}: {missing} are missing; raise {field}"
+            "\n  the {name} needs {needed} words, has {available}: {missing} are missing; raise {key}"
         );
     }
     text

@@ -1,5 +1,6 @@
 //! A network on its way to a schedule: the stages that the accelerator runs and the tensors between them.
 
+use empf_ir::isa::Unit;
 use empf_ir::program::MemoryUse;
 use empf_ir::{QuantNetwork, Shape};
 use serde::Serialize;
@@ -96,8 +97,8 @@ pub enum Work {
 /// Windows over a map.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Window {
-    /// Side.
-    pub kernel: usize,
+    /// Height and width.
+    pub kernel: [usize; 2],
     /// Step.
     pub stride: usize,
     /// Border on each side.
@@ -115,7 +116,7 @@ pub struct ArrayWork {
     pub neuron: Option<String>,
     /// Windows over the buffer read.
     pub window: Window,
-    /// Where the buffer holds unfolded windows: (channels, kernel) of what was unfolded.
+    /// Where the buffer holds unfolded windows: channels and positions of a window that was unfolded.
     pub unfolded: Option<(usize, usize)>,
     /// Shape of one frame of the result.
     pub output: Shape,
@@ -159,17 +160,35 @@ pub struct Tiling {
     pub last_positions: usize,
 }
 
+impl Window {
+    /// Positions.
+    pub fn taps(&self) -> usize {
+        self.kernel[0] * self.kernel[1]
+    }
+}
+
+impl Work {
+    /// Units that it is for, in the order of their records in the schedule.
+    pub fn units(&self) -> &'static [Unit] {
+        match self {
+            Work::Unfold(_) => &[Unit::Unfold],
+            Work::Array(_) => &[Unit::Stream, Unit::Drain],
+            Work::Pool { .. } => &[Unit::Pool],
+        }
+    }
+}
+
 impl ArrayWork {
     /// Multiplications of a weight with a code, borders included.
     pub fn multiplications(&self, channels: usize) -> u64 {
-        let taps = self.window.kernel * self.window.kernel * channels;
+        let taps = self.window.taps() * channels;
         let vectors = self.output.positions() * self.frames * self.summed_frames;
         taps as u64 * self.output.channels as u64 * vectors as u64
     }
 
     /// Words of its weights: `rows` words for each tap, channel block, pass and column block.
     pub fn weight_words(&self, blocks: usize, rows: usize, cols: usize) -> usize {
-        let tiles = self.window.kernel * self.window.kernel * blocks * self.passes.len();
+        let tiles = self.window.taps() * blocks * self.passes.len();
         self.output.channels.div_ceil(cols) * tiles * rows
     }
 
@@ -194,11 +213,11 @@ impl<'a> Weights<'a> {
     /// The weights of `work`, which reads `channels` channels of its buffer.
     pub fn new(network: &'a QuantNetwork, work: &ArrayWork, channels: usize) -> crate::Result<Self> {
         let values = network.tensor(&work.layer, "weight")?;
-        let (channels, kernel) = work.unfolded.unwrap_or((channels, work.window.kernel));
-        Ok(Weights { values, channels, taps: kernel * kernel, unfolded: work.unfolded.is_some() })
+        let (channels, taps) = work.unfolded.unwrap_or((channels, work.window.taps()));
+        Ok(Weights { values, channels, taps, unfolded: work.unfolded.is_some() })
     }
 
-    /// Weight of an output channel at a tap `ky * kernel + kx` and channel of the buffer read.
+    /// Weight of an output channel at a tap `ky * width + kx` and channel of the buffer read.
     pub fn at(&self, output: usize, tap: usize, channel: usize) -> i32 {
         let (tap, channel) =
             if self.unfolded { (channel / self.channels, channel % self.channels) } else { (tap, channel) };

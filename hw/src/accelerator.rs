@@ -14,7 +14,7 @@ use crate::stream::{Stream, control_delay};
 use crate::unfold::Unfold;
 use empf_ir::ArchConfig;
 use empf_ir::formats::{INPUT_BITS, LOGIT_BITS};
-use empf_ir::program::{OPCODE_POOL, PARAMETERS_MEM, SCHEDULE_MEM, WEIGHTS_MEM};
+use empf_ir::program::{PARAMETERS_MEM, SCHEDULE_MEM, WEIGHTS_MEM};
 
 /// Name of the top module.
 pub const TOP: &str = "empf_top";
@@ -281,16 +281,19 @@ impl Accelerator {
         let (rtl, s) = (&mut self._rtl, &self.sequencer);
         rtl.assign(&s.start_i, &self.registers.start_o);
         rtl.assign(&s.input_full_i, &self.input_buffer.full_o);
-        rtl.assign(&s.done_i, &self.unfold.done_o | &self.drain.done_o | &self.pool.done_o);
         rtl.assign(&self.schedule.read_i, &s.schedule_read_o);
         rtl.assign(&self.schedule.address_i, &s.schedule_address_o);
         rtl.assign(&s.schedule_i, &self.schedule.data_o);
         rtl.assign(&self.step, &s.step_o);
         rtl.discard(&self.step);
         rtl.assign(&self.unfold.start_i, &s.unfold_start_o);
-        rtl.assign(&self.stream.start_i, &s.conv_start_o);
-        rtl.assign(&self.drain.start_i, &s.conv_start_o);
+        rtl.assign(&s.unfold_done_i, &self.unfold.done_o);
+        rtl.assign(&self.stream.start_i, &s.stream_start_o);
+        rtl.assign(&s.stream_done_i, &self.stream.done_o);
+        rtl.assign(&self.drain.start_i, &s.drain_start_o);
+        rtl.assign(&s.drain_done_i, &self.drain.done_o);
         rtl.assign(&self.pool.start_i, &s.pool_start_o);
+        rtl.assign(&s.pool_done_i, &self.pool.done_o);
         let (u, c, d, p) = (&self.unfold, &self.stream, &self.drain, &self.pool);
         for valid in [&u.field_valid_i, &c.field_valid_i, &d.field_valid_i, &p.field_valid_i] {
             rtl.assign(valid, &s.field_valid_o);
@@ -342,10 +345,8 @@ impl Accelerator {
         rtl.assign(&a.write_address_i, &self.act_write_addr);
         rtl.assign(&a.write_data_i, &self.act_write_data);
 
-        let pooling =
-            self.sequencer.opcode_o.e().eq(lit(u64::from(OPCODE_POOL), self.sequencer.opcode_o.width()));
         rtl.assign(&a.read_i, &self.stream.read_o | &pool.read_o);
-        rtl.assign(&a.read_address_i, mux(pooling, &pool.read_address_o, &self.stream.read_address_o));
+        rtl.assign(&a.read_address_i, mux(&pool.read_o, &pool.read_address_o, &self.stream.read_address_o));
         rtl.assign(&a.inside_i, &self.stream.inside_o);
         rtl.assign(&a.bank_mask_i, &self.stream.bank_mask_o);
         rtl.assign(&a.border_i, &self.stream.border_o);

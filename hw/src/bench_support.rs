@@ -1,6 +1,7 @@
 //! What the units' tests share.
 
 use crate::rtl::prelude::*;
+use empf_ir::isa::Record;
 
 /// A unit that takes a descriptor from the bus.
 pub(crate) trait Described: Block {
@@ -11,14 +12,14 @@ pub(crate) trait Described: Block {
 }
 
 /// Puts the fields of a descriptor on the bus, one a cycle, then starts the unit.
-pub(crate) fn launch<U: Described>(bench: &mut Bench<U>, opcode: u32, fields: &[u32]) {
+pub(crate) fn launch<U: Described, R: Record<u32>>(bench: &mut Bench<U>, descriptor: &R) {
     let set = |bench: &Bench<U>, values: [u64; 4]| {
         for (wire, value) in bench.bus().into_iter().zip(values) {
             wire.set(value);
         }
     };
-    for (index, field) in fields.iter().enumerate() {
-        set(bench, [1, u64::from(opcode), index as u64, u64::from(*field)]);
+    for (index, (_, value)) in descriptor.values().into_iter().enumerate() {
+        set(bench, [1, R::UNIT.opcode().into(), index as u64, u64::from(*value)]);
         bench.tick();
     }
     set(bench, [0; 4]);

@@ -1,19 +1,84 @@
-//! The descriptor bus: the sequencer streams a step's fields, and units keep those they need.
+//! The descriptor bus: the sequencer sends a descriptor field by field, and its unit keeps them.
 
 use crate::rtl::prelude::*;
+use empf_ir::ArchConfig;
+use empf_ir::isa::{Record, Unit, WORD_BITS};
+use rust_hdl::prelude::Probe;
+use std::convert::Infallible;
+use std::ops::Deref;
 
 /// Bits of an opcode on the bus.
-pub(crate) const OPCODE_BITS: usize = 2;
-/// Bits of a field's index.
-pub(crate) const INDEX_BITS: usize = 6;
-/// Bits of a field.
-pub(crate) const FIELD_BITS: usize = 32;
+pub(crate) fn opcode_bits() -> usize {
+    Unit::opcode_bits() as usize
+}
+
+/// Bits of a field's position in its descriptor.
+pub(crate) fn index_bits() -> usize {
+    Unit::index_bits() as usize
+}
+
+/// Bits of a field on the bus.
+pub(crate) const FIELD_BITS: usize = WORD_BITS as usize;
+
+/// The bits of each field's register.
+pub(crate) fn widths<R: Record<usize>>(arch: &ArchConfig) -> R {
+    let Ok(widths) = R::try_new(|field| Ok::<_, Infallible>(field.bits(arch) as usize));
+    widths
+}
+
+/// A register for each field of a descriptor, of just the bits that the field has.
+pub(crate) struct Registers<R>(R);
+
+impl<R: Record<Wire<Local>>> Registers<R> {
+    /// The registers in `arch`.
+    pub(crate) fn new(arch: &ArchConfig) -> Self {
+        let Ok(registers) = R::try_new(|field| Ok::<_, Infallible>(Wire::new(field.bits(arch) as usize)));
+        Registers(registers)
+    }
+
+    /// Makes each register keep its field when it is on the bus.
+    pub(crate) fn keep(&self, rtl: &mut Rtl, bus: &Bus) {
+        let opcode = lit(R::UNIT.opcode().into(), opcode_bits());
+        let mine = bus.valid & bus.opcode.e().eq(opcode);
+        for (index, (_, register)) in self.0.values().into_iter().enumerate() {
+            let here = &mine & bus.index.e().eq(lit(index as u64, index_bits()));
+            let value = bus.data.e().slice(0, register.width());
+            rtl.register(register, 0).when(here, value).without_reset();
+        }
+        rtl.discard(bus.data);
+    }
+}
+
+impl<R> Deref for Registers<R> {
+    type Target = R;
+    fn deref(&self) -> &R {
+        &self.0
+    }
+}
+
+impl<R> Logic for Registers<R> {
+    fn update(&mut self) {}
+}
+
+/// Not a block of its own: its registers are the unit's, under the fields' names.
+impl<R: Record<Wire<Local>>> Block for Registers<R> {
+    fn connect_all(&mut self) {}
+    fn update_all(&mut self) {
+        self.0.values_mut().into_iter().for_each(|(_, register)| register.update_all());
+    }
+    fn has_changed(&self) -> bool {
+        self.0.values().into_iter().any(|(_, register)| register.has_changed())
+    }
+    fn accept(&self, _: &str, probe: &mut dyn Probe) {
+        self.0.values().into_iter().for_each(|(field, register)| register.accept(field.name, probe));
+    }
+}
 
 /// A unit's view of the bus.
 pub(crate) struct Bus<'a> {
     /// A field is on the bus.
     pub(crate) valid: &'a Wire<In>,
-    /// The step's opcode.
+    /// Opcode of its unit.
     pub(crate) opcode: &'a Wire<In>,
     /// The field's position in the descriptor.
     pub(crate) index: &'a Wire<In>,
@@ -21,37 +86,16 @@ pub(crate) struct Bus<'a> {
     pub(crate) data: &'a Wire<In>,
 }
 
-impl Bus<'_> {
-    /// Makes `register` keep the low bits of the field called like one of `fields` of opcode `opcode`.
-    #[track_caller]
-    pub(crate) fn keep(
-        &self,
-        rtl: &mut Rtl,
-        opcode: u32,
-        fields: &[&str],
-        name: &str,
-        register: &Wire<Local>,
-    ) {
-        let position = fields.iter().position(|field| *field == name);
-        let position = position.unwrap_or_else(|| panic!("no descriptor field is called {name}"));
-        let here = self.valid
-            & self.opcode.e().eq(lit(u64::from(opcode), OPCODE_BITS))
-            & self.index.e().eq(lit(position as u64, INDEX_BITS));
-        rtl.register(register, 0).when(here, self.data.e().slice(0, register.width())).without_reset();
-    }
-}
-
-/// Keeps the listed descriptor fields in the unit's registers of the same names.
-macro_rules! keep_fields {
-    ($unit:ident, $opcode:expr, $descriptor:ty: $($field:ident),+ $(,)?) => {{
+/// Makes the unit's field `descriptor` keep what is for it on the bus.
+macro_rules! keep_descriptor {
+    ($unit:ident) => {{
         let bus = crate::descriptor::Bus {
             valid: &$unit.field_valid_i,
             opcode: &$unit.field_opcode_i,
             index: &$unit.field_index_i,
             data: &$unit.field_data_i,
         };
-        $unit._rtl.discard(bus.data);
-        $(bus.keep(&mut $unit._rtl, $opcode, <$descriptor>::FIELDS, stringify!($field), &$unit.$field);)+
+        $unit.descriptor.keep(&mut $unit._rtl, &bus);
     }};
 }
-pub(crate) use keep_fields;
+pub(crate) use keep_descriptor;

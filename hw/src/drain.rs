@@ -13,15 +13,14 @@
 //! Potentials are kept in a memory of one word a position, which the next group overwrites.
 
 use crate::arithmetic::counter_bits;
-use crate::descriptor::{FIELD_BITS, INDEX_BITS, OPCODE_BITS, keep_fields};
-use crate::neuron_lane::{LANE_LATENCY, NeuronLane, POTENTIAL_DELAY, REQUANT_SHIFT_BITS, SPIKE_SHIFT_BITS};
+use crate::descriptor::{FIELD_BITS, Registers, index_bits, keep_descriptor, opcode_bits, widths};
+use crate::neuron_lane::{LANE_LATENCY, NeuronLane, POTENTIAL_DELAY};
 use crate::rtl::address_width;
 use crate::rtl::prelude::*;
-use crate::stream::{FRAME_BITS, TILE_BITS};
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
 use empf_ir::formats::{LOGIT_BITS, MULTIPLIER_BITS};
-use empf_ir::program::{Conv, OPCODE_CONV};
+use empf_ir::isa::Drain as Fields;
 
 /// Parameters of a lane: M, B, lambda, theta, c.
 const PARAMETERS: usize = 5;
@@ -46,11 +45,11 @@ const STATE_BITS: usize = 3;
 
 unit! {
     /// Neuron lanes with their parameters, potentials and loops.
-    pub(crate) struct Drain(arch: &ArchConfig, act: usize, entry: usize, parameter: usize, count: usize) "drain" {
+    pub(crate) struct Drain(arch: &ArchConfig, w: &Fields<usize>, entry: usize) "drain" {
         reset_i: Wire<In> = Wire::new(1),
         field_valid_i: Wire<In> = Wire::new(1),
-        field_opcode_i: Wire<In> = Wire::new(OPCODE_BITS),
-        field_index_i: Wire<In> = Wire::new(INDEX_BITS),
+        field_opcode_i: Wire<In> = Wire::new(opcode_bits()),
+        field_index_i: Wire<In> = Wire::new(index_bits()),
         field_data_i: Wire<In> = Wire::new(FIELD_BITS),
         start_i: Wire<In> = Wire::new(1),
         /// A bank is full.
@@ -60,7 +59,7 @@ unit! {
         /// The layer is done.
         done_o: Wire<Out> = Wire::new(1),
         parameter_read_o: Wire<Out> = Wire::new(1),
-        parameter_address_o: Wire<Out> = Wire::new(parameter),
+        parameter_address_o: Wire<Out> = Wire::new(w.parameter_base),
         /// One cycle after its read.
         parameter_i: Wire<In> = Wire::new(arch.parameter_bits() as usize),
         drain_o: Wire<Out> = Wire::new(1),
@@ -70,54 +69,43 @@ unit! {
         /// One cycle after `drain_o`.
         sum_i: Vec<Wire<In>> = Wire::array(arch.lanes, arch.acc_bits as usize),
         write_o: Wire<Out> = Wire::new(arch.banks()),
-        write_address_o: Wire<Out> = Wire::new(act),
+        write_address_o: Wire<Out> = Wire::new(w.out_base),
         write_data_o: Wire<Out> = Wire::new(arch.lanes * arch.act_bits as usize),
         logit_valid_o: Wire<Out> = Wire::new(1),
         logit_ready_i: Wire<In> = Wire::new(1),
         logit_last_o: Wire<Out> = Wire::new(1),
         logit_o: Wire<Out> = Wire::new(LOGIT_BITS as usize),
 
-        frames: Wire<Local> = Wire::new(FRAME_BITS),
-        tiles: Wire<Local> = Wire::new(TILE_BITS),
-        tile_positions: Wire<Local> = Wire::new(count),
-        last_tile_positions: Wire<Local> = Wire::new(count),
-        logits: Wire<Local> = Wire::new(1),
-        time_steps: Wire<Local> = Wire::new(FRAME_BITS),
-        groups: Wire<Local> = Wire::new(TILE_BITS),
-        parameter_base: Wire<Local> = Wire::new(parameter),
-        requant_shift: Wire<Local> = Wire::new(REQUANT_SHIFT_BITS),
-        spike_shift: Wire<Local> = Wire::new(SPIKE_SHIFT_BITS),
-        out_base: Wire<Local> = Wire::new(act),
-        out_frame_step: Wire<Local> = Wire::new(act),
-        out_blocks: Wire<Local> = Wire::new(act),
-        classes: Wire<Local> = Wire::new(TILE_BITS),
+        descriptor: Registers<Fields<Wire<Local>>> = Registers::new(arch),
 
         state: Wire<Local> = Wire::new(STATE_BITS),
+        /// There is a descriptor; sums may be there before it.
+        active: Wire<Local> = Wire::new(1),
         full_banks: Wire<Local> = Wire::new(2),
         bank: Wire<Local> = Wire::new(1),
-        tiles_left: Wire<Local> = Wire::new(TILE_BITS),
-        groups_left: Wire<Local> = Wire::new(TILE_BITS),
+        tiles_left: Wire<Local> = Wire::new(w.tiles),
+        groups_left: Wire<Local> = Wire::new(w.groups),
         /// Group within the column block.
         group: Wire<Local> = Wire::new(counter_bits(arch.cols / arch.lanes - 1)),
-        steps_left: Wire<Local> = Wire::new(FRAME_BITS),
-        positions: Wire<Local> = Wire::new(count),
-        positions_left: Wire<Local> = Wire::new(count),
+        steps_left: Wire<Local> = Wire::new(w.time_steps),
+        positions: Wire<Local> = Wire::new(w.tile_positions),
+        positions_left: Wire<Local> = Wire::new(w.tile_positions),
         timer: Wire<Local> = Wire::new(counter_bits(load_cycles(arch.lanes).max(FLUSH_CYCLES))),
         first_step: Wire<Local> = Wire::new(1),
-        parameter_address: Wire<Local> = Wire::new(parameter),
+        parameter_address: Wire<Local> = Wire::new(w.parameter_base),
         loading: Wire<Local> = Wire::new(1),
         parameters: Vec<Wire<Local>> = Wire::array(PARAMETERS * arch.lanes, arch.parameter_bits() as usize),
 
         entry: Wire<Local> = Wire::new(entry),
         step_entry: Wire<Local> = Wire::new(entry),
-        tile_out: Wire<Local> = Wire::new(act),
-        group_word: Wire<Local> = Wire::new(act),
+        tile_out: Wire<Local> = Wire::new(w.out_base),
+        group_word: Wire<Local> = Wire::new(w.out_base),
         group_bank: Wire<Local> = Wire::new(counter_bits(arch.banks() - 1)),
-        step_out: Wire<Local> = Wire::new(act),
-        write_address: Wire<Local> = Wire::new(act),
+        step_out: Wire<Local> = Wire::new(w.out_base),
+        write_address: Wire<Local> = Wire::new(w.out_base),
         /// The tile's first (group, step) is not done.
         first_run: Wire<Local> = Wire::new(1),
-        next_tile_out: Wire<Local> = Wire::new(act),
+        next_tile_out: Wire<Local> = Wire::new(w.out_base),
         results: Vec<Wire<Local>> = Wire::array(RESULT_DELAY, 1),
         potential_read: Wire<Local> = Wire::new(entry),
         potential_write: Wire<Local> = Wire::new(entry),
@@ -129,7 +117,7 @@ unit! {
 
         logit: Vec<Wire<Local>> = Wire::array(arch.lanes, LOGIT_BITS as usize),
         lane: Wire<Local> = Wire::new(counter_bits(arch.lanes - 1)),
-        classes_left: Wire<Local> = Wire::new(TILE_BITS),
+        classes_left: Wire<Local> = Wire::new(w.classes),
     }
 }
 
@@ -157,13 +145,10 @@ struct Events {
 impl Drain {
     /// The drain of `arch`.
     pub(crate) fn new(arch: &ArchConfig) -> Self {
-        let (act, entry) = (address_width(arch.activation_depth), address_width(arch.accumulator_depth));
-        let count = counter_bits(arch.accumulator_depth);
-        let mut u = Self::declare(arch, act, entry, address_width(arch.parameter_depth), count);
+        let mut u = Self::declare(arch, &widths(arch), address_width(arch.accumulator_depth));
         u._rtl.doc("Drain: accumulators through requantizer and neuron into the activation memory, or out as logits.");
         u._rtl.reset(&u.reset_i);
-        keep_fields!(u, OPCODE_CONV, Conv: frames, tiles, tile_positions, last_tile_positions, logits, time_steps,
-            groups, parameter_base, requant_shift, spike_shift, out_base, out_frame_step, out_blocks, classes);
+        keep_descriptor!(u);
         let events = u.events(arch);
         u.control(&events, arch.lanes);
         u.count(&events);
@@ -183,13 +168,13 @@ impl Drain {
         let last_lane = self.lane.e().eq(lit(arch.lanes as u64 - 1, self.lane.width()));
         let last_class = one(&self.classes_left);
         let flushed = in_state(FLUSH) & &timer_end;
-        let run_end = (&flushed & !&self.logits) | (&sent & (last_lane | &last_class));
+        let run_end = (&flushed & !&self.descriptor.logits) | (&sent & (last_lane | &last_class));
         let group_end = &run_end & one(&self.steps_left);
         let last_group = self.group.e().eq(lit((arch.cols / arch.lanes - 1) as u64, self.group.width()));
         let tile_end = &group_end & one(&self.groups_left);
         let block_end = (&group_end & last_group) | &tile_end;
         let all_end = &tile_end & one(&self.tiles_left);
-        let idle_start = in_state(IDLE) & self.full_banks.e().any();
+        let idle_start = in_state(IDLE) & &self.active & self.full_banks.e().any();
         Events {
             loading: in_state(LOAD),
             running: in_state(RUN),
@@ -215,6 +200,7 @@ impl Drain {
             .when(&e.loading & &e.timer_end, state(RUN))
             .when(&e.last_position, state(FLUSH))
             .when(&flushing & &e.timer_end, state(SEND));
+        rtl.register(&self.active, 0).when(&self.start_i, lit(1, 1)).when(&e.all_end, lit(0, 1));
         let timer = |cycles: usize| lit(cycles as u64, self.timer.width());
         rtl.register(&self.timer, 0)
             .when(&e.load_start, timer(load_cycles(lanes)))
@@ -233,24 +219,26 @@ impl Drain {
         let rtl = &mut self._rtl;
         let decrement = |wire: &Wire<Local>| wire - lit(1, wire.width());
         rtl.register(&self.tiles_left, 0)
-            .when(&self.start_i, &self.tiles)
+            .when(&self.start_i, &self.descriptor.tiles)
             .when(&e.tile_end, decrement(&self.tiles_left));
         rtl.register(&self.groups_left, 0)
-            .when(&self.start_i | &e.tile_end, &self.groups)
+            .when(&self.start_i | &e.tile_end, &self.descriptor.groups)
             .when(&e.group_end, decrement(&self.groups_left));
         rtl.register(&self.group, 0)
             .when(&self.start_i | &e.block_end, lit(0, self.group.width()))
             .when(&e.group_end, &self.group + lit(1, self.group.width()));
         rtl.register(&self.steps_left, 0)
-            .when(&self.start_i | &e.group_end, &self.time_steps)
+            .when(&self.start_i | &e.group_end, &self.descriptor.time_steps)
             .when(&e.run_end, decrement(&self.steps_left));
         rtl.register(&self.first_step, 1)
             .when(&self.start_i | &e.group_end, lit(1, 1))
             .when(&e.run_end, lit(0, 1));
 
-        let only_tile = self.tiles.e().eq(lit(1, TILE_BITS));
-        let next_is_last = self.tiles_left.e().eq(lit(2, TILE_BITS));
-        let of = |last: Expr| mux(last, &self.last_tile_positions, &self.tile_positions);
+        let one = |wire: &Wire<Local>| wire.e().eq(lit(1, wire.width()));
+        let only_tile = one(&self.descriptor.tiles);
+        let next_is_last = self.tiles_left.e().eq(lit(2, self.tiles_left.width()));
+        let of =
+            |last: Expr| mux(last, &self.descriptor.last_tile_positions, &self.descriptor.tile_positions);
         rtl.register(&self.positions, 0)
             .when(&self.start_i, of(only_tile))
             .when(&e.tile_end, of(next_is_last));
@@ -264,7 +252,7 @@ impl Drain {
         let rtl = &mut self._rtl;
         let read = &e.loading & !&e.timer_end;
         rtl.register(&self.parameter_address, 0)
-            .when(&self.start_i | &e.tile_end, &self.parameter_base)
+            .when(&self.start_i | &e.tile_end, &self.descriptor.parameter_base)
             .when(&read, &self.parameter_address + lit(1, self.parameter_address.width()));
         rtl.assign(&self.parameter_read_o, &read);
         rtl.assign(&self.parameter_address_o, &self.parameter_address);
@@ -280,7 +268,7 @@ impl Drain {
     fn read_sums(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
         let bits = self.entry.width();
-        let one_frame = self.frames.e().eq(lit(1, FRAME_BITS));
+        let one_frame = self.descriptor.frames.e().eq(lit(1, self.descriptor.frames.width()));
         let positions = self.positions.e().slice(0, bits);
         let next_step = mux(one_frame, &self.step_entry, &self.step_entry + positions);
         rtl.register(&self.step_entry, 0)
@@ -314,8 +302,8 @@ impl Drain {
             rtl.assign(&lane.lambda_i, parameter(2, m));
             rtl.assign(&lane.theta_i, parameter(3, v));
             rtl.assign(&lane.offset_i, parameter(4, v));
-            rtl.assign(&lane.requant_shift_i, &self.requant_shift);
-            rtl.assign(&lane.spike_shift_i, &self.spike_shift);
+            rtl.assign(&lane.requant_shift_i, &self.descriptor.requant_shift);
+            rtl.assign(&lane.spike_shift_i, &self.descriptor.spike_shift);
             rtl.assign(&lane.potential_i, mux(&self.first_step, lit(0, v), &memory.read_data_o));
             rtl.clock(&memory.clock);
             rtl.assign(&memory.read_i, lit(1, 1));
@@ -333,16 +321,16 @@ impl Drain {
         let result = &self.results[RESULT_DELAY - 1];
         rtl.register(&self.write_address, 0)
             .when(&e.loading, (&self.tile_out + &self.step_out) + &self.group_word)
-            .when(result, &self.write_address + &self.out_blocks);
+            .when(result, &self.write_address + &self.descriptor.out_blocks);
         rtl.register(&self.step_out, 0)
             .when(&self.start_i | &e.group_end, lit(0, act))
-            .when(&e.run_end, &self.step_out + &self.out_frame_step);
+            .when(&e.run_end, &self.step_out + &self.descriptor.out_frame_step);
         rtl.register(&self.first_run, 1)
             .when(&self.start_i | &e.tile_end, lit(1, 1))
             .when(&e.run_end, lit(0, 1));
         rtl.register(&self.next_tile_out, 0).when(&e.run_end & &self.first_run, &self.write_address);
         rtl.register(&self.tile_out, 0)
-            .when(&self.start_i, &self.out_base)
+            .when(&self.start_i, &self.descriptor.out_base)
             .when(&e.tile_end, mux(&self.first_run, &self.write_address, &self.next_tile_out));
 
         let bits = self.group_bank.width();
@@ -354,7 +342,7 @@ impl Drain {
         rtl.register(&self.group_word, 0)
             .when(restart, lit(0, act))
             .when(&e.group_end & last_bank, &self.group_word + lit(1, act));
-        let written = result & !&self.logits;
+        let written = result & !&self.descriptor.logits;
         let banks = (0..arch.banks() as u64).rev().map(|b| self.group_bank.e().eq(lit(b, bits)) & &written);
         rtl.assign(&self.write_o, concat(banks));
         rtl.assign(&self.write_address_o, &self.write_address);
@@ -374,10 +362,10 @@ impl Drain {
         let bits = self.lane.width();
         rtl.register(&self.lane, 0).when(&e.loading, lit(0, bits)).when(&e.sent, &self.lane + lit(1, bits));
         rtl.register(&self.classes_left, 0)
-            .when(&self.start_i, &self.classes)
-            .when(&e.sent, &self.classes_left - lit(1, TILE_BITS));
+            .when(&self.start_i, &self.descriptor.classes)
+            .when(&e.sent, &self.classes_left - lit(1, self.classes_left.width()));
         rtl.assign(&self.logit_valid_o, self.state.e().eq(lit(SEND, STATE_BITS)));
-        rtl.assign(&self.logit_last_o, self.classes_left.e().eq(lit(1, TILE_BITS)));
+        rtl.assign(&self.logit_last_o, self.classes_left.e().eq(lit(1, self.classes_left.width())));
         rtl.assign(&self.logit_o, select(&self.logit.iter().map(Wire::e).collect::<Vec<_>>(), &self.lane));
     }
 }

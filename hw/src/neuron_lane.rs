@@ -10,27 +10,24 @@
 //! the sum, and must be stable while it is used; parameters must be stable from the first sum to the last result.
 
 use crate::arithmetic::{clamp, round_shift, round_shift_by, saturate};
+use crate::descriptor::widths;
 use crate::rtl::prelude::*;
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
 use empf_ir::formats::{LEAK_FRACTION_BITS, MULTIPLIER_BITS};
+use empf_ir::isa::Drain;
 
 /// Cycles from a sum at the input to its spike and potential at the outputs.
 pub(crate) const LANE_LATENCY: usize = 8;
 /// Cycles from a sum to the use of its position's last potential.
 pub(crate) const POTENTIAL_DELAY: usize = 3;
-/// Bits of a requantizer's shift.
-pub(crate) const REQUANT_SHIFT_BITS: usize = 5;
-/// Bits of a spike's shift.
-pub(crate) const SPIKE_SHIFT_BITS: usize = 4;
-
 fn multiplier() -> usize {
     MULTIPLIER_BITS as usize
 }
 
 unit! {
     /// Requantizer and EM-PF neuron (Eq. 3 of the paper, in the integers of `docs/numerics.md`).
-    pub(crate) struct NeuronLane(acc_bits: usize, membrane_bits: usize, act_bits: usize) "neuron_lane" {
+    pub(crate) struct NeuronLane(acc_bits: usize, membrane_bits: usize, act_bits: usize, w: &Drain<usize>) "neuron_lane" {
         /// Accumulator.
         sum_i: Wire<In> = Wire::new(acc_bits),
         /// v of this position before the step; 0 before the first.
@@ -42,9 +39,9 @@ unit! {
         theta_i: Wire<In> = Wire::new(membrane_bits),
         offset_i: Wire<In> = Wire::new(membrane_bits),
         /// Right shift after the mantissa.
-        requant_shift_i: Wire<In> = Wire::new(REQUANT_SHIFT_BITS),
+        requant_shift_i: Wire<In> = Wire::new(w.requant_shift),
         /// Right shift from membrane to spike.
-        spike_shift_i: Wire<In> = Wire::new(SPIKE_SHIFT_BITS),
+        spike_shift_i: Wire<In> = Wire::new(w.spike_shift),
         spike_o: Wire<Out> = Wire::new(act_bits),
         potential_o: Wire<Out> = Wire::new(membrane_bits),
         acc: Wire<Local> = Wire::new(acc_bits),
@@ -64,7 +61,7 @@ impl NeuronLane {
     /// A lane with the widths of `arch`.
     pub(crate) fn new(arch: &ArchConfig) -> Self {
         let v = arch.membrane_bits as usize;
-        let mut u = Self::declare(arch.acc_bits as usize, v, arch.act_bits as usize);
+        let mut u = Self::declare(arch.acc_bits as usize, v, arch.act_bits as usize, &widths(arch));
         u._rtl.doc("Requantizer and EM-PF neuron: one accumulator in, one spike out, every cycle.");
         u.requantize(v);
         u.integrate(v);

@@ -7,61 +7,45 @@
 //! A window is written while the next one is summed.
 
 use crate::arithmetic::{clamp, counter_bits, round_shift_by};
-use crate::descriptor::{FIELD_BITS, INDEX_BITS, OPCODE_BITS, keep_fields};
-use crate::neuron_lane::SPIKE_SHIFT_BITS;
-use crate::rtl::address_width;
+use crate::descriptor::{FIELD_BITS, Registers, index_bits, keep_descriptor, opcode_bits, widths};
 use crate::rtl::prelude::*;
-use crate::stream::{BLOCK_BITS, DIMENSION_BITS, FRAME_BITS, WINDOW_BITS};
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
-use empf_ir::program::{OPCODE_POOL, POOL_WINDOW_BITS, Pool as Fields};
+use empf_ir::isa::{POOL_WINDOW, Pool as Fields};
 
 /// Cycles from the address of the last window's last word to the end, besides one for each bank.
 pub const POOL_TAIL_CYCLES: usize = 2;
 
 unit! {
     /// The pooling unit.
-    pub(crate) struct Pool(arch: &ArchConfig, act: usize, sum: usize, bank_bits: usize) "pool" {
+    pub(crate) struct Pool(arch: &ArchConfig, w: &Fields<usize>, sum: usize, bank_bits: usize) "pool" {
         reset_i: Wire<In> = Wire::new(1),
         field_valid_i: Wire<In> = Wire::new(1),
-        field_opcode_i: Wire<In> = Wire::new(OPCODE_BITS),
-        field_index_i: Wire<In> = Wire::new(INDEX_BITS),
+        field_opcode_i: Wire<In> = Wire::new(opcode_bits()),
+        field_index_i: Wire<In> = Wire::new(index_bits()),
         field_data_i: Wire<In> = Wire::new(FIELD_BITS),
         start_i: Wire<In> = Wire::new(1),
         done_o: Wire<Out> = Wire::new(1),
         read_o: Wire<Out> = Wire::new(1),
-        read_address_o: Wire<Out> = Wire::new(act),
+        read_address_o: Wire<Out> = Wire::new(w.in_base),
         /// One cycle after `read_o`.
         code_i: Vec<Wire<In>> = Wire::array(arch.rows, arch.act_bits as usize),
         write_o: Wire<Out> = Wire::new(arch.banks()),
-        write_address_o: Wire<Out> = Wire::new(act),
+        write_address_o: Wire<Out> = Wire::new(w.in_base),
         write_data_o: Wire<Out> = Wire::new(arch.lanes * arch.act_bits as usize),
 
-        in_base: Wire<Local> = Wire::new(act),
-        kernel_height: Wire<Local> = Wire::new(WINDOW_BITS),
-        kernel_width: Wire<Local> = Wire::new(WINDOW_BITS),
-        kx_step: Wire<Local> = Wire::new(act),
-        ky_step: Wire<Local> = Wire::new(act),
-        x_step: Wire<Local> = Wire::new(act),
-        row_step: Wire<Local> = Wire::new(act),
-        frame_step: Wire<Local> = Wire::new(act),
-        blocks: Wire<Local> = Wire::new(BLOCK_BITS),
-        out_height: Wire<Local> = Wire::new(DIMENSION_BITS),
-        out_width: Wire<Local> = Wire::new(DIMENSION_BITS),
-        frames: Wire<Local> = Wire::new(FRAME_BITS),
-        shift: Wire<Local> = Wire::new(SPIKE_SHIFT_BITS),
-        out_base: Wire<Local> = Wire::new(act),
+        descriptor: Registers<Fields<Wire<Local>>> = Registers::new(arch),
 
         reading: Wire<Local> = Wire::new(1),
         waiting: Wire<Local> = Wire::new(1),
-        kx_left: Wire<Local> = Wire::new(WINDOW_BITS),
-        ky_left: Wire<Local> = Wire::new(WINDOW_BITS),
-        blocks_left: Wire<Local> = Wire::new(BLOCK_BITS),
-        x_left: Wire<Local> = Wire::new(DIMENSION_BITS),
-        y_left: Wire<Local> = Wire::new(DIMENSION_BITS),
-        frames_left: Wire<Local> = Wire::new(FRAME_BITS),
-        window: Wire<Local> = Wire::new(act),
-        tap: Wire<Local> = Wire::new(act),
+        kx_left: Wire<Local> = Wire::new(w.kernel_width),
+        ky_left: Wire<Local> = Wire::new(w.kernel_height),
+        blocks_left: Wire<Local> = Wire::new(w.blocks),
+        x_left: Wire<Local> = Wire::new(w.out_width),
+        y_left: Wire<Local> = Wire::new(w.out_height),
+        frames_left: Wire<Local> = Wire::new(w.frames),
+        window: Wire<Local> = Wire::new(w.in_base),
+        tap: Wire<Local> = Wire::new(w.in_base),
         first_tap: Wire<Local> = Wire::new(1),
         /// Banks that still have to be written before the next window may start to be.
         wait_left: Wire<Local> = Wire::new(bank_bits),
@@ -76,20 +60,19 @@ unit! {
         banks_left: Wire<Local> = Wire::new(bank_bits),
         bank: Wire<Local> = Wire::new(counter_bits(arch.banks() - 1)),
         finishing: Wire<Local> = Wire::new(1),
-        write_address: Wire<Local> = Wire::new(act),
+        write_address: Wire<Local> = Wire::new(w.in_base),
     }
 }
 
 impl Pool {
     /// The pooling unit of `arch`.
     pub(crate) fn new(arch: &ArchConfig) -> Self {
-        let sum = arch.act_bits as usize + POOL_WINDOW_BITS as usize;
-        let mut u =
-            Self::declare(arch, address_width(arch.activation_depth), sum, counter_bits(arch.banks()));
+        // A window of codes that all are the greatest.
+        let sum = arch.act_bits as usize + POOL_WINDOW.ilog2() as usize;
+        let mut u = Self::declare(arch, &widths(arch), sum, counter_bits(arch.banks()));
         u._rtl.doc("Average pooling: sums windows of whole words, then shifts and writes them bank by bank.");
         u._rtl.reset(&u.reset_i);
-        keep_fields!(u, OPCODE_POOL, Fields: in_base, kernel_height, kernel_width, kx_step, ky_step, x_step, row_step,
-            frame_step, blocks, out_height, out_width, frames, shift, out_base);
+        keep_descriptor!(u);
         let last = u.walk(arch.banks());
         u.accumulate(&last.0, &last.1);
         u.write(arch, sum);
@@ -120,12 +103,12 @@ impl Pool {
             .when(&last_word, lit(0, 1));
         rtl.register(&self.waiting, 0).when(&window_end, lit(0, 1)).when(&last_word, lit(1, 1));
         let loops = [
-            (&self.kx_left, &self.kernel_width, self.reading.e(), row_end.clone()),
-            (&self.ky_left, &self.kernel_height, row_end.clone(), last_word.clone()),
-            (&self.blocks_left, &self.blocks, window_end.clone(), blocks_end.clone()),
-            (&self.x_left, &self.out_width, blocks_end.clone(), x_end.clone()),
-            (&self.y_left, &self.out_height, x_end.clone(), y_end.clone()),
-            (&self.frames_left, &self.frames, y_end.clone(), all_end.clone()),
+            (&self.kx_left, &self.descriptor.kernel_width, self.reading.e(), row_end.clone()),
+            (&self.ky_left, &self.descriptor.kernel_height, row_end.clone(), last_word.clone()),
+            (&self.blocks_left, &self.descriptor.blocks, window_end.clone(), blocks_end.clone()),
+            (&self.x_left, &self.descriptor.out_width, blocks_end.clone(), x_end.clone()),
+            (&self.y_left, &self.descriptor.out_height, x_end.clone(), y_end.clone()),
+            (&self.frames_left, &self.descriptor.frames, y_end.clone(), all_end.clone()),
         ];
         for (left, count, step, wrap) in loops {
             rtl.register(left, 0).when(&self.start_i | wrap, count).when(step, left - lit(1, left.width()));
@@ -141,15 +124,16 @@ impl Pool {
         let act = self.window.width();
         let step = mux(
             &y_end,
-            &self.frame_step,
-            mux(&x_end, &self.row_step, mux(&blocks_end, &self.x_step, lit(1, act))),
+            &self.descriptor.frame_step,
+            mux(&x_end, &self.descriptor.row_step, mux(&blocks_end, &self.descriptor.x_step, lit(1, act))),
         );
         rtl.register(&self.window, 0)
-            .when(&self.start_i, &self.in_base)
+            .when(&self.start_i, &self.descriptor.in_base)
             .when(&window_end, &self.window + step);
-        rtl.register(&self.tap, 0)
-            .when(&self.start_i | &last_word | &window_end, lit(0, act))
-            .when(&self.reading, &self.tap + mux(row_end, &self.ky_step, &self.kx_step));
+        rtl.register(&self.tap, 0).when(&self.start_i | &last_word | &window_end, lit(0, act)).when(
+            &self.reading,
+            &self.tap + mux(row_end, &self.descriptor.ky_step, &self.descriptor.kx_step),
+        );
         rtl.assign(&self.read_o, &self.reading);
         rtl.assign(&self.read_address_o, &self.window + &self.tap);
         (last_word.clone(), last_word & last_window)
@@ -183,9 +167,9 @@ impl Pool {
             .when(&self.sum_valid, lit(0, bank_bits))
             .when(&writing, &self.bank + lit(1, bank_bits));
         rtl.register(&self.write_address, 0)
-            .when(&self.start_i, &self.out_base)
+            .when(&self.start_i, &self.descriptor.out_base)
             .when(&last, &self.write_address + lit(1, self.write_address.width()));
-        let shift = self.shift.e();
+        let shift = self.descriptor.shift.e();
         let code = |lane: usize| {
             let choices: Vec<Expr> =
                 (0..arch.banks()).map(|b| self.held[b * arch.lanes + lane].e()).collect();
@@ -217,7 +201,7 @@ mod tests {
         memory: impl Fn(u64, usize) -> u64,
     ) -> (Vec<(u64, usize, u64)>, usize) {
         let mut unit = Bench::new(Pool::new(arch), |unit| &unit.clock);
-        launch(&mut unit, OPCODE_POOL, &d.words());
+        launch(&mut unit, d);
         let mut written = vec![];
         for cycle in 1..10_000 {
             for bank in (0..arch.banks()).filter(|b| unit.write_o.get() >> b & 1 == 1) {

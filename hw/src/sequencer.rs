@@ -1,33 +1,35 @@
-//! Sequencer: reads the schedule, hands each step's descriptor to its unit and waits for it.
+//! Sequencer: reads the schedule, hands each descriptor to its unit and starts it.
 //!
 //! ```text
 //! after reset:  word 0 -> build id, word 1 -> input length
-//! inference:    for each step:  FETCH opcode; DECODE; FIELDS, one a cycle; LAUNCH; BUSY until done
+//! inference:    for each record:  FETCH opcode; DECODE; WAIT for the units that it waits for;
+//!                                 FIELDS, one a cycle; LAUNCH
 //! ```
+//!
+//! While a unit runs, the next opcode is read, and a drain's descriptor besides. A step ends when the unit is done
+//! that writes its result.
 
 use crate::arithmetic::counter_bits;
-use crate::descriptor::{FIELD_BITS, INDEX_BITS, OPCODE_BITS};
+use crate::descriptor::{FIELD_BITS, index_bits, opcode_bits};
 use crate::rtl::address_width;
 use crate::rtl::prelude::*;
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
-use empf_ir::program::{
-    Conv, OPCODE_CONV, OPCODE_END, OPCODE_POOL, OPCODE_UNFOLD, Pool, SCHEDULE_HEADER, Unfold,
-};
+use empf_ir::isa::{HEADER, OPCODE_END, Unit};
 
-/// Cycles of a step besides its fields and its unit's work: FETCH, DECODE, the last field on the bus, LAUNCH.
-pub const STEP_CYCLES: usize = 4;
-/// Cycles of the end of the schedule: FETCH, DECODE.
-pub const END_CYCLES: usize = 2;
+/// Cycles from the start of an inference, or of a unit, to the next opcode's WAIT: FETCH, DECODE, WAIT.
+pub const FETCH_CYCLES: usize = 3;
+/// Cycles from the end of a WAIT to the start of the unit, besides its fields: the last field on the bus, LAUNCH.
+pub const LAUNCH_CYCLES: usize = 2;
 
 const BUILD_ID: u64 = 0;
 const LENGTH: u64 = 1;
 const IDLE: u64 = 2;
 const FETCH: u64 = 3;
 const DECODE: u64 = 4;
-const FIELDS: u64 = 5;
-const LAUNCH: u64 = 6;
-const BUSY: u64 = 7;
+const WAIT: u64 = 5;
+const FIELDS: u64 = 6;
+const LAUNCH: u64 = 7;
 const STATE_BITS: usize = 3;
 
 unit! {
@@ -37,22 +39,24 @@ unit! {
         /// Begin an inference as soon as the input is there.
         start_i: Wire<In> = Wire::new(1),
         input_full_i: Wire<In> = Wire::new(1),
-        /// The running unit is done.
-        done_i: Wire<In> = Wire::new(1),
         schedule_read_o: Wire<Out> = Wire::new(1),
         schedule_address_o: Wire<Out> = Wire::new(address_width(depth)),
         /// One cycle after its read.
         schedule_i: Wire<In> = Wire::new(FIELD_BITS),
         field_valid_o: Wire<Out> = Wire::new(1),
-        field_opcode_o: Wire<Out> = Wire::new(OPCODE_BITS),
-        field_index_o: Wire<Out> = Wire::new(INDEX_BITS),
+        field_opcode_o: Wire<Out> = Wire::new(opcode_bits()),
+        field_index_o: Wire<Out> = Wire::new(index_bits()),
         field_data_o: Wire<Out> = Wire::new(FIELD_BITS),
         unfold_start_o: Wire<Out> = Wire::new(1),
-        conv_start_o: Wire<Out> = Wire::new(1),
+        unfold_done_i: Wire<In> = Wire::new(1),
+        stream_start_o: Wire<Out> = Wire::new(1),
+        stream_done_i: Wire<In> = Wire::new(1),
+        drain_start_o: Wire<Out> = Wire::new(1),
+        drain_done_i: Wire<In> = Wire::new(1),
         pool_start_o: Wire<Out> = Wire::new(1),
-        /// The step that runs, from 0.
+        pool_done_i: Wire<In> = Wire::new(1),
+        /// The step whose result is written, from 0.
         step_o: Wire<Out> = Wire::new(address_width(depth)),
-        opcode_o: Wire<Out> = Wire::new(OPCODE_BITS),
         busy_o: Wire<Out> = Wire::new(1),
         /// An inference begins with the next cycle.
         begun_o: Wire<Out> = Wire::new(1),
@@ -67,8 +71,13 @@ unit! {
         state: Wire<Local> = Wire::new(STATE_BITS),
         address: Wire<Local> = Wire::new(address_width(depth)),
         known: Wire<Local> = Wire::new(1),
-        index: Wire<Local> = Wire::new(INDEX_BITS),
+        opcode: Wire<Local> = Wire::new(opcode_bits()),
+        index: Wire<Local> = Wire::new(index_bits()),
         reading: Wire<Local> = Wire::new(1),
+        unfold_busy: Wire<Local> = Wire::new(1),
+        stream_busy: Wire<Local> = Wire::new(1),
+        drain_busy: Wire<Local> = Wire::new(1),
+        pool_busy: Wire<Local> = Wire::new(1),
     }
 }
 
@@ -76,10 +85,10 @@ impl Sequencer {
     /// The sequencer of `arch`.
     pub(crate) fn new(arch: &ArchConfig) -> Self {
         let mut u = Self::declare(arch.schedule_depth, counter_bits(arch.input_depth));
-        u._rtl
-            .doc("Sequencer: reads the schedule, hands each step's descriptor to its unit and waits for it.");
+        u._rtl.doc("Sequencer: reads the schedule, hands each descriptor to its unit and starts it.");
         u._rtl.reset(&u.reset_i);
-        u.step();
+        u.advance();
+        u.units();
         u.read_schedule();
         u.header();
         u.fields();
@@ -90,39 +99,81 @@ impl Sequencer {
         self.state.e().eq(lit(state, STATE_BITS))
     }
 
-    fn step(&mut self) {
-        let end = self.schedule_i.e().eq(lit(u64::from(OPCODE_END), FIELD_BITS));
+    fn is_opcode(&self, opcode: u32) -> Expr {
+        self.opcode.e().eq(lit(opcode.into(), opcode_bits()))
+    }
+
+    fn busy(&self, unit: Unit) -> &Wire<Local> {
+        match unit {
+            Unit::Unfold => &self.unfold_busy,
+            Unit::Stream => &self.stream_busy,
+            Unit::Drain => &self.drain_busy,
+            Unit::Pool => &self.pool_busy,
+        }
+    }
+
+    /// All of `units` are idle.
+    fn idle(&self, units: &[Unit]) -> Expr {
+        !concat(units.iter().map(|unit| self.busy(*unit))).any()
+    }
+
+    /// The units that the present opcode waits for are idle; an opcode that names no unit waits for all.
+    fn may_go_on(&self) -> Expr {
+        Unit::ALL
+            .into_iter()
+            .filter(|unit| unit.waits_for() != Unit::ALL)
+            .fold(self.idle(&Unit::ALL), |others, unit| {
+                mux(self.is_opcode(unit.opcode()), self.idle(unit.waits_for()), others)
+            })
+    }
+
+    fn advance(&mut self) {
         let begin = self.is(IDLE) & &self.start_i & &self.input_full_i;
-        let finished = self.is(DECODE) & &end;
-        let done = self.is(BUSY) & &self.done_i;
+        let goes_on = self.is(WAIT) & self.may_go_on();
+        let finished = &goes_on & self.is_opcode(OPCODE_END);
         let last_field = self.is(FIELDS) & !&self.reading;
         let state = |value| lit(value, STATE_BITS);
         let (build_id, length, fetch, decode, launch) =
             (self.is(BUILD_ID), self.is(LENGTH), self.is(FETCH), self.is(DECODE), self.is(LAUNCH));
+        let last_index = self.last_index();
         let rtl = &mut self._rtl;
         rtl.register(&self.state, BUILD_ID)
             .when(build_id, state(LENGTH))
             .when(length & &self.known, state(IDLE))
-            .when(&begin | &done, state(FETCH))
-            .when(&fetch, state(DECODE))
+            .when(&begin | launch, state(FETCH))
+            .when(fetch, state(DECODE))
+            .when(decode, state(WAIT))
             .when(&finished, state(IDLE))
-            .when(decode, state(FIELDS))
-            .when(last_field, state(LAUNCH))
-            .when(&launch, state(BUSY));
+            .when(&goes_on, state(FIELDS))
+            .when(last_field, state(LAUNCH));
+        rtl.register(&self.reading, 0).when(goes_on & !&finished, lit(1, 1)).when(last_index, lit(0, 1));
+        let written = &self.unfold_done_i | &self.drain_done_i | &self.pool_done_i;
         let bits = self.step_o.width();
-        rtl.register(&self.step_o, 0).when(&begin, lit(0, bits)).when(done, &self.step_o + lit(1, bits));
+        rtl.register(&self.step_o, 0).when(&begin, lit(0, bits)).when(written, &self.step_o + lit(1, bits));
         rtl.register(&self.cycles_o, 0)
             .when(&begin, lit(0, FIELD_BITS))
             .when(&self.busy_o, &self.cycles_o + lit(1, FIELD_BITS));
         rtl.assign(&self.busy_o, self.state.e().ge(lit(FETCH, STATE_BITS)));
         rtl.assign(&self.begun_o, begin);
         rtl.assign(&self.finished_o, finished);
-        for (output, opcode) in [
-            (&self.unfold_start_o, OPCODE_UNFOLD),
-            (&self.conv_start_o, OPCODE_CONV),
-            (&self.pool_start_o, OPCODE_POOL),
-        ] {
-            rtl.assign(output, &launch & self.opcode_o.e().eq(lit(u64::from(opcode), OPCODE_BITS)));
+    }
+
+    /// A unit is busy from its start until it is done.
+    fn units(&mut self) {
+        let launch = self.is(LAUNCH);
+        let starts = Unit::ALL.map(|unit| &launch & self.is_opcode(unit.opcode()));
+        let rtl = &mut self._rtl;
+        for ((output, done, busy), start) in [
+            (&self.unfold_start_o, &self.unfold_done_i, &self.unfold_busy),
+            (&self.stream_start_o, &self.stream_done_i, &self.stream_busy),
+            (&self.drain_start_o, &self.drain_done_i, &self.drain_busy),
+            (&self.pool_start_o, &self.pool_done_i, &self.pool_busy),
+        ]
+        .into_iter()
+        .zip(starts)
+        {
+            rtl.assign(output, &start);
+            rtl.register(busy, 0).when(start, lit(1, 1)).when(done, lit(0, 1));
         }
     }
 
@@ -134,7 +185,7 @@ impl Sequencer {
         rtl.assign(&self.schedule_read_o, &read);
         rtl.assign(&self.schedule_address_o, &self.address);
         rtl.register(&self.address, 0)
-            .when(&self.finished_o, lit(SCHEDULE_HEADER as u64, bits))
+            .when(&self.finished_o, lit(HEADER.len() as u64, bits))
             .when(read, &self.address + lit(1, bits));
     }
 
@@ -148,25 +199,27 @@ impl Sequencer {
         rtl.assign(&self.ready_o, !(build_id | length));
     }
 
+    /// The field being read is its descriptor's last.
+    fn last_index(&self) -> Expr {
+        let last = |unit: Unit| lit(unit.fields().len() as u64 - 1, index_bits());
+        let [first, rest @ ..] = Unit::ALL;
+        let of_opcode = rest
+            .into_iter()
+            .fold(last(first), |others, unit| mux(self.is_opcode(unit.opcode()), last(unit), others));
+        self.index.e().eq(of_opcode)
+    }
+
     /// The opcode says how many fields follow; a field is on the bus one cycle after its read.
     fn fields(&mut self) {
         let decode = self.is(DECODE);
-        let end = self.schedule_i.e().eq(lit(u64::from(OPCODE_END), FIELD_BITS));
-        let is = |code: u32| self.opcode_o.e().eq(lit(u64::from(code), OPCODE_BITS));
-        let last = |fields: &[&str]| lit(fields.len() as u64 - 1, INDEX_BITS);
-        let pool_or_conv = mux(is(OPCODE_POOL), last(Pool::FIELDS), last(Conv::FIELDS));
-        let last_index = mux(is(OPCODE_UNFOLD), last(Unfold::FIELDS), pool_or_conv);
         let rtl = &mut self._rtl;
-        rtl.register(&self.opcode_o, 0).when(&decode, self.schedule_i.e().slice(0, OPCODE_BITS));
-        rtl.register(&self.reading, 0)
-            .when(&decode & !end, lit(1, 1))
-            .when(self.index.e().eq(last_index), lit(0, 1));
+        rtl.register(&self.opcode, 0).when(&decode, self.schedule_i.e().slice(0, opcode_bits()));
         rtl.register(&self.index, 0)
-            .when(decode, lit(0, INDEX_BITS))
-            .when(&self.reading, &self.index + lit(1, INDEX_BITS));
+            .when(decode, lit(0, index_bits()))
+            .when(&self.reading, &self.index + lit(1, index_bits()));
         rtl.register(&self.field_valid_o, 0).set(&self.reading);
         rtl.register(&self.field_index_o, 0).set(&self.index);
-        rtl.assign(&self.field_opcode_o, &self.opcode_o);
+        rtl.assign(&self.field_opcode_o, &self.opcode);
         rtl.assign(&self.field_data_o, &self.schedule_i);
     }
 }

@@ -15,25 +15,15 @@
 use crate::accumulator::Control;
 use crate::activation_memory::MASKED_READ_DELAY;
 use crate::arithmetic::counter_bits;
-use crate::descriptor::{FIELD_BITS, INDEX_BITS, OPCODE_BITS, keep_fields};
+use crate::descriptor::{FIELD_BITS, Registers, index_bits, keep_descriptor, opcode_bits, widths};
 use crate::rtl::address_width;
 use crate::rtl::prelude::*;
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
-use empf_ir::program::{Conv, OPCODE_CONV};
+use empf_ir::isa::{MAX_EXTENT, Stream as Fields};
 
 /// Bits of a row or column number, border included, two's complement.
-pub(crate) const DIMENSION_BITS: usize = 13;
-/// Bits of a kernel's side, a stride or a padding.
-pub(crate) const WINDOW_BITS: usize = 8;
-/// Bits of a number of channel blocks.
-pub(crate) const BLOCK_BITS: usize = 12;
-/// Bits of a number of frames.
-pub(crate) const FRAME_BITS: usize = 6;
-/// Bits of a number of tiles or column blocks.
-pub(crate) const TILE_BITS: usize = 16;
-/// Bits of a number of passes.
-const PASS_BITS: usize = 6;
+pub(crate) const COORDINATE_BITS: usize = MAX_EXTENT.ilog2() as usize + 2;
 
 /// Cycles from the choice of a vector to its address at the activation memory.
 pub(crate) const ADDRESS_DELAY: usize = 2;
@@ -51,18 +41,20 @@ const PAD: u64 = 3;
 
 unit! {
     /// Address generator of the array.
-    pub(crate) struct Stream(arch: &ArchConfig, act: usize, depth: usize, weight: usize, min_cycles: usize) "stream" {
+    pub(crate) struct Stream(arch: &ArchConfig, w: &Fields<usize>, depth: usize, min_cycles: usize) "stream" {
         reset_i: Wire<In> = Wire::new(1),
         field_valid_i: Wire<In> = Wire::new(1),
-        field_opcode_i: Wire<In> = Wire::new(OPCODE_BITS),
-        field_index_i: Wire<In> = Wire::new(INDEX_BITS),
+        field_opcode_i: Wire<In> = Wire::new(opcode_bits()),
+        field_index_i: Wire<In> = Wire::new(index_bits()),
         field_data_i: Wire<In> = Wire::new(FIELD_BITS),
         start_i: Wire<In> = Wire::new(1),
+        /// The last vector has been chosen, and the last weight read.
+        done_o: Wire<Out> = Wire::new(1),
         /// A bank has been drained.
         bank_free_i: Wire<In> = Wire::new(1),
         /// Read the activation memory.
         read_o: Wire<Out> = Wire::new(1),
-        read_address_o: Wire<Out> = Wire::new(act),
+        read_address_o: Wire<Out> = Wire::new(w.in_origin),
         /// The address lies inside the map.
         inside_o: Wire<Out> = Wire::new(1),
         /// Banks of the word read that hold channels.
@@ -71,7 +63,7 @@ unit! {
         border_o: Wire<Out> = Wire::new(arch.act_bits as usize),
         /// Read a word of the weight memory.
         weight_read_o: Wire<Out> = Wire::new(1),
-        weight_address_o: Wire<Out> = Wire::new(weight),
+        weight_address_o: Wire<Out> = Wire::new(w.weight_base),
         /// With the first weight word of a tile.
         weight_first_o: Wire<Out> = Wire::new(1),
         /// A vector is chosen.
@@ -81,81 +73,56 @@ unit! {
         /// With the control of a column block's last vector.
         last_o: Wire<Out> = Wire::new(1),
 
-        in_origin: Wire<Local> = Wire::new(act),
-        in_height: Wire<Local> = Wire::new(DIMENSION_BITS),
-        in_width: Wire<Local> = Wire::new(DIMENSION_BITS),
-        kernel: Wire<Local> = Wire::new(WINDOW_BITS),
-        stride: Wire<Local> = Wire::new(WINDOW_BITS),
-        padding: Wire<Local> = Wire::new(WINDOW_BITS),
-        zero_point: Wire<Local> = Wire::new(arch.act_bits as usize),
-        blocks: Wire<Local> = Wire::new(BLOCK_BITS),
-        last_banks: Wire<Local> = Wire::new(counter_bits(arch.banks())),
-        ky_step: Wire<Local> = Wire::new(act),
-        x_step: Wire<Local> = Wire::new(act),
-        row_step: Wire<Local> = Wire::new(act),
-        frame_step: Wire<Local> = Wire::new(act),
-        frames: Wire<Local> = Wire::new(FRAME_BITS),
-        summed_frames: Wire<Local> = Wire::new(FRAME_BITS),
-        out_width: Wire<Local> = Wire::new(DIMENSION_BITS),
-        tiles: Wire<Local> = Wire::new(TILE_BITS),
-        tile_positions: Wire<Local> = Wire::new(counter_bits(depth)),
-        last_tile_positions: Wire<Local> = Wire::new(counter_bits(depth)),
-        column_blocks: Wire<Local> = Wire::new(TILE_BITS),
-        passes: Wire<Local> = Wire::new(PASS_BITS),
-        double_mask: Wire<Local> = Wire::new(FIELD_BITS),
-        planes_low: Wire<Local> = Wire::new(FIELD_BITS),
-        planes_high: Wire<Local> = Wire::new(FIELD_BITS),
-        plane_step: Wire<Local> = Wire::new(act),
-        weight_base: Wire<Local> = Wire::new(weight),
+        descriptor: Registers<Fields<Wire<Local>>> = Registers::new(arch),
 
         state: Wire<Local> = Wire::new(2),
         free_banks: Wire<Local> = Wire::new(2),
         bank: Wire<Local> = Wire::new(1),
-        tiles_left: Wire<Local> = Wire::new(TILE_BITS),
-        column_blocks_left: Wire<Local> = Wire::new(TILE_BITS),
-        passes_left: Wire<Local> = Wire::new(PASS_BITS),
-        summed_left: Wire<Local> = Wire::new(FRAME_BITS),
-        ky_left: Wire<Local> = Wire::new(WINDOW_BITS),
-        kx_left: Wire<Local> = Wire::new(WINDOW_BITS),
-        blocks_left: Wire<Local> = Wire::new(BLOCK_BITS),
-        frames_left: Wire<Local> = Wire::new(FRAME_BITS),
-        positions_left: Wire<Local> = Wire::new(counter_bits(depth)),
+        tiles_left: Wire<Local> = Wire::new(w.tiles),
+        column_blocks_left: Wire<Local> = Wire::new(w.column_blocks),
+        passes_left: Wire<Local> = Wire::new(w.passes),
+        summed_left: Wire<Local> = Wire::new(w.summed_frames),
+        ky_left: Wire<Local> = Wire::new(w.kernel_height),
+        kx_left: Wire<Local> = Wire::new(w.kernel_width),
+        blocks_left: Wire<Local> = Wire::new(w.blocks),
+        frames_left: Wire<Local> = Wire::new(w.frames),
+        positions_left: Wire<Local> = Wire::new(w.tile_positions),
         cycles_left: Wire<Local> = Wire::new(counter_bits(min_cycles)),
 
         /// Positions of the present tile.
-        positions: Wire<Local> = Wire::new(counter_bits(depth)),
-        position: Wire<Local> = Wire::new(act),
-        position_y: Wire<Local> = Wire::new(DIMENSION_BITS),
-        position_x: Wire<Local> = Wire::new(DIMENSION_BITS),
-        row_left: Wire<Local> = Wire::new(DIMENSION_BITS),
+        positions: Wire<Local> = Wire::new(w.tile_positions),
+        position: Wire<Local> = Wire::new(w.in_origin),
+        position_y: Wire<Local> = Wire::new(COORDINATE_BITS),
+        position_x: Wire<Local> = Wire::new(COORDINATE_BITS),
+        row_left: Wire<Local> = Wire::new(w.out_width),
         /// The first position of the tile.
-        tile_position: Wire<Local> = Wire::new(act),
-        tile_position_y: Wire<Local> = Wire::new(DIMENSION_BITS),
-        tile_position_x: Wire<Local> = Wire::new(DIMENSION_BITS),
-        tile_row_left: Wire<Local> = Wire::new(DIMENSION_BITS),
+        tile_position: Wire<Local> = Wire::new(w.in_origin),
+        tile_position_y: Wire<Local> = Wire::new(COORDINATE_BITS),
+        tile_position_x: Wire<Local> = Wire::new(COORDINATE_BITS),
+        tile_row_left: Wire<Local> = Wire::new(w.out_width),
 
-        tap: Wire<Local> = Wire::new(act),
-        tap_y: Wire<Local> = Wire::new(DIMENSION_BITS),
-        tap_x: Wire<Local> = Wire::new(DIMENSION_BITS),
-        frame: Wire<Local> = Wire::new(act),
-        summed_frame: Wire<Local> = Wire::new(act),
+        tap: Wire<Local> = Wire::new(w.in_origin),
+        tap_y: Wire<Local> = Wire::new(COORDINATE_BITS),
+        tap_x: Wire<Local> = Wire::new(COORDINATE_BITS),
+        frame: Wire<Local> = Wire::new(w.in_origin),
+        summed_frame: Wire<Local> = Wire::new(w.in_origin),
         planes: Wire<Local> = Wire::new(2 * FIELD_BITS),
         doubles: Wire<Local> = Wire::new(FIELD_BITS),
         first_tile: Wire<Local> = Wire::new(1),
         first_of_pass: Wire<Local> = Wire::new(1),
         entry: Wire<Local> = Wire::new(address_width(depth)),
-        weight: Wire<Local> = Wire::new(weight),
-        pass_weight: Wire<Local> = Wire::new(weight),
+        weight: Wire<Local> = Wire::new(w.weight_base),
+        pass_weight: Wire<Local> = Wire::new(w.weight_base),
 
         vector: Wire<Local> = Wire::new(1),
-        vector_position: Wire<Local> = Wire::new(act),
-        vector_offset: Wire<Local> = Wire::new(act),
-        vector_y: Wire<Local> = Wire::new(DIMENSION_BITS),
-        vector_x: Wire<Local> = Wire::new(DIMENSION_BITS),
+        vector_position: Wire<Local> = Wire::new(w.in_origin),
+        vector_offset: Wire<Local> = Wire::new(w.in_origin),
+        vector_y: Wire<Local> = Wire::new(COORDINATE_BITS),
+        vector_x: Wire<Local> = Wire::new(COORDINATE_BITS),
         vector_last_block: Wire<Local> = Wire::new(1),
         weight_reads: Vec<Wire<Local>> = Wire::array(ADDRESS_DELAY, 1),
         weight_firsts: Vec<Wire<Local>> = Wire::array(ADDRESS_DELAY, 1),
-        weight_addresses: Vec<Wire<Local>> = Wire::array(ADDRESS_DELAY, weight),
+        weight_addresses: Vec<Wire<Local>> = Wire::array(ADDRESS_DELAY, w.weight_base),
     }
 }
 
@@ -186,14 +153,10 @@ impl Stream {
     /// The stream for the memories of `arch`.
     pub(crate) fn new(arch: &ArchConfig) -> Self {
         let min_cycles = arch.min_tile_cycles();
-        let (act, weight) = (address_width(arch.activation_depth), address_width(arch.weight_depth));
-        let mut u = Self::declare(arch, act, arch.accumulator_depth, weight, min_cycles);
+        let mut u = Self::declare(arch, &widths(arch), arch.accumulator_depth, min_cycles);
         u._rtl.doc("Address generator of the array: loops over tiles, passes, taps and positions.");
         u._rtl.reset(&u.reset_i);
-        keep_fields!(u, OPCODE_CONV, Conv: in_origin, in_height, in_width, kernel, stride, padding, zero_point,
-            blocks, last_banks, ky_step, x_step, row_step, frame_step, frames, summed_frames, out_width, tiles, tile_positions,
-            last_tile_positions, column_blocks, passes, double_mask, planes_low, planes_high, plane_step,
-            weight_base);
+        keep_descriptor!(u);
         let events = u.events(min_cycles, arch.rows);
         u.control(&events, min_cycles);
         u.count_taps(&events);
@@ -258,6 +221,7 @@ impl Stream {
             .when(&taken & !&self.bank_free_i, count - lit(1, 2))
             .when(&self.bank_free_i & !&taken, count + lit(1, 2));
         rtl.register(&self.bank, 0).when(&self.start_i, lit(0, 1)).when(&e.block_end, !&self.bank);
+        rtl.assign(&self.done_o, &e.all_end);
         let bits = self.cycles_left.width();
         let working = self.state.e().bit(1) & self.cycles_left.e().any();
         rtl.register(&self.cycles_left, 0)
@@ -267,14 +231,15 @@ impl Stream {
 
     /// Loop counters of weight tiles, innermost first.
     fn count_taps(&mut self, e: &Events) {
+        let d = &self.descriptor;
         let one = |wire: &Wire<Local>| wire.e().eq(lit(1, wire.width()));
         let rows_done = &e.last_block & &e.last_kx;
         let loops = [
-            (&self.blocks_left, &self.blocks, lit(1, 1), e.last_block.clone()),
-            (&self.kx_left, &self.kernel, e.last_block.clone(), rows_done.clone()),
-            (&self.ky_left, &self.kernel, rows_done, e.taps_done.clone()),
-            (&self.summed_left, &self.summed_frames, e.taps_done.clone(), e.pass_done.clone()),
-            (&self.passes_left, &self.passes, e.pass_done.clone(), &e.pass_done & one(&self.passes_left)),
+            (&self.blocks_left, &d.blocks, lit(1, 1), e.last_block.clone()),
+            (&self.kx_left, &d.kernel_width, e.last_block.clone(), rows_done.clone()),
+            (&self.ky_left, &d.kernel_height, rows_done, e.taps_done.clone()),
+            (&self.summed_left, &d.summed_frames, e.taps_done.clone(), e.pass_done.clone()),
+            (&self.passes_left, &d.passes, e.pass_done.clone(), &e.pass_done & one(&self.passes_left)),
         ];
         for (left, count, step, wrap) in loops {
             self._rtl
@@ -285,11 +250,11 @@ impl Stream {
         let rtl = &mut self._rtl;
         let (blocks, tiles) = (&self.column_blocks_left, &self.tiles_left);
         rtl.register(blocks, 0)
-            .when(&self.start_i | &e.positions_end, &self.column_blocks)
-            .when(&e.block_end, blocks - lit(1, TILE_BITS));
+            .when(&self.start_i | &e.positions_end, &d.column_blocks)
+            .when(&e.block_end, blocks - lit(1, blocks.width()));
         rtl.register(tiles, 0)
-            .when(&self.start_i, &self.tiles)
-            .when(&e.positions_end, tiles - lit(1, TILE_BITS));
+            .when(&self.start_i, &d.tiles)
+            .when(&e.positions_end, tiles - lit(1, tiles.width()));
         rtl.register(&self.first_tile, 1)
             .when(&self.start_i | &e.block_end, lit(1, 1))
             .when(&e.tile_end, lit(0, 1));
@@ -301,12 +266,13 @@ impl Stream {
     /// The position in the map, in raster order; a weight tile starts again at the tile's first position.
     fn walk_positions(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
-        let zero = lit(0, DIMENSION_BITS);
-        let row_end = self.row_left.e().eq(lit(1, DIMENSION_BITS));
-        let stride = self.stride.e().zext(DIMENSION_BITS);
-        let step = mux(&row_end, &self.row_step, &self.x_step);
+        let d = &self.descriptor;
+        let zero = lit(0, COORDINATE_BITS);
+        let row_end = self.row_left.e().eq(lit(1, d.out_width.width()));
+        let stride = d.stride.e().zext(COORDINATE_BITS);
+        let step = mux(&row_end, &d.row_step, &d.x_step);
         let walks = [
-            (&self.position, &self.tile_position, self.in_origin.e(), &self.position + step),
+            (&self.position, &self.tile_position, d.in_origin.e(), &self.position + step),
             (
                 &self.position_y,
                 &self.tile_position_y,
@@ -322,8 +288,8 @@ impl Stream {
             (
                 &self.row_left,
                 &self.tile_row_left,
-                self.out_width.e(),
-                mux(&row_end, &self.out_width, &self.row_left - lit(1, DIMENSION_BITS)),
+                d.out_width.e(),
+                mux(&row_end, &d.out_width, &self.row_left - lit(1, d.out_width.width())),
             ),
         ];
         for (present, first, origin, next) in walks {
@@ -336,9 +302,9 @@ impl Stream {
                 .when(&e.running, next);
         }
 
-        let only_tile = self.tiles.e().eq(lit(1, TILE_BITS));
-        let next_is_last = self.tiles_left.e().eq(lit(2, TILE_BITS));
-        let last_of = |last: &Expr| mux(last, &self.last_tile_positions, &self.tile_positions);
+        let only_tile = d.tiles.e().eq(lit(1, d.tiles.width()));
+        let next_is_last = self.tiles_left.e().eq(lit(2, d.tiles.width()));
+        let last_of = |last: &Expr| mux(last, &d.last_tile_positions, &d.tile_positions);
         let first_positions = last_of(&only_tile);
         let next_positions = mux(&e.positions_end, last_of(&next_is_last), &self.positions);
         rtl.register(&self.positions, 0)
@@ -349,8 +315,8 @@ impl Stream {
             .when(&e.tile_end | (&e.running & &e.last_position), next_positions)
             .when(&e.running, &self.positions_left - lit(1, self.positions_left.width()));
         rtl.register(&self.frames_left, 0)
-            .when(&self.start_i | &e.tile_end, &self.frames)
-            .when(&e.running & &e.last_position, &self.frames_left - lit(1, FRAME_BITS));
+            .when(&self.start_i | &e.tile_end, &d.frames)
+            .when(&e.running & &e.last_position, &self.frames_left - lit(1, d.frames.width()));
         rtl.register(&self.entry, 0)
             .when(&self.start_i | &e.tile_end, lit(0, self.entry.width()))
             .when(&e.running, &self.entry + lit(1, self.entry.width()));
@@ -359,13 +325,14 @@ impl Stream {
     /// Offsets of tap, frame, summed frame and plane.
     fn offset(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
+        let d = &self.descriptor;
         let act = self.tap.width();
         let (zero, one) = (lit(0, act), lit(1, act));
         rtl.register(&self.tap, 0)
             .when(&self.start_i | (&e.tile_end & &e.taps_done), &zero)
-            .when(&e.tile_end, &self.tap + mux(&e.last_block & &e.last_kx, &self.ky_step, one));
-        let border = lit(0, DIMENSION_BITS) - self.padding.e().zext(DIMENSION_BITS);
-        let next = |wire: &Wire<Local>| wire + lit(1, DIMENSION_BITS);
+            .when(&e.tile_end, &self.tap + mux(&e.last_block & &e.last_kx, &d.ky_step, one));
+        let border = lit(0, COORDINATE_BITS) - d.padding.e().zext(COORDINATE_BITS);
+        let next = |wire: &Wire<Local>| wire + lit(1, COORDINATE_BITS);
         rtl.register(&self.tap_y, 0)
             .when(&self.start_i | (&e.tile_end & &e.taps_done), &border)
             .when(&e.tile_end & &e.last_block & &e.last_kx, next(&self.tap_y));
@@ -374,30 +341,31 @@ impl Stream {
             .when(&e.tile_end & &e.last_block, next(&self.tap_x));
         rtl.register(&self.frame, 0)
             .when(&self.start_i | &e.tile_end, &zero)
-            .when(&e.running & &e.last_position, &self.frame + &self.frame_step);
+            .when(&e.running & &e.last_position, &self.frame + &d.frame_step);
         rtl.register(&self.summed_frame, 0)
             .when(&self.start_i | (&e.tile_end & &e.pass_done), zero)
-            .when(&e.tile_end & &e.taps_done, &self.summed_frame + &self.frame_step);
+            .when(&e.tile_end & &e.taps_done, &self.summed_frame + &d.frame_step);
         let next_pass = &e.tile_end & &e.pass_done;
         rtl.register(&self.planes, 0)
-            .when(&self.start_i | &e.block_end, concat([&self.planes_high, &self.planes_low]))
+            .when(&self.start_i | &e.block_end, concat([&d.planes_high, &d.planes_low]))
             .when(&next_pass, self.planes.e().shr(2));
         rtl.register(&self.doubles, 0)
-            .when(&self.start_i | &e.block_end, &self.double_mask)
+            .when(&self.start_i | &e.block_end, &d.double_mask)
             .when(next_pass, self.doubles.e().shr(1));
     }
 
     /// A tile's weights follow each other in the memory; summed frames read them again.
     fn weights(&mut self, e: &Events, min_cycles: usize) {
         let rtl = &mut self._rtl;
+        let d = &self.descriptor;
         let next = &self.weight + e.reading.zext(self.weight.width());
         let rewind = &self.start_i | &e.positions_end;
         rtl.register(&self.weight, 0)
-            .when(&rewind, &self.weight_base)
+            .when(&rewind, &d.weight_base)
             .when(&e.tile_end & &e.taps_done & !&e.pass_done, &self.pass_weight)
             .set(&next);
         rtl.register(&self.pass_weight, 0)
-            .when(rewind, &self.weight_base)
+            .when(rewind, &d.weight_base)
             .when(&e.tile_end & &e.pass_done, next);
         let first = &e.reading & self.cycles_left.e().eq(lit(min_cycles as u64, self.cycles_left.width()));
         let read = rtl.delay(&e.reading, &self.weight_reads);
@@ -410,6 +378,7 @@ impl Stream {
 
     fn emit_vectors(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
+        let d = &self.descriptor;
         let control = Control {
             set: self.first_tile.e(),
             double: &self.first_of_pass & self.doubles.e().bit(0),
@@ -418,9 +387,12 @@ impl Stream {
         };
         rtl.assign(&self.valid_o, &e.running);
         rtl.assign(&self.control_o, control.pack());
-        rtl.assign(&self.last_o, &e.last_vector & &e.pass_done & self.passes_left.e().eq(lit(1, PASS_BITS)));
+        rtl.assign(
+            &self.last_o,
+            &e.last_vector & &e.pass_done & self.passes_left.e().eq(lit(1, d.passes.width())),
+        );
 
-        let step = self.plane_step.e();
+        let step = d.plane_step.e();
         let plane = select(
             &[lit(0, step.width()), step.clone(), step.shl(1), &step + step.shl(1)],
             self.planes.e().slice(0, 2),
@@ -432,16 +404,17 @@ impl Stream {
         rtl.register(&self.vector_x, 0).set(&self.position_x + &self.tap_x);
         rtl.register(&self.vector_last_block, 0).set(&e.last_block);
 
-        let inside = self.vector_y.e().lt(&self.in_height) & self.vector_x.e().lt(&self.in_width);
+        let inside = self.vector_y.e().lt(d.in_height.e().zext(COORDINATE_BITS))
+            & self.vector_x.e().lt(d.in_width.e().zext(COORDINATE_BITS));
         rtl.register(&self.read_o, 0).set(&self.vector);
         rtl.register(&self.read_address_o, 0).set(&self.vector_position + &self.vector_offset);
         rtl.register(&self.inside_o, 0).set(inside);
         let banks = self.bank_mask_o.width() as u64;
-        let present = |b| self.last_banks.e().gt(lit(b, self.last_banks.width()));
+        let present = |b| d.last_banks.e().gt(lit(b, d.last_banks.width()));
         let mask = concat((0..banks).rev().map(present));
         let all = lit(crate::rtl::word::mask(banks as usize), banks as usize);
         rtl.register(&self.bank_mask_o, 0).set(mux(&self.vector_last_block, mask, all));
-        rtl.assign(&self.border_o, &self.zero_point);
+        rtl.assign(&self.border_o, &d.zero_point);
     }
 }
 
@@ -461,18 +434,19 @@ mod tests {
         ArchConfig {
             accumulator_depth: 64,
             activation_depth: 4096,
-            weight_depth: 256,
+            weight_depth: 300,
             ..ArchConfig::sized(4, 4, 8)
         }
     }
 
     /// 5x6 maps of two blocks under a 3x3 window of stride 2 and padding 1, two frames, tiles of 4 and 2.
-    fn descriptor() -> Conv {
-        Conv {
-            in_origin: 100u32.wrapping_sub(6 * 2 + 2),
+    fn descriptor() -> Fields {
+        let exact = Fields {
+            in_origin: 100 - (6 * 2 + 2),
             in_height: 5,
             in_width: 6,
-            kernel: 3,
+            kernel_height: 3,
+            kernel_width: 3,
             stride: 2,
             padding: 1,
             blocks: 2,
@@ -491,23 +465,25 @@ mod tests {
             passes: 2,
             double_mask: 0b10,
             planes_low: 0b01_00,
+            planes_high: 0,
+            zero_point: 9,
             plane_step: 500,
             weight_base: 7,
-            ..Conv::default()
-        }
+        };
+        exact.encode(&arch()).expect("within the limits")
     }
 
     /// The loops of `docs/architecture.md`, addresses from first principles.
-    fn expected(d: &Conv) -> (Vec<Read>, Vec<Entry>) {
+    fn expected(d: &Fields) -> (Vec<Read>, Vec<Entry>) {
         let (mut reads, mut controls) = (vec![], vec![]);
         let mut first = 0;
         for tile in 0..d.tiles {
             let positions = if tile + 1 == d.tiles { d.last_tile_positions } else { d.tile_positions };
             for block in 0..d.column_blocks {
                 for pass in 0..d.passes {
-                    for tap in 0..d.kernel * d.kernel * d.blocks {
-                        let (ky, kx, b) =
-                            (tap / d.blocks / d.kernel, tap / d.blocks % d.kernel, tap % d.blocks);
+                    for tap in 0..d.kernel_height * d.kernel_width * d.blocks {
+                        let (position, b) = (tap / d.blocks, tap % d.blocks);
+                        let (ky, kx) = (position / d.kernel_width, position % d.kernel_width);
                         for entry in 0..d.frames * positions {
                             let (frame, p) = (entry / positions, first + entry % positions);
                             let y = i64::from(p / d.out_width * d.stride + ky) - i64::from(d.padding);
@@ -534,7 +510,7 @@ mod tests {
     fn walks_the_loops() {
         let d = descriptor();
         let mut unit = Bench::new(Stream::new(&arch()), |unit| &unit.clock);
-        launch(&mut unit, OPCODE_CONV, &d.words());
+        launch(&mut unit, &d);
         let (mut reads, mut controls, mut weights, mut blocks) = (vec![], vec![], vec![], 0);
         let a = unit.control_o.width() - 3;
         for _ in 0..6000 {
@@ -558,17 +534,16 @@ mod tests {
         assert_eq!(reads, expected_reads);
         assert_eq!(controls, expected_controls);
         let of_layer = u64::from(d.column_blocks * d.passes * 18) * 4;
-        let expected_weights: Vec<u64> =
-            (0..d.tiles).flat_map(|_| (0..of_layer).map(|w| (7 + w) & 255)).collect();
+        let expected_weights: Vec<u64> = (0..d.tiles).flat_map(|_| (0..of_layer).map(|w| 7 + w)).collect();
         assert_eq!(weights, expected_weights);
         assert_eq!(unit.state.get(), IDLE);
     }
 
     #[test]
     fn summed_frames_read_their_weights_again() {
-        let d = Conv { summed_frames: 3, frames: 1, tiles: 1, last_tile_positions: 6, ..descriptor() };
+        let d = Fields { summed_frames: 3, frames: 1, tiles: 1, last_tile_positions: 6, ..descriptor() };
         let mut unit = Bench::new(Stream::new(&arch()), |unit| &unit.clock);
-        launch(&mut unit, OPCODE_CONV, &d.words());
+        launch(&mut unit, &d);
         let mut weights = vec![];
         for _ in 0..3000 {
             if unit.weight_read_o.get() == 1 {
@@ -579,8 +554,7 @@ mod tests {
         let of_pass = 18 * 4;
         let passes =
             (0..u64::from(d.column_blocks * d.passes)).flat_map(|p| (0..3).map(move |_| p * of_pass));
-        let expected: Vec<u64> =
-            passes.flat_map(|base| (0..of_pass).map(move |w| (7 + base + w) & 255)).collect();
+        let expected: Vec<u64> = passes.flat_map(|base| (0..of_pass).map(move |w| 7 + base + w)).collect();
         assert_eq!(weights, expected);
     }
 }

@@ -3,7 +3,7 @@
 pub use crate::accumulator::block_delay;
 pub use crate::drain::{FLUSH_CYCLES, load_cycles};
 pub use crate::pool::POOL_TAIL_CYCLES;
-pub use crate::sequencer::{END_CYCLES, STEP_CYCLES};
+pub use crate::sequencer::{FETCH_CYCLES, LAUNCH_CYCLES};
 pub use crate::stream::control_delay;
 
 /// Cycles from a convolution's start to its first vector: one to see the start, one to see a free bank.

@@ -9,14 +9,13 @@
 //! A code wider than A bits is cut into planes of A bits, which are written `plane_words` apart.
 
 use crate::arithmetic::counter_bits;
-use crate::descriptor::{FIELD_BITS, INDEX_BITS, OPCODE_BITS, keep_fields};
-use crate::rtl::address_width;
+use crate::descriptor::{FIELD_BITS, Registers, index_bits, keep_descriptor, opcode_bits, widths};
 use crate::rtl::prelude::*;
-use crate::stream::{BLOCK_BITS, DIMENSION_BITS, FRAME_BITS, WINDOW_BITS};
+use crate::stream::COORDINATE_BITS;
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
 use empf_ir::formats::INPUT_BITS;
-use empf_ir::program::{OPCODE_UNFOLD, Unfold as Fields};
+use empf_ir::isa::Unfold as Fields;
 
 const IDLE: u64 = 0;
 const READ: u64 = 1;
@@ -25,53 +24,37 @@ const WRITE: u64 = 3;
 
 unit! {
     /// The unfolding unit.
-    pub(crate) struct Unfold(arch: &ArchConfig, act: usize, input: usize) "unfold" {
+    pub(crate) struct Unfold(arch: &ArchConfig, w: &Fields<usize>) "unfold" {
         reset_i: Wire<In> = Wire::new(1),
         field_valid_i: Wire<In> = Wire::new(1),
-        field_opcode_i: Wire<In> = Wire::new(OPCODE_BITS),
-        field_index_i: Wire<In> = Wire::new(INDEX_BITS),
+        field_opcode_i: Wire<In> = Wire::new(opcode_bits()),
+        field_index_i: Wire<In> = Wire::new(index_bits()),
         field_data_i: Wire<In> = Wire::new(FIELD_BITS),
         start_i: Wire<In> = Wire::new(1),
         done_o: Wire<Out> = Wire::new(1),
         read_o: Wire<Out> = Wire::new(1),
-        read_address_o: Wire<Out> = Wire::new(input),
+        read_address_o: Wire<Out> = Wire::new(w.in_origin),
         /// One cycle after `read_o`.
         code_i: Wire<In> = Wire::new(INPUT_BITS as usize),
         write_o: Wire<Out> = Wire::new(arch.banks()),
-        write_address_o: Wire<Out> = Wire::new(act),
+        write_address_o: Wire<Out> = Wire::new(w.out_base),
         write_data_o: Wire<Out> = Wire::new(arch.lanes * arch.act_bits as usize),
 
-        in_origin: Wire<Local> = Wire::new(input),
-        in_height: Wire<Local> = Wire::new(DIMENSION_BITS),
-        in_width: Wire<Local> = Wire::new(DIMENSION_BITS),
-        channels: Wire<Local> = Wire::new(BLOCK_BITS),
-        kernel: Wire<Local> = Wire::new(WINDOW_BITS),
-        stride: Wire<Local> = Wire::new(WINDOW_BITS),
-        padding: Wire<Local> = Wire::new(WINDOW_BITS),
-        zero_point: Wire<Local> = Wire::new(INPUT_BITS as usize),
-        ky_step: Wire<Local> = Wire::new(input),
-        x_step: Wire<Local> = Wire::new(input),
-        row_step: Wire<Local> = Wire::new(input),
-        frame_step: Wire<Local> = Wire::new(input),
-        out_height: Wire<Local> = Wire::new(DIMENSION_BITS),
-        out_width: Wire<Local> = Wire::new(DIMENSION_BITS),
-        frames: Wire<Local> = Wire::new(FRAME_BITS),
-        out_base: Wire<Local> = Wire::new(act),
-        plane_words: Wire<Local> = Wire::new(act),
+        descriptor: Registers<Fields<Wire<Local>>> = Registers::new(arch),
 
         state: Wire<Local> = Wire::new(2),
-        channels_left: Wire<Local> = Wire::new(BLOCK_BITS),
-        kx_left: Wire<Local> = Wire::new(WINDOW_BITS),
-        ky_left: Wire<Local> = Wire::new(WINDOW_BITS),
-        x_left: Wire<Local> = Wire::new(DIMENSION_BITS),
-        y_left: Wire<Local> = Wire::new(DIMENSION_BITS),
-        frames_left: Wire<Local> = Wire::new(FRAME_BITS),
-        window: Wire<Local> = Wire::new(input),
-        window_y: Wire<Local> = Wire::new(DIMENSION_BITS),
-        window_x: Wire<Local> = Wire::new(DIMENSION_BITS),
-        tap: Wire<Local> = Wire::new(input),
-        tap_y: Wire<Local> = Wire::new(DIMENSION_BITS),
-        tap_x: Wire<Local> = Wire::new(DIMENSION_BITS),
+        channels_left: Wire<Local> = Wire::new(w.channels),
+        kx_left: Wire<Local> = Wire::new(w.kernel_width),
+        ky_left: Wire<Local> = Wire::new(w.kernel_height),
+        x_left: Wire<Local> = Wire::new(w.out_width),
+        y_left: Wire<Local> = Wire::new(w.out_height),
+        frames_left: Wire<Local> = Wire::new(w.frames),
+        window: Wire<Local> = Wire::new(w.in_origin),
+        window_y: Wire<Local> = Wire::new(COORDINATE_BITS),
+        window_x: Wire<Local> = Wire::new(COORDINATE_BITS),
+        tap: Wire<Local> = Wire::new(w.in_origin),
+        tap_y: Wire<Local> = Wire::new(COORDINATE_BITS),
+        tap_x: Wire<Local> = Wire::new(COORDINATE_BITS),
         lane: Wire<Local> = Wire::new(counter_bits(arch.lanes - 1)),
         /// The group being read is its window's last.
         window_done: Wire<Local> = Wire::new(1),
@@ -82,8 +65,8 @@ unit! {
         code: Wire<Local> = Wire::new(INPUT_BITS as usize),
         codes: Vec<Wire<Local>> = Wire::array(arch.lanes, INPUT_BITS as usize),
         plane: Wire<Local> = Wire::new(counter_bits(arch.input_planes() - 1)),
-        plane_address: Wire<Local> = Wire::new(act),
-        word: Wire<Local> = Wire::new(act),
+        plane_address: Wire<Local> = Wire::new(w.out_base),
+        word: Wire<Local> = Wire::new(w.out_base),
         bank: Wire<Local> = Wire::new(counter_bits(arch.banks() - 1)),
     }
 }
@@ -107,12 +90,10 @@ struct Events {
 impl Unfold {
     /// The unfolding unit of `arch`.
     pub(crate) fn new(arch: &ArchConfig) -> Self {
-        let mut u =
-            Self::declare(arch, address_width(arch.activation_depth), address_width(arch.input_depth));
+        let mut u = Self::declare(arch, &widths(arch));
         u._rtl.doc("Unfolding: packs the windows of the input into activation words.");
         u._rtl.reset(&u.reset_i);
-        keep_fields!(u, OPCODE_UNFOLD, Fields: in_origin, in_height, in_width, channels, kernel, stride, padding,
-            zero_point, ky_step, x_step, row_step, frame_step, out_height, out_width, frames, out_base, plane_words);
+        keep_descriptor!(u);
         let events = u.events(arch);
         u.count(&events);
         u.walk(&events);
@@ -144,15 +125,16 @@ impl Unfold {
             .when(&e.group_end, state(READ))
             .when(&e.group_read, state(TAKE))
             .when(self.state.e().eq(state(TAKE)), state(WRITE));
-        let channel_end = &e.reading & self.channels_left.e().eq(lit(1, BLOCK_BITS));
-        let row_end = &channel_end & self.kx_left.e().eq(lit(1, WINDOW_BITS));
+        let one = |wire: &Wire<Local>| wire.e().eq(lit(1, wire.width()));
+        let channel_end = &e.reading & one(&self.channels_left);
+        let row_end = &channel_end & one(&self.kx_left);
         let loops = [
-            (&self.channels_left, self.channels.e(), e.reading.clone(), channel_end.clone()),
-            (&self.kx_left, self.kernel.e(), channel_end, row_end.clone()),
-            (&self.ky_left, self.kernel.e(), row_end, e.window_read.clone()),
-            (&self.x_left, self.out_width.e(), e.window_end.clone(), e.x_end.clone()),
-            (&self.y_left, self.out_height.e(), e.x_end.clone(), e.y_end.clone()),
-            (&self.frames_left, self.frames.e(), e.y_end.clone(), e.all_end.clone()),
+            (&self.channels_left, self.descriptor.channels.e(), e.reading.clone(), channel_end.clone()),
+            (&self.kx_left, self.descriptor.kernel_width.e(), channel_end, row_end.clone()),
+            (&self.ky_left, self.descriptor.kernel_height.e(), row_end, e.window_read.clone()),
+            (&self.x_left, self.descriptor.out_width.e(), e.window_end.clone(), e.x_end.clone()),
+            (&self.y_left, self.descriptor.out_height.e(), e.x_end.clone(), e.y_end.clone()),
+            (&self.frames_left, self.descriptor.frames.e(), e.y_end.clone(), e.all_end.clone()),
         ];
         for (left, count, step, wrap) in loops {
             rtl.register(left, 0).when(&self.start_i | wrap, count).when(step, left - lit(1, left.width()));
@@ -167,11 +149,15 @@ impl Unfold {
 
     fn walk(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
-        let zero = lit(0, DIMENSION_BITS);
-        let stride = self.stride.e().zext(DIMENSION_BITS);
-        let step = mux(&e.y_end, &self.frame_step, mux(&e.x_end, &self.row_step, &self.x_step));
+        let zero = lit(0, COORDINATE_BITS);
+        let stride = self.descriptor.stride.e().zext(COORDINATE_BITS);
+        let step = mux(
+            &e.y_end,
+            &self.descriptor.frame_step,
+            mux(&e.x_end, &self.descriptor.row_step, &self.descriptor.x_step),
+        );
         rtl.register(&self.window, 0)
-            .when(&self.start_i, &self.in_origin)
+            .when(&self.start_i, &self.descriptor.in_origin)
             .when(&e.window_end, &self.window + step);
         rtl.register(&self.window_y, 0)
             .when(&self.start_i | &e.y_end, &zero)
@@ -181,19 +167,20 @@ impl Unfold {
             .when(&e.window_end, &self.window_x + stride);
 
         let input = self.tap.width();
-        let channel_end = &e.reading & self.channels_left.e().eq(lit(1, BLOCK_BITS));
-        let row_end = &channel_end & self.kx_left.e().eq(lit(1, WINDOW_BITS));
-        let border = lit(0, DIMENSION_BITS) - self.padding.e().zext(DIMENSION_BITS);
+        let one = |wire: &Wire<Local>| wire.e().eq(lit(1, wire.width()));
+        let channel_end = &e.reading & one(&self.channels_left);
+        let row_end = &channel_end & one(&self.kx_left);
+        let border = lit(0, COORDINATE_BITS) - self.descriptor.padding.e().zext(COORDINATE_BITS);
         let restart = &self.start_i | &e.window_read;
         rtl.register(&self.tap, 0)
             .when(&restart, lit(0, input))
-            .when(&e.reading, &self.tap + mux(&row_end, &self.ky_step, lit(1, input)));
+            .when(&e.reading, &self.tap + mux(&row_end, &self.descriptor.ky_step, lit(1, input)));
         rtl.register(&self.tap_y, 0)
             .when(&restart, &border)
-            .when(&row_end, &self.tap_y + lit(1, DIMENSION_BITS));
+            .when(&row_end, &self.tap_y + lit(1, COORDINATE_BITS));
         rtl.register(&self.tap_x, 0)
             .when(restart | row_end, border)
-            .when(channel_end, &self.tap_x + lit(1, DIMENSION_BITS));
+            .when(channel_end, &self.tap_x + lit(1, COORDINATE_BITS));
         rtl.assign(&self.read_o, &e.reading);
         rtl.assign(&self.read_address_o, &self.window + &self.tap);
     }
@@ -203,11 +190,12 @@ impl Unfold {
         let rtl = &mut self._rtl;
         let y = &self.window_y + &self.tap_y;
         let x = &self.window_x + &self.tap_x;
-        let inside = y.lt(&self.in_height) & x.lt(&self.in_width);
+        let d = &self.descriptor;
+        let inside = y.lt(d.in_height.e().zext(COORDINATE_BITS)) & x.lt(d.in_width.e().zext(COORDINATE_BITS));
         rtl.register(&self.taken, 0).set(&e.reading);
         rtl.register(&self.taken_inside, 0).set(inside);
         rtl.register(&self.taken_lane, 0).set(&self.lane);
-        rtl.assign(&self.code, mux(&self.taken_inside, &self.code_i, &self.zero_point));
+        rtl.assign(&self.code, mux(&self.taken_inside, &self.code_i, &self.descriptor.zero_point));
         for (l, code) in self.codes.iter().enumerate() {
             let here = self.taken_lane.e().eq(lit(l as u64, self.taken_lane.width()));
             let first = &self.taken & self.taken_lane.e().eq(lit(0, self.taken_lane.width()));
@@ -225,7 +213,7 @@ impl Unfold {
             .when(&writing, &self.plane + lit(1, bits));
         rtl.register(&self.plane_address, 0)
             .when(self.state.e().eq(lit(TAKE, 2)), &self.word)
-            .when(&writing, &self.plane_address + &self.plane_words);
+            .when(&writing, &self.plane_address + &self.descriptor.plane_words);
 
         let bits = self.bank.width();
         let last_bank = self.bank.e().eq(lit(arch.banks() as u64 - 1, bits));
@@ -234,7 +222,7 @@ impl Unfold {
             .when(&self.start_i | &next_word, lit(0, bits))
             .when(&e.group_end, &self.bank + lit(1, bits));
         rtl.register(&self.word, 0)
-            .when(&self.start_i, &self.out_base)
+            .when(&self.start_i, &self.descriptor.out_base)
             .when(next_word, &self.word + lit(1, self.word.width()));
 
         let part = |code: &Wire<Local>| {
@@ -282,7 +270,8 @@ mod tests {
             in_height: height,
             in_width: width,
             channels,
-            kernel,
+            kernel_height: kernel,
+            kernel_width: kernel,
             stride,
             padding,
             zero_point: 77,
@@ -298,7 +287,7 @@ mod tests {
             plane_words,
         };
         let mut unit = Bench::new(Unfold::new(&arch), |unit| &unit.clock);
-        launch(&mut unit, OPCODE_UNFOLD, &d.words());
+        launch(&mut unit, &d);
         let mut memory = vec![None; 4096 * rows];
         let mut cycles = 1;
         loop {

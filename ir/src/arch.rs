@@ -49,6 +49,71 @@ pub struct ArchConfig {
     pub adder: AdderForm,
 }
 
+/// A memory of the accelerator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Memory {
+    /// Tensors, in words of `rows` spikes.
+    Activation,
+    /// One of the two banks of a column's sums.
+    Accumulator,
+    /// Words of `cols` weight bits.
+    Weight,
+    /// Parameters of neurons and biases of logits.
+    Parameter,
+    /// Bytes of one input.
+    Input,
+    /// Words of the schedule.
+    Schedule,
+}
+
+impl Memory {
+    /// All memories.
+    pub const ALL: [Memory; 6] = [
+        Memory::Activation,
+        Memory::Accumulator,
+        Memory::Weight,
+        Memory::Parameter,
+        Memory::Input,
+        Memory::Schedule,
+    ];
+
+    /// Words that it has in `arch`.
+    pub fn depth(self, arch: &ArchConfig) -> usize {
+        match self {
+            Memory::Activation => arch.activation_depth,
+            Memory::Accumulator => arch.accumulator_depth,
+            Memory::Weight => arch.weight_depth,
+            Memory::Parameter => arch.parameter_depth,
+            Memory::Input => arch.input_depth,
+            Memory::Schedule => arch.schedule_depth,
+        }
+    }
+
+    /// Key of [`ArchConfig`] that gives its depth.
+    pub fn key(self) -> &'static str {
+        match self {
+            Memory::Activation => "activation_depth",
+            Memory::Accumulator => "accumulator_depth",
+            Memory::Weight => "weight_depth",
+            Memory::Parameter => "parameter_depth",
+            Memory::Input => "input_depth",
+            Memory::Schedule => "schedule_depth",
+        }
+    }
+
+    /// In the middle of a sentence.
+    pub fn name(self) -> &'static str {
+        match self {
+            Memory::Activation => "activation memory",
+            Memory::Accumulator => "accumulator bank",
+            Memory::Weight => "weight memory",
+            Memory::Parameter => "parameter memory",
+            Memory::Input => "input buffer",
+            Memory::Schedule => "schedule",
+        }
+    }
+}
+
 impl Default for ArchConfig {
     fn default() -> Self {
         Self::sized(16, 16, 8)
@@ -119,8 +184,8 @@ impl ArchConfig {
         range("membrane_bits", self.membrane_bits as usize, 12..=24)?;
         range("acc_bits", self.acc_bits as usize, self.sum_bits() as usize..=32)?;
         range("lanes", self.lanes, 1..=16)?;
-        for (name, depth) in self.depths() {
-            range(name, depth, 16..=1 << 24)?;
+        for memory in Memory::ALL {
+            range(memory.key(), memory.depth(self), 16..=1 << 24)?;
         }
         range("lanes * act_bits", self.lanes * self.act_bits as usize, 1..=64)?;
         if !self.rows.is_multiple_of(self.lanes) || !self.cols.is_multiple_of(self.lanes) {
@@ -129,17 +194,6 @@ impl ArchConfig {
             return Err(Error::invalid("architecture", message));
         }
         Ok(())
-    }
-
-    fn depths(&self) -> [(&'static str, usize); 6] {
-        [
-            ("activation_depth", self.activation_depth),
-            ("accumulator_depth", self.accumulator_depth),
-            ("weight_depth", self.weight_depth),
-            ("parameter_depth", self.parameter_depth),
-            ("input_depth", self.input_depth),
-            ("schedule_depth", self.schedule_depth),
-        ]
     }
 
     /// Bits of a column's sum: `A + 1 + ceil(log2(rows))`.

@@ -18,6 +18,8 @@ pub(crate) trait Content: Serialize + DeserializeOwned {
     const VERSION: u32;
     /// Name of the JSON file.
     const FILE: &'static str;
+    /// What to do about a file of another version.
+    const AGAIN: &'static str = "write it again with a matching `empf`";
 
     /// Everything agrees and is in its range.
     fn validate(&self) -> Result<()>;
@@ -62,8 +64,8 @@ impl<T: Content> Document<T> {
             return Err(Error::Syntax { path, message });
         }
         if version != T::VERSION {
-            let (format, expected) = (T::FORMAT, T::VERSION);
-            return Err(Error::Version { path, format, found: version, expected });
+            let (format, expected, advice) = (T::FORMAT, T::VERSION, T::AGAIN);
+            return Err(Error::Version { path, format, found: version, expected, advice });
         }
         let Untagged(mut content) = serde_json::from_slice::<Untagged<T>>(&bytes).map_err(syntax)?;
         content.read_beside(folder)?;

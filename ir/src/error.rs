@@ -27,9 +27,7 @@ pub enum Error {
         message: String,
     },
     /// A file of another format version.
-    #[error(
-        "{path}: {format} version {found}, but this program reads version {expected}; write it again with a matching `empf`"
-    )]
+    #[error("{path}: {format} version {found}, but this program reads version {expected}; {advice}")]
     Version {
         /// The file.
         path: PathBuf,
@@ -39,6 +37,8 @@ pub enum Error {
         found: u32,
         /// The version that is read.
         expected: u32,
+        /// What to do.
+        advice: &'static str,
     },
     /// A tensor file that is cut short or otherwise broken.
     #[error("{path}: not a whole safetensors file ({message}); copy or write it again")]

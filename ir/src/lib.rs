@@ -17,6 +17,7 @@ mod document;
 pub mod error;
 pub mod formats;
 pub mod graph;
+pub mod isa;
 pub mod network;
 pub mod program;
 pub mod quant;

@@ -1,245 +1,15 @@
 //! What the compiler emits: a schedule of descriptors, ROM images and a memory map; plain data.
 //!
-//! The sequencer reads the schedule ROM: word 0 is the build id, word 1 the bytes of an input, then one
-//! record a step: an opcode and a fixed number of 32-bit fields. Address fields are taken modulo the memory's size, so that a negative
-//! step is its two's complement. `docs/architecture.md` gives the loops that each field drives.
+//! [`crate::isa`] describes the schedule, and `docs/architecture.md` the loops that it drives.
 
+use crate::arch::Memory;
 use crate::document::{Content, Document};
 use crate::formats::MAX_TIME_STEPS;
+use crate::isa::{self, LimitError, Schedule, Task};
 use crate::{ArchConfig, Error, Result, Shape, store};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 use std::path::Path;
-
-/// Most passes (digit planes x activation planes) of a convolution.
-pub const MAX_PASSES: usize = 32;
-
-/// A pooling window has at most `2^POOL_WINDOW_BITS` positions.
-pub const POOL_WINDOW_BITS: u32 = 10;
-
-/// Declares a descriptor: a struct of `u32` fields that are written to the schedule in this order.
-macro_rules! descriptor {
-    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(deny_unknown_fields)]
-        pub struct $name { $($(#[$field_doc])* pub $field: u32,)+ }
-
-        impl $name {
-            /// Field names in schedule order.
-            pub const FIELDS: &'static [&'static str] = &[$(stringify!($field)),+];
-
-            /// Values in schedule order.
-            pub fn words(&self) -> Vec<u32> {
-                vec![$(self.$field),+]
-            }
-        }
-    };
-}
-
-descriptor! {
-    /// Cuts windows out of the input buffer and packs them, (ky, kx, channel) innermost last, into
-    /// activation words, so that the first convolution fills the array's rows; a code wider than A bits
-    /// becomes planes of A bits.
-    ///
-    /// ```text
-    /// for frame, y, x:  for ky, kx, channel:  append input[...] or zero_point
-    /// ```
-    Unfold {
-        /// Input address of frame 0, window (0, 0), tap (0, 0), channel 0.
-        in_origin,
-        /// Rows of the input.
-        in_height,
-        /// Columns of the input.
-        in_width,
-        /// Channels of the input.
-        channels,
-        /// Side of the window.
-        kernel,
-        /// Step of the window.
-        stride,
-        /// Border on each side.
-        padding,
-        /// Code of the border.
-        zero_point,
-        /// Address step from the last channel of a window's row to the first of its next row.
-        ky_step,
-        /// Address step from a window to the next of its row.
-        x_step,
-        /// Address step from the last window of a row to the first of the next row.
-        row_step,
-        /// Address step from the last window of a frame to the first of the next frame.
-        frame_step,
-        /// Rows of windows.
-        out_height,
-        /// Windows of a row.
-        out_width,
-        /// Frames.
-        frames,
-        /// First activation word of plane 0 (the least significant bits).
-        out_base,
-        /// Words of one plane.
-        plane_words,
-    }
-}
-
-descriptor! {
-    /// One convolution or linear layer on the array, and what happens to its accumulators.
-    ///
-    /// ```text
-    /// for tile of positions:  for column block:
-    ///     for pass:  for summed frame:  for ky, kx, channel block:      one weight tile
-    ///         for frame:  for position of the tile:                     one vector a cycle
-    ///     drain the accumulators: neuron (for group, step, position) or logits (for group)
-    /// ```
-    Conv {
-        /// Activation address of frame 0, position (0, 0), tap (0, 0), block 0.
-        in_origin,
-        /// Rows of the map read.
-        in_height,
-        /// Columns of the map read.
-        in_width,
-        /// Side of the window.
-        kernel,
-        /// Step of the window.
-        stride,
-        /// Border on each side.
-        padding,
-        /// Code of the border.
-        zero_point,
-        /// Activation words of one position: channel blocks of `rows` channels.
-        blocks,
-        /// Banks of the last block that hold channels; the others read as 0.
-        last_banks,
-        /// Address step from the last tap of a window's row to the first of its next row.
-        ky_step,
-        /// Address step from a position to the next of its row.
-        x_step,
-        /// Address step from the last position of a row to the first of the next row.
-        row_step,
-        /// Address step from a frame to the next.
-        frame_step,
-        /// Frames streamed side by side: T, or 1 where the input does not change.
-        frames,
-        /// Frames added into the same accumulators: T for logits, else 1.
-        summed_frames,
-        /// Positions of a row of the result.
-        out_width,
-        /// Tiles of positions.
-        tiles,
-        /// Positions of every tile but the last.
-        tile_positions,
-        /// Positions of the last tile.
-        last_tile_positions,
-        /// Column blocks of `cols` output channels.
-        column_blocks,
-        /// Passes over all taps: one for +-1 weights, digit planes x activation planes for integers.
-        passes,
-        /// Bit i: pass i doubles the accumulator before it adds.
-        double_mask,
-        /// Activation plane of passes 0..=15, two bits each.
-        planes_low,
-        /// Activation plane of passes 16..=31.
-        planes_high,
-        /// Address step from an activation plane to the next.
-        plane_step,
-        /// First weight word; tiles follow in the order of the loops, `rows` words each.
-        weight_base,
-        /// 0: neuron; 1: logits.
-        logits,
-        /// Steps that the neuron walks.
-        time_steps,
-        /// Groups of `lanes` channels that exist.
-        groups,
-        /// First parameter word; `5 * lanes` words for each (group, step).
-        parameter_base,
-        /// Right shift of the requantizer.
-        requant_shift,
-        /// Right shift from membrane to spike.
-        spike_shift,
-        /// First activation word of the result.
-        out_base,
-        /// Words of one step of the result.
-        out_frame_step,
-        /// Words of one position of the result.
-        out_blocks,
-        /// Outputs of a linear layer.
-        classes,
-    }
-}
-
-descriptor! {
-    /// Sums windows of codes and shifts them right.
-    ///
-    /// ```text
-    /// for frame, y, x, block:  for ky, kx:  add;  write round_shift(sum, shift), saturated
-    /// ```
-    Pool {
-        /// First activation word read.
-        in_base,
-        /// Rows of the window.
-        kernel_height,
-        /// Columns of the window.
-        kernel_width,
-        /// Address step from a tap to the next of its row: the words of a position.
-        kx_step,
-        /// Address step from the last tap of a window's row to the first of its next row.
-        ky_step,
-        /// Address step from a window's last block to the next window's first.
-        x_step,
-        /// Address step from a row's last window's last block to the next row's first window.
-        row_step,
-        /// Address step from a frame's last window's last block to the next frame's first window.
-        frame_step,
-        /// Words of a position.
-        blocks,
-        /// Rows of the result.
-        out_height,
-        /// Columns of the result.
-        out_width,
-        /// Frames.
-        frames,
-        /// Right shift of the sum.
-        shift,
-        /// First activation word of the result; words follow in the order of the loops.
-        out_base,
-    }
-}
-
-/// A step's descriptor.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "unit", rename_all = "snake_case")]
-pub enum Descriptor {
-    /// Window packing.
-    Unfold(Unfold),
-    /// Array and neuron unit.
-    Conv(Box<Conv>),
-    /// Pooling.
-    Pool(Pool),
-}
-
-/// Words of the schedule before the first step: build id and input length.
-pub const SCHEDULE_HEADER: usize = 2;
-/// Opcode of the end of the schedule.
-pub const OPCODE_END: u32 = 0;
-/// Opcode of [`Unfold`].
-pub const OPCODE_UNFOLD: u32 = 1;
-/// Opcode of [`Conv`].
-pub const OPCODE_CONV: u32 = 2;
-/// Opcode of [`Pool`].
-pub const OPCODE_POOL: u32 = 3;
-
-impl Descriptor {
-    /// Opcode and fields.
-    pub fn words(&self) -> Vec<u32> {
-        let (opcode, fields) = match self {
-            Descriptor::Unfold(d) => (OPCODE_UNFOLD, d.words()),
-            Descriptor::Conv(d) => (OPCODE_CONV, d.words()),
-            Descriptor::Pool(d) => (OPCODE_POOL, d.words()),
-        };
-        std::iter::once(opcode).chain(fields).collect()
-    }
-}
 
 /// One entry of the schedule, with what people and checks need to know about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -248,7 +18,7 @@ pub struct Step {
     /// Node of the integer network whose result the step writes; the input's unfolding writes `input`.
     pub node: String,
     /// What runs.
-    pub descriptor: Descriptor,
+    pub task: Task,
     /// Useful additions: one for each weight digit that meets an activation, borders included.
     pub additions: u64,
 }
@@ -287,6 +57,20 @@ pub struct MemoryUse {
     pub input: usize,
     /// Schedule words.
     pub schedule: usize,
+}
+
+impl MemoryUse {
+    /// Words of `memory`.
+    pub fn of(&self, memory: Memory) -> usize {
+        match memory {
+            Memory::Activation => self.activation,
+            Memory::Accumulator => self.accumulator,
+            Memory::Weight => self.weight,
+            Memory::Parameter => self.parameter,
+            Memory::Input => self.input,
+            Memory::Schedule => self.schedule,
+        }
+    }
 }
 
 /// A compiled network; its fields are the keys of `program.json`.
@@ -331,10 +115,24 @@ pub const SCHEDULE_MEM: &str = "schedule.mem";
 impl Program {
     /// Words of the schedule ROM.
     pub fn schedule(&self) -> Vec<u64> {
-        let steps = self.steps.iter().flat_map(|s| s.descriptor.words());
-        let header = [self.build_id, self.input_bytes() as u32];
-        let words = header.into_iter().chain(steps).chain([OPCODE_END]);
-        words.map(u64::from).collect()
+        let steps = self.steps.iter().map(|step| step.task.clone()).collect();
+        let (build_id, input_length) = (self.build_id, self.input_bytes() as u32);
+        let words = Schedule { build_id, input_length, steps }.words();
+        words.into_iter().map(u64::from).collect()
+    }
+
+    /// The accelerator takes the input and can run every step.
+    ///
+    /// # Errors
+    /// The first number that is beyond a limit, with the step's node.
+    pub fn check(&self) -> Result<()> {
+        let program = |e: LimitError| Error::invalid(format!("program `{}`", self.name), e.to_string());
+        isa::check_input(self.input_bytes(), &self.arch).map_err(program)?;
+        for step in &self.steps {
+            let refused = |e: LimitError| Error::invalid(format!("node `{}`", step.node), e.to_string());
+            step.task.check(&self.arch).map_err(refused)?;
+        }
+        Ok(())
     }
 
     /// Bytes of one input.
@@ -355,10 +153,11 @@ impl Program {
 
 impl Content for Program {
     const FORMAT: &'static str = "empf-program";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const FILE: &'static str = "program.json";
+    const AGAIN: &'static str = "compile again";
 
-    /// The architecture can be built, and nothing that is computed from the sizes overflows.
+    /// The architecture can be built and runs every step, and nothing that is computed from the sizes overflows.
     fn validate(&self) -> Result<()> {
         self.arch.validate()?;
         let steps = 1..=MAX_TIME_STEPS;
@@ -375,7 +174,7 @@ impl Content for Program {
                 let message = format!("`{key}` of program.json has no sensible size; compile again");
                 Err(Error::invalid(format!("program `{}`", self.name), message))
             }
-            None => Ok(()),
+            None => self.check(),
         }
     }
 

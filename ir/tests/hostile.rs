@@ -1,6 +1,7 @@
 //! Files that someone has broken: reading them gives an error or a valid value, and never a panic.
 
-use empf_ir::program::{Descriptor, MemoryUse, Placement, Step};
+use empf_ir::isa::{Pool, Task};
+use empf_ir::program::{MemoryUse, Placement, Step};
 use empf_ir::{
     ArchConfig, INPUT, Input, Network, NeuronVersion, Node, Op, Program, QuantInput, QuantNetwork, QuantOp,
     Shape, WeightKind,
@@ -91,7 +92,18 @@ fn quant() -> QuantNetwork {
 
 fn program() -> Program {
     let arch = ArchConfig::sized(4, 4, 8);
-    let step = Step { node: "n".into(), descriptor: Descriptor::Conv(Box::default()), additions: 5 };
+    let pool = Pool {
+        kernel_height: 2,
+        kernel_width: 1,
+        kx_step: 1,
+        blocks: 1,
+        out_height: 2,
+        out_width: 3,
+        frames: 2,
+        shift: 1,
+        ..Pool::default()
+    };
+    let step = Step { node: "n".into(), task: Task::Pool(pool), additions: 5 };
     let shape = Shape::new(3, 2, 3);
     let mut program = Program {
         name: "p".into(),

@@ -1,40 +1,95 @@
-//! Cycles of an inference, from the descriptors and the architecture alone.
+//! Cycles of an inference, from the schedule and the architecture alone.
 //!
 //! The count is the accelerator's own: from the cycle after `start` to the one in which the schedule's end has
 //! been read, with the input already in its buffer and the receiver always ready. The latencies are those of
 //! [`empf_hw::timing`].
 
 use empf_hw::timing::{
-    BANK_FREE_CYCLES, END_CYCLES, FLUSH_CYCLES, POOL_TAIL_CYCLES, STEP_CYCLES, STREAM_START_CYCLES,
+    BANK_FREE_CYCLES, FETCH_CYCLES, FLUSH_CYCLES, LAUNCH_CYCLES, POOL_TAIL_CYCLES, STREAM_START_CYCLES,
     UNFOLD_TAKE_CYCLES, block_delay, control_delay, load_cycles,
 };
 use empf_ir::ArchConfig;
-use empf_ir::program::{Conv, Descriptor, Pool, Unfold};
+use empf_ir::isa::{Array, Drain, Pool, Stream, Task, Unfold, Unit};
+use std::collections::BTreeMap;
 
-/// Cycles from the one in which a bank's last sum is written to the drain's first: one counts the bank, one
-/// sees the count.
+/// Cycles from the one in which a bank's last sum is written, or the drain is started, to the drain's first: one
+/// notes it, one sees the note.
 const DRAIN_START_CYCLES: u64 = 2;
 
 /// Cycles of an inference.
-pub fn inference<'a>(schedule: impl IntoIterator<Item = &'a Descriptor>, arch: &ArchConfig) -> u64 {
-    let steps: u64 = schedule.into_iter().map(|descriptor| step(descriptor, arch)).sum();
-    steps + END_CYCLES as u64
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cycles {
+    /// From the end of the step before, or from the start, to the end of each step.
+    pub steps: Vec<u64>,
+    /// Of the whole inference.
+    pub total: u64,
 }
 
-/// Cycles of one step: its opcode and fields are read, its unit is started and runs until it is done.
-pub fn step(descriptor: &Descriptor, arch: &ArchConfig) -> u64 {
-    let (fields, unit) = match descriptor {
-        Descriptor::Unfold(d) => (Unfold::FIELDS, unfold(d, arch)),
-        Descriptor::Conv(d) => (Conv::FIELDS, conv(d, arch)),
-        Descriptor::Pool(d) => (Pool::FIELDS, pool(d, arch)),
-    };
-    (fields.len() + STEP_CYCLES) as u64 + unit
+impl Cycles {
+    /// The cycles of a schedule.
+    pub fn of<'a>(schedule: impl IntoIterator<Item = &'a Task>, arch: &ArchConfig) -> Self {
+        let mut sequencer = Sequencer::default();
+        let mut ends = vec![0];
+        for task in schedule {
+            ends.push(sequencer.run(task, arch));
+        }
+        let steps = ends.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        Cycles { steps, total: sequencer.wait(&Unit::ALL) }
+    }
+}
+
+/// Cycle numbers of the sequencer and its units; an inference starts behind cycle 0.
+#[derive(Default)]
+struct Sequencer {
+    /// The last start, of the inference or of a unit: the next opcode is fetched behind it.
+    started: u64,
+    /// Last cycle of each unit that has run.
+    done: BTreeMap<Unit, u64>,
+}
+
+impl Sequencer {
+    /// Runs a step; gives its last cycle.
+    fn run(&mut self, task: &Task, arch: &ArchConfig) -> u64 {
+        match task {
+            Task::Unfold(d) => {
+                let start = self.launch(Unit::Unfold);
+                self.end(Unit::Unfold, start + unfold(d, arch))
+            }
+            Task::Array(d) => {
+                let start = [self.launch(Unit::Stream), self.launch(Unit::Drain)];
+                let [streamed, drained] = array(d, start, arch);
+                self.end(Unit::Stream, streamed);
+                self.end(Unit::Drain, drained)
+            }
+            Task::Pool(d) => {
+                let start = self.launch(Unit::Pool);
+                self.end(Unit::Pool, start + pool(d, arch))
+            }
+        }
+    }
+
+    /// The cycle in which an opcode is known and `units` are seen to be idle.
+    fn wait(&self, units: &[Unit]) -> u64 {
+        let idle = units.iter().filter_map(|unit| self.done.get(unit)).max().map_or(0, |done| done + 1);
+        idle.max(self.started + FETCH_CYCLES as u64)
+    }
+
+    /// Hands `unit` its descriptor; gives the cycle of its start.
+    fn launch(&mut self, unit: Unit) -> u64 {
+        self.started = self.wait(unit.waits_for()) + (unit.fields().len() + LAUNCH_CYCLES) as u64;
+        self.started
+    }
+
+    fn end(&mut self, unit: Unit, cycle: u64) -> u64 {
+        self.done.insert(unit, cycle);
+        cycle
+    }
 }
 
 /// A code a cycle; after each group of `lanes` codes the last is taken, and the planes are written.
 fn unfold(d: &Unfold, arch: &ArchConfig) -> u64 {
     let windows = product([d.frames, d.out_height, d.out_width]);
-    let codes = product([d.kernel, d.kernel, d.channels]);
+    let codes = product([d.kernel_height, d.kernel_width, d.channels]);
     let groups = codes.div_ceil(arch.lanes as u64);
     windows * (codes + groups * (UNFOLD_TAKE_CYCLES + arch.input_planes()) as u64)
 }
@@ -54,29 +109,29 @@ fn pool(d: &Pool, arch: &ArchConfig) -> u64 {
 /// drain n  starts when the last sum of stream n has been written, and when drain n-1 has ended
 /// ```
 ///
-/// Cycles count from the start of the unit, which is cycle 0.
-fn conv(d: &Conv, arch: &ArchConfig) -> u64 {
+/// `start` is the cycle in which each of the two units is started; the result is the last cycle of each.
+fn array(Array { stream: s, drain: d }: &Array, start: [u64; 2], arch: &ArchConfig) -> [u64; 2] {
     let groups_of_block = (arch.cols / arch.lanes) as u32;
     let array = (control_delay(arch.rows) + block_delay(arch.cols)) as u64;
-    let mut next_stream = STREAM_START_CYCLES as u64;
+    let mut next_stream = start[0] + STREAM_START_CYCLES as u64;
     // Last cycles of the drain before the last one and of the last one.
     let mut drained: [Option<u64>; 2] = [None, None];
     let mut classes_left = u64::from(d.classes);
-    for tile in 0..d.tiles {
-        let positions = if tile + 1 == d.tiles { d.last_tile_positions } else { d.tile_positions };
-        let tile = WeightTile::new(d, arch, positions);
-        for block in 0..d.column_blocks {
+    for tile in 0..s.tiles {
+        let positions = if tile + 1 == s.tiles { s.last_tile_positions } else { s.tile_positions };
+        let tile = WeightTile::new(s, arch, positions);
+        for block in 0..s.column_blocks {
             let freed = drained[0].map_or(0, |end| end + BANK_FREE_CYCLES as u64);
-            let stream = next_stream.max(freed);
-            next_stream = stream + tile.count * tile.cycles;
-            let written = stream + (tile.count - 1) * tile.cycles + tile.vectors - 1 + array;
-            let start = written.max(drained[1].unwrap_or(0)) + DRAIN_START_CYCLES;
+            let first = next_stream.max(freed);
+            next_stream = first + tile.count * tile.cycles;
+            let written = first + (tile.count - 1) * tile.cycles + tile.vectors - 1 + array;
+            let begin = written.max(drained[1].unwrap_or(start[1])) + DRAIN_START_CYCLES;
             let groups = d.groups.saturating_sub(block * groups_of_block).min(groups_of_block);
             let cycles = drain(d, arch, u64::from(groups), u64::from(positions), &mut classes_left);
-            drained = [drained[1], Some(start + cycles - 1)];
+            drained = [drained[1], Some(begin + cycles - 1)];
         }
     }
-    drained[1].unwrap_or(0)
+    [next_stream - 1, drained[1].unwrap_or(start[1])]
 }
 
 /// Weight tiles of one column block.
@@ -90,10 +145,10 @@ struct WeightTile {
 }
 
 impl WeightTile {
-    fn new(d: &Conv, arch: &ArchConfig, positions: u32) -> Self {
+    fn new(d: &Stream, arch: &ArchConfig, positions: u32) -> Self {
         let vectors = product([d.frames, positions]);
         WeightTile {
-            count: product([d.passes, d.summed_frames, d.kernel, d.kernel, d.blocks]),
+            count: product([d.passes, d.summed_frames, d.kernel_height, d.kernel_width, d.blocks]),
             vectors,
             cycles: vectors.max(arch.min_tile_cycles() as u64),
         }
@@ -102,7 +157,7 @@ impl WeightTile {
 
 /// Cycles in which a column block is drained: for each group and step the parameters, a position a cycle and
 /// the emptying of the lanes; for logits then one cycle each.
-fn drain(d: &Conv, arch: &ArchConfig, groups: u64, positions: u64, classes_left: &mut u64) -> u64 {
+fn drain(d: &Drain, arch: &ArchConfig, groups: u64, positions: u64, classes_left: &mut u64) -> u64 {
     let runs = groups * u64::from(d.time_steps);
     let run = load_cycles(arch.lanes) as u64 + positions + FLUSH_CYCLES as u64;
     if d.logits == 0 {

@@ -24,14 +24,9 @@ pub enum Error {
         /// Bytes given.
         found: usize,
     },
-    /// A word of the schedule that the sequencer does not know.
-    #[error("schedule word {at}: {message}; compile the network again")]
-    Schedule {
-        /// Index of the word.
-        at: usize,
-        /// What is wrong with it.
-        message: String,
-    },
+    /// Words that are no schedule.
+    #[error(transparent)]
+    Schedule(#[from] empf_ir::isa::ScheduleError),
     /// An address beyond a memory.
     #[error(
         "step {step} (`{node}`) {action} {memory} word {address}, but the memory has {depth}; compile the network again"

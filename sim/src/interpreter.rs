@@ -5,21 +5,21 @@
 //! are used, to find the tensors afterwards. The cycles are [`crate::cycles`]'.
 
 mod arithmetic;
-mod conv;
+mod array;
 mod drain;
 mod machine;
 mod pool;
-mod schedule;
 mod unfold;
 
-use crate::{Engine, Error, Promise, Result, check_input, cycles};
-use empf_ir::program::Descriptor;
+use crate::cycles::Cycles;
+use crate::{Engine, Error, Promise, Result, check_input};
+use empf_ir::isa::{Schedule, Task};
 use empf_ir::{Program, Trace};
 use machine::Machine;
 
 /// The schedule interpreter.
 pub struct Interpreter<'p> {
-    schedule: Vec<Descriptor>,
+    schedule: Vec<Task>,
     machine: Machine<'p>,
     cycles: u64,
 }
@@ -27,8 +27,10 @@ pub struct Interpreter<'p> {
 impl<'p> Interpreter<'p> {
     /// An accelerator with `program`'s ROM images. Fails where the schedule ROM cannot be read.
     pub fn new(program: &'p Program) -> Result<Self> {
-        let schedule = schedule::decode(&program.schedule())?;
-        let cycles = cycles::inference(&schedule, &program.arch);
+        program.check()?;
+        let words: Vec<u32> = program.schedule().into_iter().map(|word| word as u32).collect();
+        let schedule = Schedule::decode(&words, &program.arch)?.steps;
+        let cycles = Cycles::of(&schedule, &program.arch).total;
         Ok(Interpreter { schedule, machine: Machine::new(program), cycles })
     }
 
@@ -41,9 +43,9 @@ impl<'p> Interpreter<'p> {
         let machine = &mut self.machine;
         machine.step = index;
         match &self.schedule[index] {
-            Descriptor::Unfold(d) => unfold::run(machine, d)?,
-            Descriptor::Conv(d) => conv::run(machine, d)?,
-            Descriptor::Pool(d) => pool::run(machine, d)?,
+            Task::Unfold(d) => unfold::run(machine, d)?,
+            Task::Array(d) => array::run(machine, d)?,
+            Task::Pool(d) => pool::run(machine, d)?,
         }
         for place in machine.program.placements.iter().filter(|p| p.written_by == index) {
             let tensor = machine.activations.tensor(place).ok_or_else(|| {

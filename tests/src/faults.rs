@@ -3,7 +3,7 @@
 use crate::case::{Case, CaseInput, Layer};
 use crate::suite::{Failure, Outcome, Suite, compile, hold};
 use empf_hw::emit::EmitError;
-use empf_ir::program::{Conv, Descriptor};
+use empf_ir::isa::{Array, Task};
 use empf_ir::{Program, QuantNetwork};
 use empf_sim::verilator::{Accelerator, Options};
 use empf_sim::{Engine, Icarus, Interpreter, Mismatch};
@@ -103,12 +103,12 @@ fn case() -> Case {
 }
 
 /// The descriptor of [`LAYER`].
-fn descriptor(program: &Program) -> &Conv {
-    let conv = program.steps.iter().find_map(|step| match &step.descriptor {
-        Descriptor::Conv(conv) if step.node == LAYER => Some(conv),
+fn descriptor(program: &Program) -> &Array {
+    let array = program.steps.iter().find_map(|step| match &step.task {
+        Task::Array(array) if step.node == LAYER => Some(array),
         _ => None,
     });
-    conv.expect("the case has this layer")
+    array.expect("the case has this layer")
 }
 
 /// Holds `result`, that of an engine with the fault, to the place where the fault is.
@@ -152,7 +152,7 @@ fn in_each<'a>(
 /// One bit of the weight ROM flips. The neuron hides some weights; the first is taken that it does not.
 pub fn flipped_weight() -> Result<Vec<Located>> {
     let (network, program) = compile(&case())?;
-    let base = descriptor(&program).weight_base as usize;
+    let base = descriptor(&program).stream.weight_base as usize;
     let [rows, columns] = case().array;
     for (row, channel) in (0..rows).flat_map(|row| (0..columns).map(move |channel| (row, channel))) {
         let mut faulty = program.clone();
@@ -175,7 +175,7 @@ pub fn changed_theta() -> Result<Vec<Located>> {
     let (network, mut program) = compile(&case())?;
     let (channel, step) = (2, 1);
     let lane = step * program.arch.lanes + channel;
-    let word = descriptor(&program).parameter_base as usize + lane * LANE_PARAMETERS + THETA;
+    let word = descriptor(&program).drain.parameter_base as usize + lane * LANE_PARAMETERS + THETA;
     program.parameters[word] ^= 1 << (program.arch.membrane_bits - 1);
     let fault = format!("sign of parameter ROM word {word}, a theta, changed");
     let place = Place { layer: LAYER, channel: Some(channel), time_step: Some(step) };

@@ -3,7 +3,9 @@
 use crate::error::Shortage;
 use crate::plan::{Buffer, Plan, Work};
 use crate::{Error, Result};
-use empf_ir::program::{Conv, MemoryUse, Pool, Unfold};
+use empf_ir::arch::Memory;
+use empf_ir::isa::HEADER;
+use empf_ir::program::MemoryUse;
 use empf_ir::{ArchConfig, QuantNetwork};
 
 /// Words of a lane's parameters: M, B, lambda, theta, c.
@@ -60,28 +62,16 @@ fn place(buffers: &mut [Buffer], rows: usize) -> usize {
     end
 }
 
-/// Build id, input length, a record for each stage, and the end.
+/// A header, the records of each stage, and the end.
 fn schedule_words(plan: &Plan) -> usize {
-    let fields = |work: &Work| match work {
-        Work::Unfold(_) => Unfold::FIELDS.len(),
-        Work::Array(_) => Conv::FIELDS.len(),
-        Work::Pool { .. } => Pool::FIELDS.len(),
-    };
-    3 + plan.stages.iter().map(|s| 1 + fields(&s.work)).sum::<usize>()
+    let records = plan.stages.iter().flat_map(|stage| stage.work.units());
+    HEADER.len() + records.map(|unit| unit.words()).sum::<usize>() + 1
 }
 
-fn check(memory: &MemoryUse, arch: &ArchConfig) -> Result<()> {
-    let all = [
-        ("the activation memory", memory.activation, arch.activation_depth, "activation_depth"),
-        ("an accumulator bank", memory.accumulator, arch.accumulator_depth, "accumulator_depth"),
-        ("the weight memory", memory.weight, arch.weight_depth, "weight_depth"),
-        ("the parameter memory", memory.parameter, arch.parameter_depth, "parameter_depth"),
-        ("the input buffer", memory.input, arch.input_depth, "input_depth"),
-        ("the schedule", memory.schedule, arch.schedule_depth, "schedule_depth"),
-    ];
-    let shortages: Vec<Shortage> = (all.into_iter())
-        .filter(|(_, needed, available, _)| needed > available)
-        .map(|(memory, needed, available, field)| Shortage { memory, needed, available, field })
+fn check(used: &MemoryUse, arch: &ArchConfig) -> Result<()> {
+    let shortages: Vec<Shortage> = (Memory::ALL.into_iter())
+        .map(|memory| Shortage { memory, needed: used.of(memory), available: memory.depth(arch) })
+        .filter(|shortage| shortage.needed > shortage.available)
         .collect();
     if shortages.is_empty() { Ok(()) } else { Err(Error::Memory(shortages)) }
 }

@@ -55,7 +55,7 @@ fn placements(plan: &Plan, arch: &ArchConfig) -> Vec<Placement> {
 /// columns that do not exist hold 0.
 fn push_weights(rom: &mut Vec<u64>, work: &ArrayWork, weights: Weights, channels: usize, arch: &ArchConfig) {
     let outputs = work.output.channels;
-    let taps = work.window.kernel * work.window.kernel;
+    let taps = work.window.taps();
     for first in (0..outputs).step_by(arch.cols) {
         let columns = arch.cols.min(outputs - first);
         for pass in &work.passes {

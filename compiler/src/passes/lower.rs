@@ -4,7 +4,6 @@
 use crate::digits;
 use crate::plan::{ArrayWork, Buffer, Plan, Stage, Tiling, Window, Work};
 use crate::{Error, Result};
-use empf_ir::program::POOL_WINDOW_BITS;
 use empf_ir::quant::Kind;
 use empf_ir::{ArchConfig, INPUT, Node, QuantNetwork, QuantOp, Shape, WeightKind};
 
@@ -38,17 +37,6 @@ fn check_widths(network: &QuantNetwork, arch: &ArchConfig) -> Result<()> {
     Ok(())
 }
 
-/// The pooling unit's sum holds a window of codes that all are the largest.
-fn check_pool(node: &Node<QuantOp>, [height, width]: [usize; 2]) -> Result<()> {
-    let most = 1 << POOL_WINDOW_BITS;
-    if height * width <= most {
-        return Ok(());
-    }
-    let message =
-        format!("its window of {height}x{width} has more than {most} positions; pool in two steps instead");
-    Err(Error::unsupported(&node.name, message))
-}
-
 /// An operator, `what`, that the accelerator has no unit for.
 fn not_in_hardware(node: &Node<QuantOp>, what: &str) -> Error {
     let message = format!("{what} is not yet in hardware; the golden model and the trainer run it");
@@ -78,7 +66,6 @@ impl<'a> Lowering<'a> {
             QuantOp::Conv { .. } => self.check_current(node),
             QuantOp::Neuron { .. } => self.neuron(index, node),
             QuantOp::AvgPool { kernel, stride, shift } => {
-                check_pool(node, kernel)?;
                 let reads = self.buffer_of(&node.inputs[0]).ok_or_else(|| {
                     Error::unsupported(&node.name, "pooling of the input is not in hardware; pool the data")
                 })?;
@@ -128,7 +115,8 @@ impl<'a> Lowering<'a> {
                 format!("its zero_point is {zero_point}; that of spikes is 0"),
             ));
         }
-        let window = Window { kernel: *kernel, stride: *stride, padding: *padding, zero_point: *zero_point };
+        let window =
+            Window { kernel: [*kernel; 2], stride: *stride, padding: *padding, zero_point: *zero_point };
         let output = self.shapes[index];
         self.layer(&Layer { node, neuron: Some(&neuron.name), window, weights: *weights, output })
     }
@@ -138,13 +126,7 @@ impl<'a> Lowering<'a> {
             return Err(Error::unsupported(&node.name, "only the last node can be linear"));
         }
         let read = self.network.shape_of(&node.inputs[0], &self.shapes);
-        if read.height != read.width {
-            return Err(Error::unsupported(
-                &node.name,
-                format!("reads a {read} map; in hardware its map is square, pool it first"),
-            ));
-        }
-        let window = Window { kernel: read.height, stride: 1, padding: 0, zero_point: 0 };
+        let window = Window { kernel: [read.height, read.width], stride: 1, padding: 0, zero_point: 0 };
         let output = self.shapes[index];
         self.layer(&Layer { node, neuron: None, window, weights: WeightKind::Float, output })
     }
@@ -155,8 +137,8 @@ impl<'a> Lowering<'a> {
             Some(buffer) => (buffer, layer.window, None),
             None => {
                 let channels = self.network.input.channels;
-                let window = Window { kernel: 1, stride: 1, padding: 0, zero_point: 0 };
-                (self.unfold(layer), window, Some((channels, layer.window.kernel)))
+                let window = Window { kernel: [1, 1], stride: 1, padding: 0, zero_point: 0 };
+                (self.unfold(layer), window, Some((channels, layer.window.taps())))
             }
         };
         let buffer = &self.plan.buffers[reads];
@@ -190,10 +172,9 @@ impl<'a> Lowering<'a> {
     fn unfold(&mut self, layer: &Layer) -> usize {
         let first = !self.plan.stages.iter().any(|s| matches!(s.work, Work::Unfold(_)));
         let name = if first { INPUT.to_owned() } else { format!("{INPUT}@{}", layer.node.name) };
-        let kernel = layer.window.kernel;
         // A linear layer's window is the whole map.
         let Shape { height, width, .. } = layer.output;
-        let shape = Shape::new(kernel * kernel * self.network.input.channels, height, width);
+        let shape = Shape::new(layer.window.taps() * self.network.input.channels, height, width);
         self.push(&name, None, Some(shape), Work::Unfold(layer.window));
         let buffer = self.plan.buffers.len() - 1;
         self.plan.buffers[buffer].frames = self.network.input.frames;

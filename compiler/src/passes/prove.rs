@@ -95,7 +95,7 @@ fn walk(
     channels: usize,
     rows: usize,
 ) -> (Interval, Interval) {
-    let taps = work.window.kernel * work.window.kernel;
+    let taps = work.window.taps();
     // Coefficient of every code: [plane][tap][channel].
     let mut coefficients = vec![0i64; work.plane_maxima.len() * taps * channels];
     let (mut all, mut now) = (Interval::default(), Interval::default());

@@ -1,43 +1,46 @@
 //! Writes each stage's descriptor: loop counts and address steps.
 
-use crate::Result;
 use crate::plan::{ArrayWork, Buffer, Plan, Stage, Window, Work};
-use empf_ir::program::{Conv, Descriptor, Pool, Step, Unfold};
+use crate::{Error, Result};
+use empf_ir::isa::{Array, Drain, LimitError, Pool, Stream, Task, Unfold};
+use empf_ir::program::Step;
 use empf_ir::{ArchConfig, QuantNetwork, QuantOp, Shape};
 
 /// A step for every stage of an allocated plan.
+///
+/// # Errors
+/// A number that the hardware's registers do not hold, with its node.
 pub fn schedule(plan: &Plan, network: &QuantNetwork, arch: &ArchConfig) -> Result<Vec<Step>> {
     let buffer = |index: Option<usize>| index.map(|i| &plan.buffers[i]);
     plan.stages
         .iter()
         .map(|stage| {
             let (reads, writes) = (buffer(stage.reads), buffer(stage.writes));
-            let (descriptor, additions) = match (&stage.work, reads, writes) {
+            let limit = |source: LimitError| Error::Limit { node: stage.node.clone(), source };
+            let (task, additions) = match (&stage.work, reads, writes) {
                 (Work::Array(work), Some(reads), writes) => {
                     let additions = work.multiplications(reads.shape.channels) * work.passes.len() as u64;
-                    let conv = conv(work, reads, writes, network, arch)?;
-                    (Descriptor::Conv(Box::new(conv)), additions)
+                    let stream = stream(work, reads, arch).encode(arch).map_err(limit)?;
+                    let drain = drain(work, writes, network, arch).encode(arch).map_err(limit)?;
+                    (Task::Array(Box::new(Array { stream, drain })), additions)
                 }
                 (Work::Unfold(window), _, Some(writes)) => {
-                    (Descriptor::Unfold(unfold(window, writes, network, arch)), 0)
+                    let unfold = unfold(window, writes, network, arch).encode(arch).map_err(limit)?;
+                    (Task::Unfold(unfold), 0)
                 }
                 (Work::Pool { kernel, stride, shift }, Some(reads), Some(writes)) => {
-                    (Descriptor::Pool(pool(*kernel, *stride, *shift, [reads, writes], arch)), 0)
+                    let pool = pool(*kernel, *stride, *shift, [reads, writes], arch);
+                    (Task::Pool(pool.encode(arch).map_err(limit)?), 0)
                 }
                 _ => return Err(incomplete(stage)),
             };
-            Ok(Step { node: stage.node.clone(), descriptor, additions })
+            Ok(Step { node: stage.node.clone(), task, additions })
         })
         .collect()
 }
 
-fn incomplete(stage: &Stage) -> crate::Error {
-    crate::Error::unsupported(&stage.node, "the stage reads or writes nothing; run `lower` again")
-}
-
-/// A field of a descriptor: addresses and their steps are numbers modulo 2^32.
-fn field(value: i64) -> u32 {
-    value as u32
+fn incomplete(stage: &Stage) -> Error {
+    Error::unsupported(&stage.node, "the stage reads or writes nothing; run `lower` again")
 }
 
 /// Address steps of windows that walk over a map of `width` positions of `step` words, `[y][x]` in raster
@@ -56,7 +59,7 @@ impl Walk {
     fn new(map: Shape, step: usize, window: &Window, out: Shape) -> Self {
         let signed = |x: usize| x as i64;
         let (height, width, step) = (signed(map.height), signed(map.width), signed(step));
-        let [kernel, stride, padding] = [window.kernel, window.stride, window.padding].map(signed);
+        let [kernel, stride, padding] = [window.kernel[1], window.stride, window.padding].map(signed);
         let last_of_row = (signed(out.width) - 1) * stride * step;
         let last_row = (signed(out.height) - 1) * stride * width * step;
         Walk {
@@ -69,84 +72,89 @@ impl Walk {
     }
 }
 
-fn unfold(window: &Window, writes: &Buffer, network: &QuantNetwork, arch: &ArchConfig) -> Unfold {
+fn unfold(window: &Window, writes: &Buffer, network: &QuantNetwork, arch: &ArchConfig) -> Unfold<i64> {
     let input = network.input.shape();
     let walk = Walk::new(input, input.channels, window, writes.shape);
     Unfold {
-        in_origin: field(walk.origin),
-        in_height: input.height as u32,
-        in_width: input.width as u32,
-        channels: input.channels as u32,
-        kernel: window.kernel as u32,
-        stride: window.stride as u32,
-        padding: window.padding as u32,
+        in_origin: walk.origin,
+        in_height: input.height as i64,
+        in_width: input.width as i64,
+        channels: input.channels as i64,
+        kernel_height: window.kernel[0] as i64,
+        kernel_width: window.kernel[1] as i64,
+        stride: window.stride as i64,
+        padding: window.padding as i64,
         zero_point: window.zero_point.into(),
-        ky_step: field(walk.ky_step),
-        x_step: field(walk.x_step),
-        row_step: field(walk.row_step),
-        frame_step: field(walk.frame_step),
-        out_height: writes.shape.height as u32,
-        out_width: writes.shape.width as u32,
-        frames: writes.frames as u32,
-        out_base: writes.base as u32,
-        plane_words: writes.plane_words(arch.rows) as u32,
+        ky_step: walk.ky_step,
+        x_step: walk.x_step,
+        row_step: walk.row_step,
+        frame_step: walk.frame_step,
+        out_height: writes.shape.height as i64,
+        out_width: writes.shape.width as i64,
+        frames: writes.frames as i64,
+        out_base: writes.base as i64,
+        plane_words: writes.plane_words(arch.rows) as i64,
     }
 }
 
-fn conv(
-    work: &ArrayWork,
-    reads: &Buffer,
-    writes: Option<&Buffer>,
-    network: &QuantNetwork,
-    arch: &ArchConfig,
-) -> Result<Conv> {
+fn stream(work: &ArrayWork, reads: &Buffer, arch: &ArchConfig) -> Stream<i64> {
     let blocks = reads.blocks(arch.rows);
     let last_channels = reads.shape.channels - (blocks - 1) * arch.rows;
     let walk = Walk::new(reads.shape, blocks, &work.window, work.output);
-    let (requant_shift, spike_shift) = shifts(work, network);
     let planes = |passes: &[crate::plan::DigitPass]| {
-        passes.iter().enumerate().fold(0, |word, (i, pass)| word | pass.plane << (2 * i))
+        passes.iter().enumerate().fold(0, |word, (i, pass)| word | i64::from(pass.plane) << (2 * i))
     };
     let (low, high) = work.passes.split_at(work.passes.len().min(16));
     let doubles = work.passes.iter().enumerate().filter(|(_, pass)| pass.doubles);
-    Ok(Conv {
-        in_origin: field(reads.base as i64 + walk.origin),
-        in_height: reads.shape.height as u32,
-        in_width: reads.shape.width as u32,
-        kernel: work.window.kernel as u32,
-        stride: work.window.stride as u32,
-        padding: work.window.padding as u32,
+    Stream {
+        in_origin: reads.base as i64 + walk.origin,
+        in_height: reads.shape.height as i64,
+        in_width: reads.shape.width as i64,
+        kernel_height: work.window.kernel[0] as i64,
+        kernel_width: work.window.kernel[1] as i64,
+        stride: work.window.stride as i64,
+        padding: work.window.padding as i64,
         zero_point: work.window.zero_point.into(),
-        blocks: blocks as u32,
-        last_banks: last_channels.div_ceil(arch.lanes) as u32,
-        ky_step: field(walk.ky_step),
-        x_step: field(walk.x_step),
-        row_step: field(walk.row_step),
-        frame_step: reads.frame_words(arch.rows) as u32,
-        frames: work.frames as u32,
-        summed_frames: work.summed_frames as u32,
-        out_width: work.output.width as u32,
-        tiles: work.tiling.tiles as u32,
-        tile_positions: work.tiling.positions as u32,
-        last_tile_positions: work.tiling.last_positions as u32,
-        column_blocks: work.output.channels.div_ceil(arch.cols) as u32,
-        passes: work.passes.len() as u32,
+        blocks: blocks as i64,
+        last_banks: last_channels.div_ceil(arch.lanes) as i64,
+        ky_step: walk.ky_step,
+        x_step: walk.x_step,
+        row_step: walk.row_step,
+        frame_step: reads.frame_words(arch.rows) as i64,
+        frames: work.frames as i64,
+        summed_frames: work.summed_frames as i64,
+        out_width: work.output.width as i64,
+        tiles: work.tiling.tiles as i64,
+        tile_positions: work.tiling.positions as i64,
+        last_tile_positions: work.tiling.last_positions as i64,
+        column_blocks: work.output.channels.div_ceil(arch.cols) as i64,
+        passes: work.passes.len() as i64,
         double_mask: doubles.fold(0, |mask, (i, _)| mask | 1 << i),
         planes_low: planes(low),
         planes_high: planes(high),
-        plane_step: reads.plane_words(arch.rows) as u32,
-        weight_base: work.weight_base as u32,
+        plane_step: reads.plane_words(arch.rows) as i64,
+        weight_base: work.weight_base as i64,
+    }
+}
+
+fn drain(work: &ArrayWork, writes: Option<&Buffer>, network: &QuantNetwork, arch: &ArchConfig) -> Drain<i64> {
+    let (requant_shift, spike_shift) = shifts(work, network);
+    Drain {
+        frames: work.frames as i64,
+        tiles: work.tiling.tiles as i64,
+        tile_positions: work.tiling.positions as i64,
+        last_tile_positions: work.tiling.last_positions as i64,
         logits: work.neuron.is_none().into(),
-        time_steps: work.parameter_steps(network.time_steps) as u32,
-        groups: work.output.channels.div_ceil(arch.lanes) as u32,
-        parameter_base: work.parameter_base as u32,
+        time_steps: work.parameter_steps(network.time_steps) as i64,
+        groups: work.output.channels.div_ceil(arch.lanes) as i64,
+        parameter_base: work.parameter_base as i64,
         requant_shift: requant_shift.into(),
         spike_shift: spike_shift.into(),
-        out_base: writes.map_or(0, |w| w.base as u32),
-        out_frame_step: writes.map_or(0, |w| w.frame_words(arch.rows) as u32),
-        out_blocks: writes.map_or(0, |w| w.blocks(arch.rows) as u32),
-        classes: if work.neuron.is_none() { work.output.channels as u32 } else { 0 },
-    })
+        out_base: writes.map_or(0, |w| w.base as i64),
+        out_frame_step: writes.map_or(0, |w| w.frame_words(arch.rows) as i64),
+        out_blocks: writes.map_or(0, |w| w.blocks(arch.rows) as i64),
+        classes: if work.neuron.is_none() { work.output.channels as i64 } else { 0 },
+    }
 }
 
 /// Shifts of the convolution's requantizer and of the neuron's spike.
@@ -167,7 +175,7 @@ fn pool(
     shift: u8,
     [reads, writes]: [&Buffer; 2],
     arch: &ArchConfig,
-) -> Pool {
+) -> Pool<i64> {
     let blocks = reads.blocks(arch.rows) as i64;
     let signed = |x: usize| x as i64;
     let (height, width) = (signed(reads.shape.height), signed(reads.shape.width));
@@ -177,19 +185,19 @@ fn pool(
     let last_of_row = (signed(writes.shape.width) - 1) * stride_x * blocks;
     let last_row = (signed(writes.shape.height) - 1) * stride_y * width * blocks;
     Pool {
-        in_base: reads.base as u32,
-        kernel_height: kernel[0] as u32,
-        kernel_width: kernel[1] as u32,
-        kx_step: field(blocks),
-        ky_step: field((width - signed(kernel[1]) + 1) * blocks),
-        x_step: field(stride_x * blocks - last_block),
-        row_step: field(stride_y * width * blocks - last_of_row - last_block),
-        frame_step: field(height * width * blocks - last_row - last_of_row - last_block),
-        blocks: field(blocks),
-        out_height: writes.shape.height as u32,
-        out_width: writes.shape.width as u32,
-        frames: reads.frames as u32,
+        in_base: reads.base as i64,
+        kernel_height: kernel[0] as i64,
+        kernel_width: kernel[1] as i64,
+        kx_step: blocks,
+        ky_step: (width - signed(kernel[1]) + 1) * blocks,
+        x_step: stride_x * blocks - last_block,
+        row_step: stride_y * width * blocks - last_of_row - last_block,
+        frame_step: height * width * blocks - last_row - last_of_row - last_block,
+        blocks,
+        out_height: writes.shape.height as i64,
+        out_width: writes.shape.width as i64,
+        frames: reads.frames as i64,
         shift: shift.into(),
-        out_base: writes.base as u32,
+        out_base: writes.base as i64,
     }
 }

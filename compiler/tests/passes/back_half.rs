@@ -2,22 +2,22 @@
 
 use crate::networks::{Random, arch, network};
 use empf_compiler::{Error, lower};
-use empf_ir::Program;
-use empf_ir::program::{Conv, Descriptor};
+use empf_ir::isa::{Stream, Task};
+use empf_ir::{ArchConfig, Program};
 use proptest::prelude::*;
 
 /// Addresses of frame 0 that the stream walks, in order: (y, x, ky, kx, block) and the address.
-fn walked(d: &Conv, rows: u32) -> Vec<([u32; 5], u32)> {
+fn walked(d: &Stream, rows: u32) -> Vec<([u32; 5], u32)> {
     let mut all = Vec::new();
     let mut position = d.in_origin;
     for y in 0..rows {
         for x in 0..d.out_width {
             let mut address = position;
-            for ky in 0..d.kernel {
-                for kx in 0..d.kernel {
+            for ky in 0..d.kernel_height {
+                for kx in 0..d.kernel_width {
                     for block in 0..d.blocks {
                         all.push(([y, x, ky, kx, block], address));
-                        let ends = kx + 1 == d.kernel && block + 1 == d.blocks;
+                        let ends = kx + 1 == d.kernel_width && block + 1 == d.blocks;
                         address = address.wrapping_add(if ends { d.ky_step } else { 1 });
                     }
                 }
@@ -29,18 +29,23 @@ fn walked(d: &Conv, rows: u32) -> Vec<([u32; 5], u32)> {
     all
 }
 
-fn check_walk(program: &Program, d: &Conv) {
+fn check_walk(program: &Program, arch: &ArchConfig, d: &Stream) {
     let base = program.placements.iter().map(|p| i64::from(p.base)).collect::<Vec<_>>();
     let positions = (d.tiles - 1) * d.tile_positions + d.last_tile_positions;
     let border = i64::from(d.padding * (d.in_width + 1) * d.blocks);
-    let origin = i64::from(d.in_origin as i32) + border;
+    let depth = arch.activation_depth as i64;
+    let origin = (i64::from(d.in_origin) + border) % depth;
     assert!(base.contains(&origin), "no tensor starts at {origin}");
     for ([y, x, ky, kx, block], address) in walked(d, positions / d.out_width) {
         let row = i64::from(y * d.stride + ky) - i64::from(d.padding);
         let column = i64::from(x * d.stride + kx) - i64::from(d.padding);
         let expected =
             origin + (row * i64::from(d.in_width) + column) * i64::from(d.blocks) + i64::from(block);
-        assert_eq!(address, expected as u32, "y {y}, x {x}, ky {ky}, kx {kx}, block {block}");
+        assert_eq!(
+            i64::from(address) % depth,
+            expected.rem_euclid(depth),
+            "y {y}, x {x}, ky {ky}, kx {kx}, block {block}"
+        );
     }
 }
 
@@ -52,8 +57,8 @@ proptest! {
         let network = network(&mut r, &arch);
         let program = lower(&network, &arch).unwrap();
         for step in &program.steps {
-            if let Descriptor::Conv(d) = &step.descriptor {
-                check_walk(&program, d);
+            if let Task::Array(array) = &step.task {
+                check_walk(&program, &arch, &array.stream);
             }
         }
         prop_assert_eq!(&program, &lower(&network, &arch).unwrap());

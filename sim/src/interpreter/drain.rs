@@ -1,12 +1,12 @@
 //! What happens to the sums of a column block: requantizer and neuron, or logits.
 
 use super::arithmetic::{clamp_code, round_shift, saturate, signed};
-use super::conv::Accumulators;
+use super::array::Accumulators;
 use super::machine::Machine;
 use crate::Result;
 use empf_ir::ArchConfig;
 use empf_ir::formats::LEAK_FRACTION_BITS;
-use empf_ir::program::Conv;
+use empf_ir::isa::Drain;
 use std::ops::Range;
 
 /// Parameter words of a lane: M, B, lambda, theta, c.
@@ -15,7 +15,7 @@ const PARAMETERS: usize = 5;
 /// Drains the sums of one column block.
 pub(super) fn run(
     machine: &mut Machine,
-    d: &Conv,
+    d: &Drain,
     positions: Range<u32>,
     column_block: usize,
     sums: &Accumulators,
@@ -56,7 +56,7 @@ impl Lane {
     }
 
     /// Requantizer and neuron: spike code and next potential.
-    fn step(&self, sum: i32, potential: i64, d: &Conv, arch: &ArchConfig) -> (u8, i64) {
+    fn step(&self, sum: i32, potential: i64, d: &Drain, arch: &ArchConfig) -> (u8, i64) {
         let limit = |x| saturate(x, arch.membrane_bits);
         let current = limit(round_shift(i64::from(sum) * self.mantissa, d.requant_shift) + self.bias);
         let membrane = limit(round_shift(self.lambda * potential, LEAK_FRACTION_BITS) + current);
@@ -68,7 +68,7 @@ impl Lane {
 /// Walks the steps of a group; its potentials live from the first step to the last.
 fn neuron(
     machine: &mut Machine,
-    d: &Conv,
+    d: &Drain,
     positions: Range<u32>,
     group: &Group,
     sums: &Accumulators,
@@ -99,7 +99,7 @@ fn neuron(
 }
 
 /// Adds the bias, whose low half is stored as M and whose high half as B.
-fn logits(machine: &mut Machine, d: &Conv, group: &Group, sums: &Accumulators) -> Result<()> {
+fn logits(machine: &mut Machine, d: &Drain, group: &Group, sums: &Accumulators) -> Result<()> {
     let lanes = parameters(machine, d, group.index)?;
     let existing = (d.classes as usize).saturating_sub(group.index * lanes.len());
     for (lane, sum) in lanes.iter().zip(&sums.at(0)[group.columns.clone()]).take(existing) {
@@ -110,7 +110,7 @@ fn logits(machine: &mut Machine, d: &Conv, group: &Group, sums: &Accumulators) -
 }
 
 /// Parameters of the lanes of the `serial`-th (group, step).
-fn parameters(machine: &Machine, d: &Conv, serial: usize) -> Result<Vec<Lane>> {
+fn parameters(machine: &Machine, d: &Drain, serial: usize) -> Result<Vec<Lane>> {
     let arch = machine.arch();
     let count = PARAMETERS * arch.lanes;
     let words = machine.parameters(d.parameter_base as usize + serial * count, count)?;

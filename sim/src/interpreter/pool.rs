@@ -3,7 +3,7 @@
 use super::arithmetic::{clamp_code, round_shift};
 use super::machine::Machine;
 use crate::Result;
-use empf_ir::program::Pool;
+use empf_ir::isa::Pool;
 
 /// Runs one step.
 pub(super) fn run(machine: &mut Machine, d: &Pool) -> Result<()> {

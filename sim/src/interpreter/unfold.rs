@@ -2,7 +2,7 @@
 
 use super::machine::Machine;
 use crate::Result;
-use empf_ir::program::Unfold;
+use empf_ir::isa::Unfold;
 
 /// Runs one step; the words of a window follow each other, those of plane j `j * plane_words` later.
 pub(super) fn run(machine: &mut Machine, d: &Unfold) -> Result<()> {
@@ -29,13 +29,13 @@ fn window(machine: &Machine, d: &Unfold, mut address: u32, y: u32, x: u32) -> Re
     let inside = |out: u32, k: u32, size: u32| {
         (out * d.stride + k).checked_sub(d.padding).is_some_and(|position| position < size)
     };
-    let mut codes = Vec::with_capacity((d.kernel * d.kernel * d.channels) as usize);
-    for ky in 0..d.kernel {
-        for kx in 0..d.kernel {
+    let mut codes = Vec::with_capacity((d.kernel_height * d.kernel_width * d.channels) as usize);
+    for ky in 0..d.kernel_height {
+        for kx in 0..d.kernel_width {
             for channel in 0..d.channels {
                 let is_inside = inside(y, ky, d.in_height) && inside(x, kx, d.in_width);
                 codes.push(if is_inside { machine.input_byte(address)? } else { d.zero_point as u8 });
-                let last_of_row = kx + 1 == d.kernel && channel + 1 == d.channels;
+                let last_of_row = kx + 1 == d.kernel_width && channel + 1 == d.channels;
                 address = address.wrapping_add(if last_of_row { d.ky_step } else { 1 });
             }
         }

@@ -1,9 +1,9 @@
-//! A convolution on the array: streams, weight tiles and accumulators.
+//! A layer on the array: streams, weight tiles and accumulators.
 
 use super::drain;
 use super::machine::Machine;
 use crate::Result;
-use empf_ir::program::Conv;
+use empf_ir::isa::{Array, Stream};
 use std::ops::Range;
 
 /// Sums of one column block over a tile of positions.
@@ -52,7 +52,7 @@ struct Tap {
 }
 
 /// Runs one step.
-pub(super) fn run(machine: &mut Machine, d: &Conv) -> Result<()> {
+pub(super) fn run(machine: &mut Machine, Array { stream: d, drain }: &Array) -> Result<()> {
     for tile in 0..d.tiles {
         let count = if tile + 1 == d.tiles { d.last_tile_positions } else { d.tile_positions };
         let first = tile * d.tile_positions;
@@ -61,7 +61,7 @@ pub(super) fn run(machine: &mut Machine, d: &Conv) -> Result<()> {
         for column_block in 0..d.column_blocks {
             let sums;
             (sums, weight) = column_block_sums(machine, d, positions.clone(), weight)?;
-            drain::run(machine, d, positions.clone(), column_block as usize, &sums)?;
+            drain::run(machine, drain, positions.clone(), column_block as usize, &sums)?;
         }
     }
     Ok(())
@@ -70,7 +70,7 @@ pub(super) fn run(machine: &mut Machine, d: &Conv) -> Result<()> {
 /// Sums of a column block whose weights start at word `weight`; also the word after them.
 fn column_block_sums(
     machine: &Machine,
-    d: &Conv,
+    d: &Stream,
     positions: Range<u32>,
     mut weight: usize,
 ) -> Result<(Accumulators, usize)> {
@@ -105,15 +105,15 @@ fn column_block_sums(
 }
 
 /// Taps in the order of the weight ROM.
-fn taps(d: &Conv) -> impl Iterator<Item = Tap> {
-    let (kernel, blocks) = (d.kernel, d.blocks);
-    (0..kernel).flat_map(move |ky| {
-        (0..kernel).flat_map(move |kx| (0..blocks).map(move |block| Tap { ky, kx, block }))
+fn taps(d: &Stream) -> impl Iterator<Item = Tap> {
+    let &Stream { kernel_height, kernel_width, blocks, .. } = d;
+    (0..kernel_height).flat_map(move |ky| {
+        (0..kernel_width).flat_map(move |kx| (0..blocks).map(move |block| Tap { ky, kx, block }))
     })
 }
 
 /// Activation plane of a pass.
-fn plane(d: &Conv, pass: u32) -> u32 {
+fn plane(d: &Stream, pass: u32) -> u32 {
     if pass < 16 { d.planes_low >> (2 * pass) & 3 } else { d.planes_high >> (2 * (pass - 16)) & 3 }
 }
 
@@ -125,7 +125,7 @@ fn signs(words: &[u64], cols: usize) -> Vec<i32> {
 /// Streams the vectors of one weight tile; `take` gets the accumulator entry and the columns' sums.
 fn stream(
     machine: &Machine,
-    d: &Conv,
+    d: &Stream,
     base: u32,
     tap: Tap,
     positions: Range<u32>,
@@ -161,14 +161,14 @@ fn stream(
 }
 
 /// The vector that a tap of a position puts on the array's rows; `base` is the offset of plane and frame.
-fn fetch(machine: &Machine, d: &Conv, base: u32, tap: Tap, position: u32, vector: &mut [u8]) -> Result<()> {
+fn fetch(machine: &Machine, d: &Stream, base: u32, tap: Tap, position: u32, vector: &mut [u8]) -> Result<()> {
     let (y, x) = (position / d.out_width, position % d.out_width);
     let inside = |out: u32, k: u32, size: u32| {
         (out * d.stride + k).checked_sub(d.padding).is_some_and(|position| position < size)
     };
     if inside(y, tap.ky, d.in_height) && inside(x, tap.kx, d.in_width) {
         let row = (d.out_width - 1).wrapping_mul(d.x_step).wrapping_add(d.row_step);
-        let window_row = (d.kernel * d.blocks - 1).wrapping_add(d.ky_step);
+        let window_row = (d.kernel_width * d.blocks - 1).wrapping_add(d.ky_step);
         let address = [y.wrapping_mul(row), x.wrapping_mul(d.x_step), tap.ky.wrapping_mul(window_row)]
             .into_iter()
             .fold(d.in_origin.wrapping_add(base), u32::wrapping_add);

@@ -1,0 +1,78 @@
+//! What a step of the schedule runs.
+
+use super::limit::LimitError;
+use super::record::Record;
+use super::{Drain, Pool, Stream, Unfold};
+use crate::ArchConfig;
+use serde::{Deserialize, Serialize};
+
+/// What a step runs: one unit, or stream and drain together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "unit", rename_all = "snake_case")]
+pub enum Task {
+    /// Window packing.
+    Unfold(Unfold),
+    /// A layer on the array.
+    Array(Box<Array>),
+    /// Pooling.
+    Pool(Pool),
+}
+
+/// A layer on the array.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Array {
+    /// What goes through the array.
+    pub stream: Stream,
+    /// What happens to its sums.
+    pub drain: Drain,
+}
+
+impl Task {
+    /// Its records as they stand in the schedule: opcodes and fields.
+    pub fn words(&self) -> Vec<u32> {
+        match self {
+            Task::Unfold(d) => words(d),
+            Task::Array(d) => [words(&d.stream), words(&d.drain)].concat(),
+            Task::Pool(d) => words(d),
+        }
+    }
+
+    /// The hardware can run it.
+    ///
+    /// # Errors
+    /// The first number that is beyond a limit.
+    pub fn check(&self, arch: &ArchConfig) -> Result<(), LimitError> {
+        match self {
+            Task::Unfold(d) => d.check(arch),
+            Task::Array(d) => d.check(arch),
+            Task::Pool(d) => d.check(arch),
+        }
+    }
+}
+
+impl Array {
+    /// Both units can run it, and they agree on the banks that one fills and the other empties.
+    fn check(&self, arch: &ArchConfig) -> Result<(), LimitError> {
+        let (s, d) = (&self.stream, &self.drain);
+        s.check(arch)?;
+        d.check(arch)?;
+        let column_blocks = d.groups.div_ceil((arch.cols / arch.lanes) as u32);
+        for (what, stream, drain) in [
+            ("frames of the drain", s.frames, d.frames),
+            ("tiles of the drain", s.tiles, d.tiles),
+            ("positions of the drain's tiles", s.tile_positions, d.tile_positions),
+            ("positions of the drain's last tile", s.last_tile_positions, d.last_tile_positions),
+            ("blocks of columns of the drain's groups", s.column_blocks, column_blocks),
+        ] {
+            LimitError::equal(what, drain, stream)?;
+        }
+        Ok(())
+    }
+}
+
+/// Opcode and values of a record.
+fn words<R: Record<u32>>(record: &R) -> Vec<u32> {
+    let values = record.values().into_iter().map(|(_, value)| *value);
+    std::iter::once(R::UNIT.opcode()).chain(values).collect()
+}
