@@ -182,9 +182,9 @@ impl Rtl {
         for stage in stages {
             let register = self.register(stage, 0);
             if resets {
-                register.set(value)
+                register.set(value);
             } else {
-                register.without_reset().set(value)
+                register.without_reset().set(value);
             }
             value = stage.e();
         }
