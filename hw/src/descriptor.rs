@@ -3,7 +3,7 @@
 use crate::rtl::prelude::*;
 use empf_ir::ArchConfig;
 use empf_ir::isa::{Record, Unit, WORD_BITS};
-use rust_hdl::prelude::Probe;
+use rust_hdl_core::prelude::Probe;
 use std::convert::Infallible;
 use std::ops::Deref;
 
