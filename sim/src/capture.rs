@@ -75,12 +75,13 @@ pub(crate) fn replay(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use empf_ir::program::{Descriptor, Placement, Pool, Step};
+    use empf_ir::isa::{Pool, Task};
+    use empf_ir::program::{Placement, Step};
     use empf_ir::{ArchConfig, Shape};
 
     /// One step, whose tensor has two blocks of channels at each of two positions: 4 and 1 channels, in banks of 2.
     fn program() -> Program {
-        let step = Step { node: "a".into(), descriptor: Descriptor::Pool(Pool::default()), additions: 0 };
+        let step = Step { node: "a".into(), task: Task::Pool(Pool::default()), additions: 0 };
         let shape = Shape::new(5, 1, 2);
         let place = Placement { node: "a".into(), base: 3, words: 4, frames: 1, shape, written_by: 0 };
         Program {

@@ -1,6 +1,7 @@
 //! Exact comparison of two engines' results, and where they first differ.
 
-use empf_ir::program::{Descriptor, Placement};
+use empf_ir::isa::Task;
+use empf_ir::program::Placement;
 use empf_ir::{Program, QuantNetwork, Trace};
 use ndarray::Array4;
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,9 +124,8 @@ impl Promise {
 
     /// Every tensor that lies in the activation memory, and the cycles.
     pub fn of_program(program: &Program) -> Self {
-        let unfolds = |step: usize| {
-            program.steps.get(step).is_some_and(|s| matches!(s.descriptor, Descriptor::Unfold(_)))
-        };
+        let unfolds =
+            |step: usize| program.steps.get(step).is_some_and(|s| matches!(s.task, Task::Unfold(_)));
         let (windows, nodes) = program.placements.iter().partition::<Vec<_>, _>(|p| unfolds(p.written_by));
         let names = |places: Vec<&Placement>| places.into_iter().map(|place| place.node.clone()).collect();
         Promise { nodes: names(nodes), windows: names(windows), cycles: true }
