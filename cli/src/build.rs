@@ -1,9 +1,10 @@
 //! A compiled network in a folder; `docs/format.md` lists its files.
 
 use crate::error::{Error, Result};
-use crate::folder;
+use crate::folder::{self, Kind};
 use crate::report::Report;
 use empf_compiler::lower;
+use empf_ir::program::{PARAMETERS_MEM, SCHEDULE_MEM, WEIGHTS_MEM};
 use empf_ir::{Network, Program, QuantNetwork, Shape, store};
 use std::path::Path;
 
@@ -15,6 +16,21 @@ const PROGRAM: &str = "program.json";
 const REPORT: &str = "report.json";
 /// By this file a folder is known to be a build.
 pub(crate) const MARKER: &str = "quant.json";
+/// All files of a build.
+pub(crate) const KIND: Kind = Kind {
+    header: MARKER,
+    files: &[
+        "network.json",
+        "weights.safetensors",
+        "quant.safetensors",
+        PROGRAM,
+        WEIGHTS_MEM,
+        PARAMETERS_MEM,
+        SCHEDULE_MEM,
+        VERILOG,
+        REPORT,
+    ],
+};
 
 /// A network and what the compiler made of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,7 +91,7 @@ impl Build {
     /// build is replaced.
     pub(crate) fn write(&self, folder: &Path, report: Option<&Report>) -> Result<()> {
         self.check().map_err(|message| Error::file(folder, message))?;
-        folder::write(folder, MARKER, |new| {
+        folder::write(folder, KIND, |new| {
             self.network.save(new)?;
             self.quant.save(new)?;
             if let Some(Hardware { program, verilog }) = &self.hardware {
@@ -106,6 +122,11 @@ impl Build {
                 "program.json is of build {:08x}, quant.json gives {:08x}; compile again",
                 program.build_id, made.build_id
             ));
+        }
+        if made != *program {
+            return Err(
+                "program.json or a ROM image is not what quant.json compiles to; compile again".into()
+            );
         }
         Ok(())
     }

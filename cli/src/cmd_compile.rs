@@ -73,7 +73,7 @@ fn passes_help() -> String {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let arch = args.arch.resolve()?;
     if let Some(output) = &args.output {
-        folder::check_replaceable(output, build::MARKER)?;
+        folder::check_replaceable(output, build::KIND)?;
     }
     let network = Network::load(&args.network)?;
     let images = calibration_images(args, &network)?;

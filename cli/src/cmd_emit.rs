@@ -2,13 +2,16 @@
 
 use crate::arch_args::ArchArgs;
 use crate::error::Result;
-use crate::folder;
+use crate::folder::{self, Kind};
 use crate::output::{grouped, print};
 use empf_ir::store;
 use std::path::PathBuf;
 
-/// Name of the Verilog file, by which a folder is known to be a result.
+/// Name of the Verilog file.
 const VERILOG: &str = "accel.v";
+/// Name of the architecture's file.
+const ARCH: &str = "arch.json";
+const KIND: Kind = Kind { header: VERILOG, files: &[ARCH] };
 
 /// Write the Verilog of an accelerator
 ///
@@ -33,8 +36,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let arch = args.arch.resolve()?;
     let verilog = empf_hw::emit_accelerator(&arch)?;
-    folder::write(&args.output, VERILOG, |folder| {
-        store::write_json(&folder.join("arch.json"), &arch)?;
+    folder::write(&args.output, KIND, |folder| {
+        store::write_json(&folder.join(ARCH), &arch)?;
         Ok(store::write(&folder.join(VERILOG), verilog.as_bytes())?)
     })?;
     let modules = verilog.lines().filter(|line| line.starts_with("module ")).count();

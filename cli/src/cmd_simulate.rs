@@ -9,6 +9,8 @@ use crate::output::{grouped, percent, print};
 use crate::samples::Samples;
 use crate::table::Table;
 use empf_ir::Trace;
+use empf_ir::store::temporary::{TemporaryFolder, remove_unfinished};
+use empf_ir::store::{self, folder_of};
 use empf_sim::numpy::write_outputs;
 use empf_sim::verilator::Options;
 use std::path::{Path, PathBuf};
@@ -81,14 +83,13 @@ fn check_options(args: &Args) -> Result<()> {
     {
         return Err(Error::Option { option, message: "needs --engine verilator".into() });
     }
-    match [&args.output, &args.trace].into_iter().flatten().find(|file| !folder_of(file).is_dir()) {
-        Some(file) => Err(Error::file(folder_of(file), "is no folder; create it first")),
-        None => Ok(()),
+    for file in [&args.output, &args.trace].into_iter().flatten() {
+        if !folder_of(file).is_dir() {
+            return Err(Error::file(folder_of(file), "is no folder; create it first"));
+        }
+        store::destination(file).map_err(|e| Error::file(file, e))?;
     }
-}
-
-fn folder_of(file: &Path) -> &Path {
-    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    Ok(())
 }
 
 fn simulate(args: &Args, build: &Build, samples: &Samples, waves: Option<&Path>) -> Result<Vec<Trace>> {
@@ -124,10 +125,13 @@ fn simulate(args: &Args, build: &Build, samples: &Samples, waves: Option<&Path>)
 /// Lets `work` write waves beside `file` and renames them when they are complete.
 fn with_waves<T>(file: &Path, work: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let failed = |e: std::io::Error| Error::Data(empf_ir::Error::io("write", file, e));
-    let folder = tempfile::Builder::new().prefix(".empf-").tempdir_in(folder_of(file)).map_err(failed)?;
+    let (target, _) = store::destination(file).map_err(failed)?;
+    let parent = folder_of(&target);
+    remove_unfinished(parent);
+    let folder = TemporaryFolder::new_in(parent).map_err(failed)?;
     let waves = folder.path().join("waves.fst");
     let result = work(&waves)?;
-    std::fs::rename(&waves, file).map_err(failed)?;
+    store::rename(&waves, file)?;
     Ok(result)
 }
 

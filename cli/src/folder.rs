@@ -1,60 +1,108 @@
-//! Folders that appear whole or not at all.
+//! Folders that appear whole or not at all, and take the place of nothing but an older result of the same kind.
 
 use crate::error::{Error, Result};
-use empf_ir::store;
-use std::path::Path;
+use empf_ir::store::temporary::{TemporaryFolder, is_unfinished, remove_unfinished};
+use empf_ir::store::{self, folder_of};
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
 
-/// What the names of unfinished folders begin with.
-const UNFINISHED: &str = ".empf-";
+/// What a verb writes into a folder.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kind {
+    /// File by which the folder is known; it is written last, and readers refuse a folder without it.
+    pub(crate) header: &'static str,
+    /// Paths of the other files.
+    pub(crate) files: &'static [&'static str],
+}
 
-/// Fills a new folder beside `target` and renames it to `target` when it is complete; after a failure
-/// nothing is left. An older folder is replaced if it is empty or holds a file called `marker`, by which its
-/// kind is known; anything else is never touched.
-pub(crate) fn write(target: &Path, marker: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    check_replaceable(target, marker)?;
-    let parent = match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+impl Kind {
+    fn has(&self, file: &Path) -> bool {
+        file == Path::new(self.header) || self.files.iter().any(|name| file == Path::new(name))
+    }
+}
+
+/// Fills `target` by `fill`, which writes into the folder that it is given; after a failure nothing is left, and an
+/// older result stays.
+///
+/// A new folder is made beside its name and renamed. An existing one is filled file by file from a folder inside it, so
+/// that a mount point, the working folder, a link, or a folder whose parent cannot be written serves as well: first the
+/// old header goes, last the new one comes. A folder with a file that is not of `kind` is never touched.
+pub(crate) fn write(target: &Path, kind: Kind, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    check_replaceable(target, kind)?;
+    if target.exists() {
+        return refill(target, kind, fill);
+    }
+    let parent = folder_of(target);
     let created = first_missing(parent);
-    let result = write_into(parent, target, fill);
+    let result = create(parent, target, fill);
     if let (Err(_), Some(created)) = (&result, created) {
         // Parents that were made for a folder that never came; one that is in use by now stays.
         let mut unused = Some(parent);
         while let Some(folder) = unused.filter(|f| f.starts_with(created)) {
-            let _ = std::fs::remove_dir(folder);
+            let _ = fs::remove_dir(folder);
             unused = folder.parent();
         }
     }
     result
 }
 
-/// `target` may be created, or replaced.
-pub(crate) fn check_replaceable(target: &Path, marker: &str) -> Result<()> {
-    if !target.exists() {
-        return Ok(());
+/// `target` may be created, or holds nothing but files of `kind`.
+pub(crate) fn check_replaceable(target: &Path, kind: Kind) -> Result<()> {
+    match fs::metadata(target) {
+        Ok(found) if found.is_dir() => {}
+        Ok(_) => return Err(Error::file(target, "is no folder; choose another output")),
+        Err(_) if target.is_symlink() => {
+            return Err(Error::file(target, "is a link to nothing; choose another output"));
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(Error::file(target, e)),
     }
-    if !target.is_dir() {
-        return Err(Error::file(target, "is no folder; choose another output"));
+    match files(target)?.into_iter().find(|file| !kind.has(file)) {
+        Some(file) => {
+            let message = format!(
+                "holds {}, which is no part of such a result and would be lost; choose another output",
+                file.display()
+            );
+            Err(Error::file(target, message))
+        }
+        None => Ok(()),
     }
-    let mut entries = std::fs::read_dir(target).map_err(|e| Error::file(target, e))?;
-    if entries.next().is_some() && !target.join(marker).exists() {
-        let message =
-            format!("holds something else than an earlier result (no {marker}); choose another output");
-        return Err(Error::file(target, message));
-    }
-    Ok(())
 }
 
-/// Removes what a process left in `folder` that was killed while it wrote a folder there. No other process may
-/// write into it.
-pub(crate) fn remove_unfinished(folder: &Path) {
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if is_folder && entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
-            let _ = std::fs::remove_dir_all(entry.path());
+/// Holds `folder` for this process until the value is dropped; refused where another process holds it.
+pub(crate) fn hold(folder: &Path) -> Result<File> {
+    let file = File::open(folder).map_err(|e| Error::file(folder, e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let message = "another empf writes into it; wait for its end, or choose another folder";
+            Err(Error::file(folder, message))
+        }
+        Err(TryLockError::Error(e)) => Err(Error::file(folder, e)),
+    }
+}
+
+/// Paths of all files in `folder`, relative to it, without unfinished ones; an empty folder in it counts as a file.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let failed = |e| Error::file(folder, e);
+    let mut found = vec![];
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = PathBuf::from(entry.file_name());
+        if is_unfinished(&name.to_string_lossy()) {
+            continue;
+        }
+        let inner = match entry.file_type().map_err(failed)?.is_dir() {
+            true => files(&entry.path())?,
+            false => vec![],
+        };
+        match inner.is_empty() {
+            true => found.push(name),
+            false => found.extend(inner.iter().map(|file| name.join(file))),
         }
     }
+    Ok(found)
 }
 
 /// The outermost of `folder` and its parents that does not exist.
@@ -62,64 +110,130 @@ fn first_missing(folder: &Path) -> Option<&Path> {
     folder.ancestors().take_while(|f| !f.as_os_str().is_empty() && !f.exists()).last()
 }
 
-fn write_into(parent: &Path, target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let failed = |e: std::io::Error| Error::Data(empf_ir::Error::io("write", target, e));
+fn create(parent: &Path, target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let failed = |e: io::Error| Error::Data(empf_ir::Error::io("write", target, e));
     store::create_dir(parent)?;
-    let temporary = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(parent).map_err(failed)?;
-    let (new, old) = (temporary.path().join("new"), temporary.path().join("old"));
-    std::fs::create_dir(&new).map_err(failed)?;
+    remove_unfinished(parent);
+    let temporary = TemporaryFolder::new_in(parent).map_err(failed)?;
+    let new = temporary.path().join("new");
+    fs::create_dir(&new).map_err(failed)?;
     fill(&new)?;
-    if target.exists() {
-        std::fs::rename(target, &old).map_err(failed)?;
+    fs::rename(&new, target).map_err(failed)
+}
+
+fn refill(target: &Path, kind: Kind, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let failed = |e: io::Error| Error::Data(empf_ir::Error::io("write", target, e));
+    let _held = hold(target)?;
+    remove_unfinished(target);
+    let temporary = TemporaryFolder::new_in(target).map_err(failed)?;
+    fill(temporary.path())?;
+    let (new, old) = (files(temporary.path())?, files(target)?);
+    remove(&target.join(kind.header)).map_err(failed)?;
+    for file in old.iter().filter(|file| !new.contains(file)) {
+        remove(&target.join(file)).map_err(failed)?;
     }
-    std::fs::rename(&new, target).or_else(|e| {
-        if old.exists() {
-            std::fs::rename(&old, target).map_err(failed)?;
-        }
-        Err(failed(e))
-    })
+    let (header, rest): (Vec<_>, Vec<_>) = new.iter().partition(|file| *file == Path::new(kind.header));
+    for file in rest.into_iter().chain(header) {
+        store::create_dir(folder_of(&target.join(file)))?;
+        fs::rename(temporary.path().join(file), target.join(file)).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Removes a file, if there is one.
+fn remove(file: &Path) -> io::Result<()> {
+    match fs::remove_file(file) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
+
+    const KIND: Kind = Kind { header: "head", files: &["body", "inner/part"] };
 
     fn names(folder: &Path) -> Vec<String> {
-        let names = fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
-        names.collect()
+        let mut names: Vec<_> =
+            files(folder).unwrap().into_iter().map(|file| file.display().to_string()).collect();
+        names.sort();
+        names
+    }
+
+    fn put(folder: &Path, file: &str, text: &str) -> Result<()> {
+        fs::write(folder.join(file), text).map_err(|e| Error::file(folder, e))
+    }
+
+    fn good(folder: &Path) -> Result<()> {
+        put(folder, "head", "1")?;
+        put(folder, "body", "2")
+    }
+
+    fn fail(folder: &Path) -> Result<()> {
+        put(folder, "body", "half")?;
+        Err(Error::file("x", "no"))
     }
 
     #[test]
     fn a_failure_leaves_nothing_and_keeps_the_old() {
         let place = tempfile::tempdir().unwrap();
-        let fail = |folder: &Path| {
-            fs::write(folder.join("half"), "").unwrap();
-            Err(Error::file("x", "no"))
-        };
-        assert!(write(&place.path().join("a/b"), "mark", fail).is_err());
+        assert!(write(&place.path().join("a/b"), KIND, fail).is_err());
         assert!(names(place.path()).is_empty());
-
         let target = place.path().join("t");
-        let good = |folder: &Path| fs::write(folder.join("mark"), "1").map_err(|e| Error::file(folder, e));
-        write(&target, "mark", good).unwrap();
-        assert!(write(&target, "mark", fail).is_err());
-        assert_eq!(names(place.path()), ["t"]);
-        assert_eq!(names(&target), ["mark"]);
+        write(&target, KIND, good).unwrap();
+        assert!(write(&target, KIND, fail).is_err());
+        assert_eq!(names(place.path()), ["t/body", "t/head"]);
+        assert_eq!(fs::read(target.join("body")).unwrap(), b"2");
+        assert_eq!(fs::read_dir(&target).unwrap().count(), 2);
     }
 
     #[test]
-    fn only_results_are_replaced() {
+    fn only_files_of_the_kind_are_replaced() {
         let place = tempfile::tempdir().unwrap();
         let target = place.path().join("t");
         fs::create_dir(&target).unwrap();
-        let fill = |folder: &Path| fs::write(folder.join("mark"), "new").map_err(|e| Error::file(folder, e));
-        write(&target, "mark", fill).unwrap();
-        write(&target, "mark", fill).unwrap();
-        fs::remove_file(target.join("mark")).unwrap();
-        fs::write(target.join("thesis.tex"), "").unwrap();
-        let error = write(&target, "mark", fill).unwrap_err().to_string();
-        assert!(error.contains("choose another output"), "{error}");
-        assert_eq!(names(&target), ["thesis.tex"]);
+        write(&target, KIND, good).unwrap();
+        let with_part = |folder: &Path| {
+            fs::create_dir(folder.join("inner")).unwrap();
+            put(folder, "inner/part", "3")?;
+            put(folder, "head", "4")
+        };
+        write(&target, KIND, with_part).unwrap();
+        assert_eq!(names(&target), ["head", "inner/part"], "what the new result has not is gone");
+        for other in ["thesis.tex", "inner/thesis.tex"] {
+            put(&target, other, "dear").unwrap();
+            let error = write(&target, KIND, good).unwrap_err().to_string();
+            assert!(error.contains(other) && error.contains("choose another output"), "{error}");
+            fs::remove_file(target.join(other)).unwrap();
+        }
+        assert_eq!(names(&target), ["head", "inner/part"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_a_folder_stays_a_link() {
+        let place = tempfile::tempdir().unwrap();
+        let (real, link) = (place.path().join("real"), place.path().join("link"));
+        fs::create_dir(&real).unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        write(&link, KIND, good).unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(names(&real), ["body", "head"]);
+        std::os::unix::fs::symlink("nothing", place.path().join("dangling")).unwrap();
+        let error = write(&place.path().join("dangling"), KIND, good).unwrap_err().to_string();
+        assert!(error.contains("link to nothing"), "{error}");
+    }
+
+    #[test]
+    fn one_writer_at_a_time() {
+        let place = tempfile::tempdir().unwrap();
+        let target = place.path().join("t");
+        write(&target, KIND, good).unwrap();
+        let held = hold(&target).unwrap();
+        let error = write(&target, KIND, good).unwrap_err().to_string();
+        assert!(error.contains("another empf writes into it"), "{error}");
+        drop(held);
+        write(&target, KIND, good).unwrap();
     }
 }

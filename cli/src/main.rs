@@ -27,6 +27,7 @@ mod picture;
 mod report;
 mod run_folder;
 mod samples;
+mod signals;
 mod table;
 
 use clap::{Parser, Subcommand};
@@ -78,6 +79,10 @@ fn dispatch(command: Command) -> error::Result<()> {
 }
 
 fn main() -> ExitCode {
+    if let Err(error) = signals::watch() {
+        eprintln!("error: cannot watch for signals: {error}");
+        return ExitCode::FAILURE;
+    }
     match dispatch(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -2,20 +2,24 @@
 
 use crate::curves::Curves;
 use crate::error::Result;
-use crate::{folder, picture};
-use empf_ir::store;
+use crate::folder::{self, Kind};
+use crate::picture;
+use empf_ir::store::{self, temporary};
 use empf_trainer::runs::log::{Log, METRICS, read};
 use empf_trainer::runs::train::{BatchReport, EpochReport, Progress, Start};
 use empf_trainer::{Bar, Model};
+use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-/// File by which the folder of a network is known.
-const NETWORK_MARKER: &str = "network.json";
+/// The folder of a network.
+const NETWORK: Kind = Kind { header: "network.json", files: &["weights.safetensors"] };
 
 /// Shows progress and keeps logs, curves and the best network so far.
 pub(crate) struct RunFolder {
     folder: PathBuf,
+    /// Keeps other runs out of the folder, from the start on.
+    held: Option<File>,
     bar: Bar,
     log: Log,
     /// Accuracy of the network in `best/`.
@@ -25,12 +29,18 @@ pub(crate) struct RunFolder {
 impl RunFolder {
     /// `folder` is made when the run starts.
     pub(crate) fn new(folder: &Path) -> Self {
-        RunFolder { folder: folder.into(), bar: Bar::default(), log: Log::new(folder), best: None }
+        RunFolder {
+            folder: folder.into(),
+            held: None,
+            bar: Bar::default(),
+            log: Log::new(folder),
+            best: None,
+        }
     }
 
     /// Writes the network of `model` to the folder's `name`, whole or not at all.
     pub(crate) fn save(&self, model: &Model<f32>, name: &str) -> Result<()> {
-        folder::write(&self.folder.join(name), NETWORK_MARKER, |new| Ok(model.to_network().save(new)?))
+        folder::write(&self.folder.join(name), NETWORK, |new| Ok(model.to_network().save(new)?))
     }
 
     fn keep(&mut self, report: &EpochReport, model: &Model<f32>) -> Result<()> {
@@ -48,7 +58,8 @@ impl RunFolder {
 impl Progress for RunFolder {
     fn start(&mut self, start: Start) -> empf_trainer::Result<()> {
         store::create_dir(&self.folder)?;
-        folder::remove_unfinished(&self.folder);
+        self.held = Some(folder::hold(&self.folder).map_err(|e| empf_trainer::Error::Watcher(e.into()))?);
+        temporary::remove_unfinished(&self.folder);
         self.log.start(start)?;
         let lines = read(&self.folder.join(METRICS))?;
         self.best = lines.iter().filter_map(|line| line.test_accuracy).reduce(f64::max);

@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::unpack::{names, open, unpacked_name};
+use empf_ir::store;
 use rayon::prelude::*;
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -93,7 +93,7 @@ impl Walk<'_> {
     }
 
     fn zip(&mut self, path: &Path) -> Result<ControlFlow<()>> {
-        let opened = File::open(path);
+        let opened = store::open(path);
         let file = opened.map_err(|e| Error::file(path, format!("cannot be opened: {e}")))?;
         let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|e| damaged(path, e))?;
         for i in 0..archive.len() {

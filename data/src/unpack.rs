@@ -1,9 +1,9 @@
 //! Files read in place, plain or packed.
 
 use crate::error::{Error, Result};
+use empf_ir::store;
 use flate2::read::GzDecoder;
 use lzma_rust2::XzReader;
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ const XZ_MEMORY_KIB: u32 = 96 << 10;
 
 /// The content of `path`, unpacked where its name ends in .gz, .tgz or .xz.
 pub(crate) fn open(path: &Path) -> Result<Box<dyn Read>> {
-    let opened = File::open(path);
+    let opened = store::open(path);
     let file = opened.map_err(|e| Error::file(path, format!("cannot be opened: {e}")))?;
     let file = BufReader::new(file);
     Ok(match path.extension().and_then(|e| e.to_str()) {

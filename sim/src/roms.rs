@@ -3,18 +3,19 @@
 use crate::Result;
 use empf_ir::Program;
 use empf_ir::program::{PARAMETERS_MEM, SCHEDULE_MEM, WEIGHTS_MEM, write_mem};
-use tempfile::TempDir;
+use empf_ir::store::temporary::{TemporaryFolder, remove_unfinished};
 
 /// ROM images in a folder of their own, which is removed with this value.
 pub(crate) struct Roms {
-    folder: TempDir,
+    folder: TemporaryFolder,
 }
 
 impl Roms {
     /// Writes the images of `program`.
     pub(crate) fn new(program: &Program) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("empf-roms-").tempdir();
-        let folder = folder.map_err(|e| empf_ir::Error::io("create", std::env::temp_dir(), e))?;
+        let place = std::env::temp_dir();
+        remove_unfinished(&place);
+        let folder = TemporaryFolder::new_in(&place).map_err(|e| empf_ir::Error::io("create", place, e))?;
         let (arch, path) = (&program.arch, folder.path());
         write_mem(&path.join(WEIGHTS_MEM), &program.weights, arch.cols as u32)?;
         write_mem(&path.join(PARAMETERS_MEM), &program.parameters, arch.parameter_bits())?;
