@@ -8,12 +8,12 @@ use crate::error::{Error, Result};
 use crate::output::{grouped, percent, print};
 use crate::samples::Samples;
 use crate::table::Table;
+use crate::waves;
 use empf_ir::Trace;
-use empf_ir::store::temporary::{TemporaryFolder, remove_unfinished};
 use empf_ir::store::{self, folder_of};
 use empf_sim::numpy::write_outputs;
 use empf_sim::verilator::Options;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// With more samples than this, only totals are printed.
 const LISTED: usize = 100;
@@ -59,17 +59,23 @@ pub(crate) struct Args {
     /// with Verilator
     #[arg(long, value_name = "SEED", value_parser = clap::value_parser!(u64).range(1..))]
     stalls: Option<u64>,
+    /// The process that writes the waves of --trace writes them there
+    #[arg(long, hide = true, requires = "trace")]
+    waves_into: Option<PathBuf>,
 }
 
 /// Runs the engine, prints its answers and writes the files.
 pub(crate) fn run(args: &Args) -> Result<()> {
     check_options(args)?;
+    if let (Some(file), None) = (&args.trace, &args.waves_into) {
+        return waves::in_process(file);
+    }
+    if args.waves_into.is_some() {
+        waves::end_with_parent()?;
+    }
     let build = Build::load(&args.build)?;
     let samples = Samples::load(&args.input, args.split, args.events, &build.quant.input, args.samples)?;
-    let traces = match &args.trace {
-        None => simulate(args, &build, &samples, None)?,
-        Some(file) => with_waves(file, |waves| simulate(args, &build, &samples, Some(waves)))?,
-    };
+    let traces = simulate(args, &build, &samples)?;
     if let Some(path) = &args.output {
         write_outputs(path, &traces)?;
     }
@@ -92,9 +98,10 @@ fn check_options(args: &Args) -> Result<()> {
     Ok(())
 }
 
-fn simulate(args: &Args, build: &Build, samples: &Samples, waves: Option<&Path>) -> Result<Vec<Trace>> {
+fn simulate(args: &Args, build: &Build, samples: &Samples) -> Result<Vec<Trace>> {
+    let waves = &args.waves_into;
     let options = Options {
-        waves: waves.map(Into::into),
+        waves: waves.clone(),
         logits_only: args.output.is_none(),
         stall_seed: args.stalls.unwrap_or(0),
         ..Options::default()
@@ -120,19 +127,6 @@ fn simulate(args: &Args, build: &Build, samples: &Samples, waves: Option<&Path>)
             Ok(trace)
         },
     )
-}
-
-/// Lets `work` write waves beside `file` and renames them when they are complete.
-fn with_waves<T>(file: &Path, work: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
-    let failed = |e: std::io::Error| Error::Data(empf_ir::Error::io("write", file, e));
-    let (target, _) = store::destination(file).map_err(failed)?;
-    let parent = folder_of(&target);
-    remove_unfinished(parent);
-    let folder = TemporaryFolder::new_in(parent).map_err(failed)?;
-    let waves = folder.path().join("waves.fst");
-    let result = work(&waves)?;
-    store::rename(&waves, file)?;
-    Ok(result)
 }
 
 fn report(samples: &Samples, traces: &[Trace]) -> Result<()> {

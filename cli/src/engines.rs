@@ -4,7 +4,7 @@ use crate::activity;
 use crate::build::{Build, Hardware};
 use crate::error::Result;
 use clap::ValueEnum;
-use empf_sim::verilator::{Accelerator, Options};
+use empf_sim::verilator::{Accelerator, CACHE_VARIABLE, Cache, Options};
 use empf_sim::{Engine, GoldenEngine, IntegerEngine, Interpreter};
 use indicatif::ProgressBar;
 use std::panic::resume_unwind;
@@ -27,6 +27,9 @@ pub(crate) enum EngineName {
 /// The accelerator of `build` in Verilator.
 pub(crate) fn verilated(build: &Build, waves: bool) -> Result<Accelerator> {
     let Hardware { program, verilog } = build.hardware("verilator")?;
+    if let Some(note) = Cache::find()?.note {
+        eprintln!("note: {note}; {CACHE_VARIABLE} names another folder");
+    }
     let arch = &program.arch;
     let message =
         format!("Verilator model of the {}x{} array: from the cache, or built now", arch.rows, arch.cols);

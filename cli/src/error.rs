@@ -26,6 +26,9 @@ pub(crate) enum Error {
     Evaluate(#[from] empf_golden::Error),
     #[error(transparent)]
     Simulate(#[from] empf_sim::Error),
+    /// Another process of this command has said what is wrong.
+    #[error("said before")]
+    Told,
     /// `empf check` has printed where.
     #[error("the engines do not agree")]
     Disagreement,

@@ -29,6 +29,7 @@ mod run_folder;
 mod samples;
 mod signals;
 mod table;
+mod waves;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -48,7 +49,10 @@ The way, once, on data that is generated:
   empf compile runs/tiny/network -o build/tiny    integers, ROM images, Verilog
   empf check build/tiny --samples 64              every layer equal on four engines
 
-`empf demo` does all of it. `empf help VERB` explains a verb by an example.";
+`empf demo` does all of it. `empf help VERB` explains a verb by an example.
+
+Built simulators are kept in the folder that the variable EMPF_CACHE names, else in
+~/.cache/empf; it is the user's own, and can be deleted at any time.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -85,6 +89,7 @@ fn main() -> ExitCode {
     }
     match dispatch(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error::Error::Told) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE

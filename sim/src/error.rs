@@ -8,6 +8,14 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// Every text says what is wrong, where, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// A file of waves that ends too early.
+    #[error("{0}: the waves are cut")]
+    Waves(PathBuf),
+    /// Built models can be kept nowhere.
+    #[error(
+        "the built simulator can be kept nowhere: {0}; set EMPF_CACHE to a folder of your own from which programs may run"
+    )]
+    Cache(String),
     /// Data on disk.
     #[error(transparent)]
     Data(#[from] empf_ir::Error),

@@ -5,9 +5,12 @@
 
 mod accelerator;
 mod build;
+mod cache;
 mod model;
 mod ports;
+mod waves;
 
 pub use accelerator::{Accelerator, Options, Verilator};
-pub use build::cache_folder;
+pub use cache::{CACHE_VARIABLE, Cache};
 pub use model::{Model, Port};
+pub use waves::check_waves;

@@ -1,11 +1,9 @@
 //! Builds shared objects out of Verilog, once for each content.
 
+use super::cache::Cache;
 use crate::tool::execute;
 use crate::{Error, Result};
 use empf_ir::store;
-use sha2::{Digest, Sha256};
-use std::env;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -45,59 +43,16 @@ const VERILATOR_FLAGS: [&str; 15] = [
 ];
 const CXX_FLAGS: [&str; 5] = ["-std=c++17", "-O2", "-fPIC", "-fno-gnu-unique", "-w"];
 
-/// Folder of the built models: the variable EMPF_CACHE, else `empf` in the user's cache folder.
-pub fn cache_folder() -> PathBuf {
-    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = || variable("HOME").map(|home| home.join(".cache"));
-    let caches = || variable("XDG_CACHE_HOME").or_else(home).unwrap_or_else(env::temp_dir);
-    variable("EMPF_CACHE").unwrap_or_else(|| caches().join("empf"))
-}
-
 /// Path of the shared object made of `source`; builds it where the cache has none.
 ///
-/// Processes that need the same object at the same time wait for the one that builds it. The object appears
-/// under its name only when it is complete.
+/// The object appears under its name only when it is complete.
 pub(super) fn shared_object(source: &Source) -> Result<PathBuf> {
     let tools = TOOLS.as_ref().map_err(|tool| tool.error())?;
     let waves = if source.waves { "waves" } else { "" };
     let flags = [&VERILATOR_FLAGS[..], &CXX_FLAGS].concat().join(" ");
     let Source { verilog, top, control, shim, .. } = source;
     let content = [verilog, top, control, shim, waves, &flags, &tools.versions];
-    cached(&content, "so", |folder| build(source, tools, folder))
-}
-
-/// The file of the cache that is made of `content`. `build` makes it, in a folder of its own, where there is
-/// none.
-fn cached(
-    content: &[&str],
-    extension: &str,
-    build: impl FnOnce(&Path) -> Result<PathBuf>,
-) -> Result<PathBuf> {
-    let io = |action, path: &Path, error| Error::Data(empf_ir::Error::io(action, path, error));
-    let cache = cache_folder();
-    store::create_dir(&cache)?;
-    let key = key(content);
-    let file = cache.join(format!("{key}.{extension}"));
-    let lock_path = cache.join(format!("{key}.lock"));
-    let lock = File::create(&lock_path).map_err(|e| io("create", &lock_path, e))?;
-    lock.lock().map_err(|e| io("lock", &lock_path, e))?;
-    if !file.exists() {
-        let folder = tempfile::Builder::new().prefix(".build-").tempdir_in(&cache);
-        let folder = folder.map_err(|e| io("create", &cache, e))?;
-        let complete = build(folder.path())?;
-        std::fs::rename(complete, &file).map_err(|e| io("write", &file, e))?;
-    }
-    Ok(file)
-}
-
-/// Hexadecimal digits that identify `content`.
-fn key(content: &[&str]) -> String {
-    let mut hash = Sha256::new();
-    for part in content {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
-    }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    Cache::find()?.file(&content, "so", |folder| build(source, tools, folder))
 }
 
 /// The tools' versions and Verilator's own sources.
@@ -159,7 +114,7 @@ fn runtime(tools: &Tools, waves: bool) -> Result<PathBuf> {
         names.push("verilated_fst_c.cpp");
     }
     let (files, flags) = (names.join(" "), CXX_FLAGS.join(" "));
-    cached(&[&files, &flags, &tools.versions], "o", |folder| {
+    Cache::find()?.file(&[&files, &flags, &tools.versions], "o", |folder| {
         let files = names.iter().map(|name| tools.include.join(name)).collect();
         let objects = Compiler { folder, tools, waves }.compile_all(files)?;
         let complete = folder.join("runtime.o");

@@ -1,0 +1,45 @@
+//! Waves of a simulation, written by a process of their own.
+//!
+//! The library that writes them maps files into memory, so that a full disk ends its process by a signal, and it does
+//! not look at what the system answers to a write. So the command runs itself once more; whatever comes of that process,
+//! this one sees whether the file is whole, and says what is wrong.
+
+use crate::error::{Error, Result};
+use empf_ir::store::temporary::{TemporaryFolder, remove_unfinished};
+use empf_ir::store::{self, folder_of};
+use empf_sim::verilator::check_waves;
+use rustix::process::{Signal, set_parent_process_death_signal};
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::Command;
+
+/// Runs this command with its arguments in another process, which writes the waves, and gives them the name `file` when
+/// they are whole.
+pub(crate) fn in_process(file: &Path) -> Result<()> {
+    let failed = |e: std::io::Error| Error::Data(empf_ir::Error::io("write", file, e));
+    let (target, _) = store::destination(file).map_err(failed)?;
+    let folder = folder_of(&target);
+    remove_unfinished(folder);
+    let temporary = TemporaryFolder::new_in(folder).map_err(failed)?;
+    let waves = temporary.path().join("waves.fst");
+    let command = std::env::current_exe().map_err(|e| Error::file("empf", e))?;
+    let arguments = std::env::args_os().skip(1);
+    let mut process = Command::new(command);
+    process.args(arguments).arg("--waves-into").arg(&waves);
+    let status = process.status().map_err(|e| Error::file("empf", e))?;
+    match (status.success(), status.signal()) {
+        (true, _) => {}
+        (false, Some(signal)) => {
+            let message = format!("signal {signal} ended the process that wrote it: is the disk full?");
+            return Err(Error::file(file, message));
+        }
+        (false, None) => return Err(Error::Told),
+    }
+    check_waves(&waves).map_err(|_| Error::file(file, "the waves were cut: is the disk full?"))?;
+    Ok(store::rename(&waves, file)?)
+}
+
+/// The process that writes waves does not outlive the one that waits for them.
+pub(crate) fn end_with_parent() -> Result<()> {
+    set_parent_process_death_signal(Some(Signal::TERM)).map_err(|e| Error::file("empf", e))
+}
