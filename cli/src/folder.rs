@@ -1,7 +1,7 @@
 //! Folders that appear whole or not at all, and take the place of nothing but an older result of the same kind.
 
 use crate::error::{Error, Result};
-use empf_ir::store::temporary::{TemporaryFolder, is_unfinished, remove_unfinished};
+use empf_ir::store::temporary::{TemporaryFolder, is_unfinished, remove_unfinished, uninterrupted};
 use empf_ir::store::{self, folder_of};
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -47,7 +47,8 @@ pub(crate) fn write(target: &Path, kind: Kind, fill: impl FnOnce(&Path) -> Resul
     result
 }
 
-/// `target` may be created, or holds nothing but files of `kind`.
+/// `target` may be created, or holds an older result and nothing else. One whose writer was killed while it put files
+/// in place has no header, but an unfinished folder.
 pub(crate) fn check_replaceable(target: &Path, kind: Kind) -> Result<()> {
     match fs::metadata(target) {
         Ok(found) if found.is_dir() => {}
@@ -58,16 +59,26 @@ pub(crate) fn check_replaceable(target: &Path, kind: Kind) -> Result<()> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(e) => return Err(Error::file(target, e)),
     }
-    match files(target)?.into_iter().find(|file| !kind.has(file)) {
-        Some(file) => {
-            let message = format!(
-                "holds {}, which is no part of such a result and would be lost; choose another output",
-                file.display()
-            );
-            Err(Error::file(target, message))
-        }
-        None => Ok(()),
+    let files = files(target)?;
+    let would_lose = |file: &Path, why: &str| {
+        let message = format!("holds {}, {why} and would be lost; choose another output", file.display());
+        Err(Error::file(target, message))
+    };
+    if let Some(file) = files.iter().find(|file| !kind.has(file)) {
+        return would_lose(file, "which is no part of such a result");
     }
+    match files.first() {
+        Some(file) if !target.join(kind.header).exists() && !was_interrupted(target) => {
+            would_lose(file, &format!("but no {}: it is another kind of result", kind.header))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A writer was killed in `folder`.
+fn was_interrupted(folder: &Path) -> bool {
+    let mut entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.any(|entry| is_unfinished(&entry.file_name().to_string_lossy()))
 }
 
 /// Holds `folder` for this process until the value is dropped; refused where another process holds it.
@@ -127,7 +138,13 @@ fn refill(target: &Path, kind: Kind, fill: impl FnOnce(&Path) -> Result<()>) -> 
     remove_unfinished(target);
     let temporary = TemporaryFolder::new_in(target).map_err(failed)?;
     fill(temporary.path())?;
-    let (new, old) = (files(temporary.path())?, files(target)?);
+    uninterrupted(|| put_in_place(temporary.path(), target, kind))
+}
+
+/// Moves all files of `from` into `target`: first its header goes, last the new one comes.
+fn put_in_place(from: &Path, target: &Path, kind: Kind) -> Result<()> {
+    let failed = |e: io::Error| Error::Data(empf_ir::Error::io("write", target, e));
+    let (new, old) = (files(from)?, files(target)?);
     remove(&target.join(kind.header)).map_err(failed)?;
     for file in old.iter().filter(|file| !new.contains(file)) {
         remove(&target.join(file)).map_err(failed)?;
@@ -135,7 +152,7 @@ fn refill(target: &Path, kind: Kind, fill: impl FnOnce(&Path) -> Result<()>) -> 
     let (header, rest): (Vec<_>, Vec<_>) = new.iter().partition(|file| *file == Path::new(kind.header));
     for file in rest.into_iter().chain(header) {
         store::create_dir(folder_of(&target.join(file)))?;
-        fs::rename(temporary.path().join(file), target.join(file)).map_err(failed)?;
+        fs::rename(from.join(file), target.join(file)).map_err(failed)?;
     }
     Ok(())
 }
@@ -208,6 +225,19 @@ mod tests {
             fs::remove_file(target.join(other)).unwrap();
         }
         assert_eq!(names(&target), ["head", "inner/part"]);
+    }
+
+    #[test]
+    fn a_folder_without_its_header_is_another_kind() {
+        let place = tempfile::tempdir().unwrap();
+        put(place.path(), "body", "dear").unwrap();
+        let error = write(place.path(), KIND, good).unwrap_err().to_string();
+        assert!(error.contains("holds body, but no head"), "{error}");
+        // What a writer leaves that is killed while it puts files in place.
+        fs::create_dir(place.path().join(".empf-left")).unwrap();
+        write(place.path(), KIND, good).unwrap();
+        assert_eq!(names(place.path()), ["body", "head"]);
+        assert!(!place.path().join(".empf-left").exists());
     }
 
     #[cfg(unix)]

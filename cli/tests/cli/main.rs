@@ -5,6 +5,7 @@ mod check;
 mod command;
 mod data;
 mod events;
+mod files;
 mod format;
 mod help;
 mod inspect;

@@ -34,6 +34,12 @@ pub fn remove_all() {
     std::mem::forget(begun);
 }
 
+/// Does what must not end half-way: [`remove_all`] waits for it. Nothing temporary may begin or end in `work`.
+pub fn uninterrupted<T>(work: impl FnOnce() -> T) -> T {
+    let _begun = begun();
+    work()
+}
+
 /// An entry of the list, until it is dropped.
 #[derive(Debug)]
 struct Entry(PathBuf);

@@ -1,0 +1,128 @@
+//! What the command writes, and what it leaves alone.
+
+use crate::command::{empf, error_of, fail, files, made, run, succeed, words};
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const COMPILE: &str = "compile network --arch 4x4 --samples 16 -o";
+const WAVES: &str = "simulate build --input glyphs --samples 1 --engine verilator --trace waves.fst";
+
+fn compile(place: &Path, output: &str) -> String {
+    succeed(place, &[&words(COMPILE)[..], &[output]].concat())
+}
+
+fn refused(place: &Path, output: &str) -> String {
+    fail(place, &[&words(COMPILE)[..], &[output]].concat())
+}
+
+#[test]
+fn a_build_replaces_builds_alone() {
+    let place = made();
+    let place = place.path();
+    compile(place, "build");
+    fs::write(place.join("build/thesis.tex"), "dear").unwrap();
+    let error = refused(place, "build");
+    assert!(error.contains("build: holds thesis.tex") && error.contains("choose another output"), "{error}");
+    fs::remove_file(place.join("build/thesis.tex")).unwrap();
+    assert!(refused(place, "network").contains("but no quant.json"));
+}
+
+#[test]
+fn existing_folders_serve() {
+    let place = made();
+    let place = place.path();
+    for folder in ["empty", "real"] {
+        fs::create_dir(place.join(folder)).unwrap();
+    }
+    symlink("real", place.join("link")).unwrap();
+    compile(place, "empty");
+    compile(place, "link");
+    assert!(place.join("link").is_symlink() && place.join("real/quant.json").exists());
+    fs::create_dir(place.join("here")).unwrap();
+    let network = place.join("network");
+    let arguments = ["compile", network.to_str().unwrap(), "--arch", "4x4", "--samples", "16", "-o", "."];
+    succeed(&place.join("here"), &arguments);
+    succeed(place, &words("inspect here"));
+    fs::remove_file(place.join("here/quant.json")).unwrap();
+    assert!(fail(place, &words("check here --samples 1")).contains("is no build"));
+}
+
+#[test]
+fn one_run_in_a_folder() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    let train = words("train --network tiny --width 0.25 --epochs 1 -o run");
+    fs::create_dir(place.join("run")).unwrap();
+    let held = File::open(place.join("run")).unwrap();
+    held.lock().unwrap();
+    assert!(fail(place, &train).contains("run: another empf writes into it"));
+    held.unlock().unwrap();
+    succeed(place, &train);
+}
+
+#[test]
+fn only_regular_files_are_replaced_and_read() {
+    let place = made();
+    let place = place.path();
+    let simulate = ["simulate", "build", "--input", "glyphs", "--samples", "1", "--output"];
+    let error = error_of(&run(place, &[&simulate[..], &["/dev/null"]].concat()));
+    assert!(error.contains("/dev/null") && error.contains("no regular file"), "{error}");
+    symlink("kept.npz", place.join("link.npz")).unwrap();
+    succeed(place, &[&simulate[..], &["link.npz"]].concat());
+    assert!(place.join("link.npz").is_symlink() && place.join("kept.npz").is_file());
+
+    assert!(Command::new("mkfifo").arg(place.join("pipe.npy")).status().unwrap().success());
+    for input in ["pipe.npy", "/dev/zero"] {
+        let error = fail(place, &["simulate", "build", "--input", input]);
+        assert!(error.contains(input) && error.contains("no regular file"), "{error}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_error() {
+    let place = made();
+    let before = files(place.path());
+    // A limit on the size of files stands in for a full disk.
+    let line = format!("ulimit -f 64; exec {} {WAVES}", env!("CARGO_BIN_EXE_empf"));
+    let output = Command::new("sh").args(["-c", &line]).current_dir(place.path()).output().unwrap();
+    let error = error_of(&output);
+    assert!(error.contains("waves.fst") && error.contains("is the disk full?"), "{error}");
+    assert_eq!(files(place.path()), before);
+}
+
+#[test]
+fn a_signal_leaves_nothing() {
+    let place = made();
+    let before = files(place.path());
+    let line = WAVES.replace("--samples 1", "--samples 1000");
+    let mut process = empf(place.path(), &words(&line)).stdout(Stdio::null()).spawn().unwrap();
+    while files(place.path()) == before {
+        assert!(process.try_wait().unwrap().is_none(), "it ended before it wrote anything");
+        std::thread::yield_now();
+    }
+    let pid = process.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert_eq!(process.wait().unwrap().signal(), Some(15));
+    assert_eq!(files(place.path()), before);
+}
+
+#[test]
+fn tampered_builds_are_refused() {
+    let place = made();
+    let place = place.path();
+    let check = words("check build --samples 1");
+    for (file, at) in [("weights.mem", 0), ("parameters.mem", 3), ("schedule.mem", 40)] {
+        let path = place.join("build").join(file);
+        let whole = fs::read(&path).unwrap();
+        let mut other = whole.clone();
+        other[at] = if other[at] == b'0' { b'1' } else { b'0' };
+        fs::write(&path, other).unwrap();
+        let error = fail(place, &check);
+        assert!(error.contains("compile again"), "{file}: {error}");
+        fs::write(&path, whole).unwrap();
+    }
+    succeed(place, &check);
+}
