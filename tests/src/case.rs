@@ -1,24 +1,34 @@
 //! A case: everything but the values of its tensors, which follow from the seed.
 
+use empf_ir::formats::INPUT_BITS;
 use empf_ir::{ArchConfig, Error, Result, Shape, store};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// A network on an array.
+/// An accelerator for cases written by hand. Its accumulators are few, so that small maps need several tiles of
+/// positions, and its other memories hold any small network.
+pub fn accelerator([rows, cols]: [usize; 2], act_bits: u32) -> ArchConfig {
+    ArchConfig {
+        accumulator_depth: 64,
+        activation_depth: 1 << 16,
+        weight_depth: 1 << 16,
+        ..ArchConfig::sized(rows, cols, act_bits)
+    }
+}
+
+/// A network on an accelerator.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
     /// Seed of weights, parameters and input.
     pub seed: u64,
-    /// Rows and columns of the array.
-    pub array: [usize; 2],
-    /// A.
-    pub act_bits: u32,
+    /// The accelerator.
+    pub arch: ArchConfig,
     /// T.
     pub time_steps: usize,
     /// What enters.
     pub input: CaseInput,
-    /// What comes before the classifier; the first layer is a convolution.
+    /// What comes before the classifier, which reads the last one's result.
     pub layers: Vec<Layer>,
     /// Outputs of the classifier.
     pub classes: usize,
@@ -40,7 +50,7 @@ pub struct CaseInput {
     pub zero_point: u8,
 }
 
-/// One layer of a case.
+/// One layer of a case; it reads the result of the one before it, the first one the input.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "layer", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Layer {
@@ -70,52 +80,64 @@ pub enum Layer {
     },
     /// Average pooling over the whole map.
     GlobalPool,
+    /// Computes nothing: the next layer reads an earlier result, so that several read it.
+    Back {
+        /// How many results before the last one; the input is the first result.
+        by: usize,
+    },
+}
+
+/// What a layer can read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The layer that computes it; `None` for the input.
+    pub layer: Option<usize>,
+    /// Its shape.
+    pub shape: Shape,
 }
 
 impl Layer {
-    /// Shape of its result; `None` where its window does not fit.
-    pub fn output(&self, input: Shape) -> Option<Shape> {
+    /// Shape of what it computes from `source`; `None` where its window does not fit, or where hardware cannot.
+    fn output(&self, source: Source) -> Option<Shape> {
+        let input = source.shape;
         match *self {
             Layer::Conv { channels, kernel, stride, padding, .. } => {
                 let map = input.windowed([kernel; 2], [stride; 2], padding)?;
                 (padding < kernel).then_some(Shape { channels, ..map })
             }
+            Layer::Pool { .. } | Layer::GlobalPool if source.layer.is_none() => None,
             Layer::Pool { kernel, stride } => input.windowed(kernel, stride, 0),
             Layer::GlobalPool => Some(Shape::new(input.channels, 1, 1)),
+            Layer::Back { .. } => Some(input),
         }
     }
 }
 
 impl Case {
-    /// Shapes that the layers read, and last the one that the classifier reads; `None` where a window does not
-    /// fit.
-    pub fn shapes(&self) -> Option<Vec<Shape>> {
+    /// What each layer reads, and last what the classifier reads; `None` where a layer cannot read that.
+    pub fn sources(&self) -> Option<Vec<Source>> {
         let CaseInput { channels, height, width, .. } = self.input;
-        let mut shapes = vec![Shape::new(channels, height, width)];
-        for layer in &self.layers {
-            shapes.push(layer.output(shapes[shapes.len() - 1])?);
+        let mut sources = vec![Source { layer: None, shape: Shape::new(channels, height, width) }];
+        for (index, layer) in self.layers.iter().enumerate() {
+            sources.push(match layer {
+                Layer::Back { by } => sources[index.checked_sub(*by)?],
+                _ => Source { layer: Some(index), shape: layer.output(sources[index])? },
+            });
         }
-        Some(shapes)
+        Some(sources)
     }
 
-    /// The accelerator. Its accumulators are few, so that small maps need several tiles of positions, its lanes
-    /// and membrane bits vary with the bits of a spike, and its other memories hold every case that is drawn.
-    pub fn arch(&self) -> ArchConfig {
-        let [rows, cols] = self.array;
-        let arch = ArchConfig::sized(rows, cols, self.act_bits);
-        let (lanes, membrane_bits) = match self.act_bits {
-            ..=4 => (arch.lanes.div_ceil(2), 12),
-            5..=7 => (arch.lanes, 20),
-            _ => (arch.lanes, 16),
-        };
-        ArchConfig {
-            lanes,
-            membrane_bits,
-            accumulator_depth: 64,
-            activation_depth: 1 << 16,
-            weight_depth: 1 << 16,
-            ..arch
-        }
+    /// Layers, the classifier among them, that read the input.
+    pub fn readers_of_input(&self) -> usize {
+        let reads = self.layers.iter().map(|layer| !matches!(layer, Layer::Back { .. })).chain([true]);
+        let sources = self.sources().unwrap_or_default();
+        reads.zip(sources).filter(|(reads, source)| *reads && source.layer.is_none()).count()
+    }
+
+    /// Sums of `fan_in` products of the smallest weights and codes of `source` fit an accumulator this many times.
+    pub(crate) fn room(&self, source: Source, fan_in: usize) -> i64 {
+        let code_bits = if source.layer.is_none() { INPUT_BITS } else { self.arch.act_bits };
+        ((1i64 << (self.arch.acc_bits - 1)) - 1) / (fan_in as i64 * ((1 << code_bits) - 1))
     }
 
     /// Reads a case file.

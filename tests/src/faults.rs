@@ -1,10 +1,10 @@
 //! Planted faults: each must be seen, and its first mismatch must name the place where it was planted.
 
-use crate::case::{Case, CaseInput, Layer};
+use crate::case::{Case, CaseInput, Layer, accelerator};
 use crate::suite::{Failure, Outcome, Suite, compile, hold};
 use empf_hw::emit::EmitError;
 use empf_ir::isa::{Array, Task};
-use empf_ir::{Program, QuantNetwork};
+use empf_ir::{ArchConfig, Program, QuantNetwork};
 use empf_sim::verilator::{Accelerator, Options};
 use empf_sim::{Engine, Icarus, Interpreter, Mismatch};
 use std::fmt;
@@ -93,8 +93,7 @@ fn case() -> Case {
     };
     Case {
         seed: 1,
-        array: [4, 4],
-        act_bits: 8,
+        arch: accelerator([4, 4], 8),
         time_steps: 4,
         input: CaseInput { channels: 2, height: 7, width: 7, is_static: true, zero_point: 3 },
         layers: vec![conv(6, 1, false), conv(7, 2, true), Layer::Pool { kernel: [2; 2], stride: [2; 2] }],
@@ -132,7 +131,7 @@ fn located(fault: &str, place: &Place, result: crate::Result<Outcome>) -> Result
 
 /// Locates a fault of `program` in the interpreter and in Verilator.
 fn in_both(fault: &str, place: &Place, network: &QuantNetwork, program: &Program) -> Result<Vec<Located>> {
-    let suite = Suite::shared(&case().arch())?;
+    let suite = Suite::shared(&case().arch)?;
     let engines: [Box<dyn Engine>; 2] = [
         Box::new(Interpreter::new(program)?),
         Box::new(suite.verilog().engine(program, Options::default())?),
@@ -153,7 +152,7 @@ fn in_each<'a>(
 pub fn flipped_weight() -> Result<Vec<Located>> {
     let (network, program) = compile(&case())?;
     let base = descriptor(&program).stream.weight_base as usize;
-    let [rows, columns] = case().array;
+    let ArchConfig { rows, cols: columns, .. } = case().arch;
     for (row, channel) in (0..rows).flat_map(|row| (0..columns).map(move |channel| (row, channel))) {
         let mut faulty = program.clone();
         faulty.weights[base + row] ^= 1 << channel;

@@ -1,7 +1,6 @@
 //! Makes a failing case small.
 
-use crate::case::{Case, Layer};
-use empf_ir::Shape;
+use crate::case::{Case, Layer, Source};
 
 /// The smallest case that can be reached from `case` by single simplifications, each of which `fails` as `case`
 /// does.
@@ -73,27 +72,31 @@ fn simpler_layers(layer: &Layer) -> impl Iterator<Item = Layer> + use<> {
         }
         Layer::Pool { .. } => vec![Layer::Pool { kernel: [1, 1], stride: [1, 1] }],
         Layer::GlobalPool => vec![],
+        Layer::Back { by } => vec![Layer::Back { by: by - 1 }],
     };
     layers.into_iter()
 }
 
-/// Nothing is empty, every window fits and the classifier's map is square.
+/// Nothing is empty, every layer can read what it should and the classifier's map is square.
 fn is_possible(case: &Case) -> bool {
-    let square = |shape: &Shape| shape.height == shape.width;
-    let fits = |shapes: Vec<Shape>| {
-        shapes.iter().all(|shape| shape.elements() > 0) && shapes.last().is_some_and(square)
+    let is_square = |source: &Source| source.shape.height == source.shape.width;
+    let fits = |sources: Vec<Source>| {
+        sources.iter().all(|source| source.shape.elements() > 0) && sources.last().is_some_and(is_square)
     };
-    case.time_steps > 0 && case.shapes().is_some_and(fits)
+    case.time_steps > 0 && case.sources().is_some_and(fits)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::random_arch;
 
     #[test]
     fn what_does_not_matter_is_removed() {
-        let large =
-            (0..).map(|seed| Case::random(seed, [8, 8], 6)).find(|case| case.layers.len() >= 4).unwrap();
+        let large = (0..)
+            .map(|seed| Case::random(seed, &random_arch(seed, [8, 8], 6), 60_000))
+            .find(|case| case.layers.len() >= 4)
+            .unwrap();
         let fails = |case: &Case| {
             case.time_steps >= 2 && case.layers.iter().any(|layer| matches!(layer, Layer::Conv { .. }))
         };

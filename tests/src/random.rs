@@ -1,91 +1,189 @@
-//! Cases drawn at random.
+//! Accelerators and cases drawn at random.
 
-use crate::case::{Case, CaseInput, Layer};
-use empf_ir::Shape;
+use crate::case::{Case, CaseInput, Layer, Source};
+use crate::suite::{Result, compile};
+use empf_ir::formats::{ACT_BITS, MEMBRANE_BITS};
+use empf_ir::program::MemoryUse;
+use empf_ir::{ArchConfig, Shape, WeightKind};
 use rand::prelude::*;
 use rand_pcg::Pcg64Mcg;
 
-/// Arrays of drawn cases.
+/// Sizes of the presets' arrays.
 pub const ARRAYS: [[usize; 2]; 5] = [[4, 4], [8, 8], [16, 16], [32, 32], [24, 40]];
-/// Bits of a spike in drawn cases.
-pub const ACT_BITS: [u32; 3] = [4, 6, 8];
 /// Time-steps of drawn cases.
-pub const TIME_STEPS: [usize; 4] = [1, 2, 4, 10];
+pub const TIME_STEPS: [usize; 5] = [1, 2, 3, 4, 10];
+/// Sides of windows of drawn convolutions.
+pub const KERNELS: [usize; 9] = [1, 2, 3, 4, 5, 6, 7, 9, 11];
+/// Steps of windows of drawn convolutions.
+pub const STRIDES: [usize; 5] = [1, 2, 3, 4, 5];
 
-/// Most vectors that a drawn case streams through the array.
-const MOST_VECTORS: usize = 60_000;
+/// Fewest bits of a drawn accumulator: a window of some hundred input codes fits.
+const LEAST_ACC_BITS: u32 = 18;
+/// Words of the memories of drawn accelerators, until [`fit`] knows what is needed.
+const AMPLE: usize = 1 << 22;
+
+/// An accelerator of `rows` x `cols` for spikes of `act_bits` bits; all other numbers follow from `seed`.
+///
+/// Its memories are larger than can be built: [`fit`] makes them as large as its cases need.
+pub fn random_arch(seed: u64, [rows, cols]: [usize; 2], act_bits: u32) -> ArchConfig {
+    let mut rng = Pcg64Mcg::seed_from_u64(seed);
+    let sized = ArchConfig::sized(rows, cols, act_bits);
+    let most = 16.min(64 / act_bits as usize);
+    let lanes: Vec<usize> =
+        (1..=most).filter(|n| rows.is_multiple_of(*n) && cols.is_multiple_of(*n)).collect();
+    ArchConfig {
+        acc_bits: rng.random_range(LEAST_ACC_BITS.max(sized.sum_bits())..=32),
+        membrane_bits: rng.random_range(MEMBRANE_BITS),
+        lanes: pick(&mut rng, &lanes),
+        accumulator_depth: rng.random_range(16..=100),
+        activation_depth: AMPLE,
+        weight_depth: AMPLE,
+        parameter_depth: AMPLE,
+        input_depth: AMPLE,
+        schedule_depth: AMPLE,
+        ..sized
+    }
+}
+
+/// The `index`-th of a pool of accelerators for a simulator that has to be built for each: arrays of the presets'
+/// sizes in turn with others, A goes round.
+pub fn pooled_arch(seed: u64, index: u64) -> ArchConfig {
+    let seed = seed + index;
+    let mut rng = Pcg64Mcg::seed_from_u64(!seed);
+    let array = match index % 2 {
+        0 => ARRAYS[index as usize / 2 % ARRAYS.len()],
+        _ => {
+            let most = pick(&mut rng, &[6, 6, 12, 12, 20]);
+            [rng.random_range(1..=most), rng.random_range(1..=most)]
+        }
+    };
+    random_arch(seed, array, *ACT_BITS.start() + seed as u32 % ACT_BITS.count() as u32)
+}
+
+/// An accelerator of at most 4x4 for a simulator that takes it as it is.
+pub fn tiny_arch(seed: u64) -> ArchConfig {
+    let mut rng = Pcg64Mcg::seed_from_u64(!seed);
+    let array = [rng.random_range(1..=4), rng.random_range(1..=4)];
+    random_arch(seed, array, rng.random_range(ACT_BITS))
+}
+
+/// Gives `cases`, all of one accelerator, memories that are as deep as the largest of them needs. Fails where the
+/// compiler refuses one.
+pub fn fit(cases: &mut [Case]) -> Result<()> {
+    let mut most = MemoryUse::default();
+    for case in cases.iter() {
+        let MemoryUse { activation, accumulator: _, weight, parameter, input, schedule } =
+            compile(case)?.1.memory;
+        most.activation = most.activation.max(activation);
+        most.weight = most.weight.max(weight);
+        most.parameter = most.parameter.max(parameter);
+        most.input = most.input.max(input);
+        most.schedule = most.schedule.max(schedule);
+    }
+    // A memory has at least 16 words.
+    let depth = |needed: usize| needed.max(16);
+    for case in cases {
+        case.arch.activation_depth = depth(most.activation);
+        case.arch.weight_depth = depth(most.weight);
+        case.arch.parameter_depth = depth(most.parameter);
+        case.arch.input_depth = depth(most.input);
+        case.arch.schedule_depth = depth(most.schedule);
+    }
+    Ok(())
+}
 
 impl Case {
-    /// The case of `seed` on an array; equal arguments give equal cases.
-    pub fn random(seed: u64, array: [usize; 2], act_bits: u32) -> Self {
+    /// The case of `seed` on an accelerator, of at most `most_vectors` vectors that its array meets in an inference;
+    /// equal arguments give equal cases.
+    pub fn random(seed: u64, arch: &ArchConfig, most_vectors: usize) -> Self {
         let mut rng = Pcg64Mcg::seed_from_u64(seed);
         loop {
-            let case = draw(&mut rng, seed, array, act_bits);
-            let starts_with_conv = matches!(case.layers.first(), Some(Layer::Conv { .. }));
-            if starts_with_conv && case.vectors().is_some_and(|vectors| vectors <= MOST_VECTORS) {
+            let case = draw(&mut rng, seed, arch);
+            if case.vectors().is_some_and(|vectors| vectors <= most_vectors) {
                 return case;
             }
         }
     }
 
-    /// Vectors that the array sees in one inference; `None` where a window does not fit.
+    /// Vectors that the array meets in one inference; `None` where a layer cannot read what it should, or its sums
+    /// do not fit the accumulators.
     fn vectors(&self) -> Option<usize> {
-        let [rows, cols] = self.array;
-        let shapes = self.shapes()?;
+        let ArchConfig { rows, cols, act_bits, .. } = self.arch;
+        let sources = self.sources()?;
+        let planes =
+            |source: Source| if source.layer.is_none() { 8usize.div_ceil(act_bits as usize) } else { 1 };
         let mut total = 0;
-        for (layer, pair) in self.layers.iter().zip(shapes.windows(2)) {
+        for (layer, pair) in self.layers.iter().zip(sources.windows(2)) {
             let &Layer::Conv { kernel, sign, .. } = layer else { continue };
-            let passes = if sign && total > 0 { 1 } else { 8 * 8usize.div_ceil(self.act_bits as usize) };
-            let taps = kernel * kernel * pair[0].channels.div_ceil(rows) * passes;
-            total +=
-                taps * pair[1].channels.div_ceil(cols) * (self.time_steps * pair[1].positions()).max(rows);
+            let (read, result) = (pair[0], pair[1].shape);
+            self.fits(read, kernel * kernel * read.shape.channels, weights(sign))?;
+            let passes = if sign && planes(read) == 1 { 1 } else { 8 * planes(read) };
+            let taps = kernel * kernel * read.shape.channels.div_ceil(rows) * passes;
+            total += taps * result.channels.div_ceil(cols) * (self.time_steps * result.positions()).max(rows);
         }
-        let features = shapes.last()?;
-        let tiles = features.positions() * features.channels.div_ceil(rows) * self.classes.div_ceil(cols);
-        Some(total + 8 * self.time_steps * tiles * rows)
+        let read = *sources.last()?;
+        self.fits(read, read.shape.elements() * self.time_steps, WeightKind::Float)?;
+        let tiles = read.shape.positions() * read.shape.channels.div_ceil(rows) * self.classes.div_ceil(cols);
+        Some(total + 8 * planes(read) * self.time_steps * tiles * rows)
     }
+
+    /// Sums of `fan_in` codes of `source` fit an accumulator.
+    fn fits(&self, source: Source, fan_in: usize, weights: WeightKind) -> Option<()> {
+        let least = if weights == WeightKind::Sign { 1 } else { 2 };
+        (self.room(source, fan_in) >= least).then_some(())
+    }
+}
+
+fn weights(sign: bool) -> WeightKind {
+    if sign { WeightKind::Sign } else { WeightKind::Float }
 }
 
 fn pick<T: Copy>(rng: &mut Pcg64Mcg, choices: &[T]) -> T {
     choices[rng.random_range(0..choices.len())]
 }
 
-fn draw(rng: &mut Pcg64Mcg, seed: u64, array: [usize; 2], act_bits: u32) -> Case {
-    let height = rng.random_range(3..=12);
+fn draw(rng: &mut Pcg64Mcg, seed: u64, arch: &ArchConfig) -> Case {
+    let height = rng.random_range(1..=14);
     let input = CaseInput {
         channels: pick(rng, &[1, 1, 2, 3, 3, 5]),
         height,
-        width: if rng.random_bool(0.5) { height } else { rng.random_range(3..=12) },
+        width: if rng.random_bool(0.4) { height } else { rng.random_range(1..=14) },
         is_static: rng.random_bool(0.6),
         zero_point: pick(rng, &[0, 0, 1, 128, 255, rng.clone().random()]),
     };
-    let mut shape = Shape::new(input.channels, input.height, input.width);
-    let mut layers = Vec::new();
-    for index in 0..rng.random_range(1..=5) {
-        let layer =
-            if index == 0 || rng.random_bool(0.65) { conv(rng, array, index == 0) } else { pool(rng) };
-        if let Some(next) = layer.output(shape) {
-            shape = next;
-            layers.push(layer);
+    let classes = pick(rng, &[1, 2, 5, 10, arch.cols + 1]);
+    let time_steps = pick(rng, &TIME_STEPS);
+    let mut case = Case { seed, arch: arch.clone(), time_steps, input, layers: vec![], classes };
+    for _ in 0..rng.random_range(1..=5) {
+        let layer = match case.layers.len() {
+            0 => conv(rng, arch, true),
+            results if rng.random_bool(0.15) => Layer::Back { by: rng.random_range(1..=results) },
+            _ if rng.random_bool(0.65) => conv(rng, arch, false),
+            _ => pool(rng),
+        };
+        case.layers.push(layer);
+        if case.sources().is_none() {
+            case.layers.pop();
         }
     }
     // The classifier is a convolution as large as its map, and windows of convolutions are square.
-    if shape.height != shape.width {
-        layers.push(Layer::GlobalPool);
+    let is_square = |shape: Shape| shape.height == shape.width;
+    if case.sources().and_then(|sources| sources.last().copied()).is_some_and(|read| !is_square(read.shape)) {
+        case.layers.push(Layer::GlobalPool);
     }
-    let classes = pick(rng, &[1, 2, 5, 10, array[1] + 1]);
-    Case { seed, array, act_bits, time_steps: pick(rng, &TIME_STEPS), input, layers, classes }
+    case
 }
 
-fn conv(rng: &mut Pcg64Mcg, [rows, cols]: [usize; 2], is_first: bool) -> Layer {
-    let kernel = pick(rng, &[1, 3, 3, 3, 5, 7]);
+fn conv(rng: &mut Pcg64Mcg, arch: &ArchConfig, is_first: bool) -> Layer {
+    let ArchConfig { rows, cols, .. } = *arch;
+    let kernel = if rng.random_bool(0.4) { 3 } else { pick(rng, &KERNELS) };
     let parallel = rng.random_bool(0.25);
     Layer::Conv {
-        channels: pick(rng, &[1, 2, 3, 7, rows, rows + 1, cols, cols - 1, 2 * cols + 3]),
+        channels: pick(rng, &[1, 2, 3, 7, rows, rows + 1, cols, cols.max(2) - 1, 2 * cols + 3]),
         kernel,
-        stride: pick(rng, &[1, 1, 2]),
+        stride: if rng.random_bool(0.4) { 1 } else { pick(rng, &STRIDES) },
         padding: rng.random_range(0..=(kernel - 1).min(kernel.div_ceil(2))),
-        sign: if is_first { rng.random_bool(0.2) } else { rng.random_bool(0.85) },
+        sign: rng.random_bool(if is_first { 0.2 } else { 0.85 }),
         parallel,
         offset: !parallel && rng.random_bool(0.5),
     }
@@ -95,7 +193,7 @@ fn pool(rng: &mut Pcg64Mcg) -> Layer {
     if rng.random_bool(0.3) {
         return Layer::GlobalPool;
     }
-    let mut axis = || (pick(rng, &[1, 2, 2, 3]), pick(rng, &[1, 2, 2, 3]));
+    let mut axis = || (pick(rng, &[1, 2, 2, 3, 4, 5]), pick(rng, &[1, 2, 2, 3, 4]));
     let ((height, down), (width, right)) = (axis(), axis());
     Layer::Pool { kernel: [height, width], stride: [down, right] }
 }
@@ -103,20 +201,49 @@ fn pool(rng: &mut Pcg64Mcg) -> Layer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+
+    const VECTORS: usize = 60_000;
 
     #[test]
-    fn a_seed_is_a_case() {
-        let case = |seed| Case::random(seed, [8, 8], 6);
+    fn a_seed_is_an_accelerator_and_a_case() {
+        let case = |seed| Case::random(seed, &random_arch(seed, [8, 8], 6), VECTORS);
         assert_eq!(case(5), case(5));
         assert_ne!(case(5), case(6));
     }
 
     #[test]
+    fn a_pool_has_all_presets_and_all_bits_of_spikes() {
+        let pool: Vec<ArchConfig> = (0..12).map(|index| pooled_arch(4, index)).collect();
+        pool.iter()
+            .chain(&(0..50).map(tiny_arch).collect::<Vec<_>>())
+            .for_each(|arch| arch.validate().unwrap());
+        assert_eq!(pool.iter().map(|arch| arch.act_bits).collect::<BTreeSet<_>>(), ACT_BITS.collect());
+        let arrays: BTreeSet<_> = pool.iter().map(|arch| [arch.rows, arch.cols]).collect();
+        assert!(ARRAYS.iter().all(|array| arrays.contains(array)) && arrays.len() >= 9, "{arrays:?}");
+    }
+
+    #[test]
+    fn accelerators_are_as_varied_as_they_should_be() {
+        let archs: Vec<ArchConfig> =
+            (0..200).map(|seed| random_arch(seed, [12, 6], 2 + seed as u32 % 7)).collect();
+        archs.iter().for_each(|arch| arch.validate().unwrap());
+        let seen = |value: fn(&ArchConfig) -> u32| archs.iter().map(value).collect::<BTreeSet<_>>();
+        assert_eq!(seen(|arch| arch.lanes as u32), [1, 2, 3, 6].into());
+        assert_eq!(seen(|arch| arch.membrane_bits), MEMBRANE_BITS.collect());
+        assert_eq!(seen(|arch| arch.acc_bits), (LEAST_ACC_BITS..=32).collect());
+    }
+
+    #[test]
     fn cases_are_as_varied_as_they_should_be() {
-        let cases: Vec<Case> = (0..300).map(|seed| Case::random(seed, [16, 16], 8)).collect();
+        let arch = random_arch(1, [16, 16], 8);
+        let cases: Vec<Case> = (0..500).map(|seed| Case::random(seed, &arch, VECTORS)).collect();
         let layers = || cases.iter().flat_map(|case| &case.layers);
-        for wanted in [1, 3, 5, 7] {
+        for wanted in KERNELS {
             assert!(layers().any(|layer| matches!(layer, Layer::Conv { kernel, .. } if *kernel == wanted)));
+        }
+        for wanted in STRIDES {
+            assert!(layers().any(|layer| matches!(layer, Layer::Conv { stride, .. } if *stride == wanted)));
         }
         for wanted in TIME_STEPS {
             assert!(cases.iter().any(|case| case.time_steps == wanted));
@@ -125,5 +252,18 @@ mod tests {
         assert!(layers().any(|layer| matches!(layer, Layer::Conv { sign: false, parallel: true, .. })));
         assert!(layers().any(|layer| *layer == Layer::GlobalPool));
         assert!(cases.iter().any(|case| case.layers.len() >= 4));
+        assert!(cases.iter().filter(|case| case.readers_of_input() >= 2).count() >= 20);
+    }
+
+    #[test]
+    fn memories_are_as_deep_as_the_largest_case_needs() {
+        let arch = random_arch(3, [4, 4], 5);
+        let mut cases: Vec<Case> = (0..10).map(|seed| Case::random(seed, &arch, 5_000)).collect();
+        fit(&mut cases).unwrap();
+        let used: Vec<MemoryUse> = cases.iter().map(|case| compile(case).unwrap().1.memory).collect();
+        let most = |of: fn(&MemoryUse) -> usize| used.iter().map(of).max().unwrap();
+        assert_eq!(cases[0].arch.activation_depth, most(|used| used.activation));
+        assert_eq!(cases[0].arch.weight_depth, most(|used| used.weight));
+        assert!(cases.iter().all(|case| case.arch == cases[0].arch));
     }
 }

@@ -117,10 +117,18 @@ pub fn run_schedule(case: &Case) -> Result<Outcome> {
     hold(case, &network, schedule_engines(&network, &program)?)
 }
 
+/// Runs `case` on trainer, interpreter and RustHDL's simulator, which needs no C++ compiler; for small cases.
+pub fn run_description(case: &Case) -> Result<Outcome> {
+    let (network, program) = compile(case)?;
+    let mut engines = schedule_engines(&network, &program)?;
+    engines.push(Box::new(RustHdl::new(&program, case.seed)?));
+    hold(case, &network, engines)
+}
+
 /// The network of `case` and its program.
 pub fn compile(case: &Case) -> Result<(QuantNetwork, Program)> {
     let network = case.network();
-    let program = empf_compiler::lower(&network, &case.arch())?;
+    let program = empf_compiler::lower(&network, &case.arch)?;
     Ok((network, program))
 }
 

@@ -1,6 +1,6 @@
 //! Values of a case's tensors: spread over the range of each number, ends included.
 
-use crate::case::{Case, Layer};
+use crate::case::{Case, Layer, Source};
 use empf_ir::formats::{
     INPUT_BITS, LEAK_FRACTION_BITS, MAX_REQUANT_SHIFT, MAX_SPIKE_SHIFT, MAX_WEIGHT, MULTIPLIER_BITS,
 };
@@ -16,17 +16,17 @@ impl Case {
     /// The integer network; equal cases give equal networks.
     ///
     /// # Panics
-    /// Where a window of the case does not fit its map.
+    /// Where [`Case::sources`] gives none.
     pub fn network(&self) -> QuantNetwork {
-        let shapes = self.shapes().expect("the windows of a case fit");
+        let sources = self.sources().expect("the windows of a case fit");
         let input = &self.input;
         let network = QuantNetwork {
             name: format!("case-{}", self.seed),
             time_steps: self.time_steps,
             classes: self.classes,
             class_names: Default::default(),
-            act_bits: self.act_bits,
-            membrane_bits: self.arch().membrane_bits,
+            act_bits: self.arch.act_bits,
+            membrane_bits: self.arch.membrane_bits,
             input: QuantInput {
                 channels: input.channels,
                 height: input.height,
@@ -38,11 +38,11 @@ impl Case {
             tensors: Default::default(),
         };
         let rng = Pcg64Mcg::seed_from_u64(self.seed ^ 0x5eed);
-        let mut builder = Builder { network, rng, last: INPUT.into(), acc_bits: self.arch().acc_bits };
-        for (index, (layer, pair)) in self.layers.iter().zip(shapes.windows(2)).enumerate() {
-            builder.layer(index + 1, layer, pair[0], pair[1], input.zero_point);
+        let mut builder = Builder { case: self, network, rng, last: INPUT.into() };
+        for (index, (layer, pair)) in self.layers.iter().zip(sources.windows(2)).enumerate() {
+            builder.layer(index + 1, layer, pair[0], pair[1].shape);
         }
-        builder.linear(shapes[shapes.len() - 1]);
+        builder.linear(sources[sources.len() - 1]);
         builder.network
     }
 
@@ -55,27 +55,37 @@ impl Case {
     }
 }
 
-struct Builder {
+struct Builder<'c> {
+    case: &'c Case,
     network: QuantNetwork,
     rng: Pcg64Mcg,
     /// Node that the next one reads.
     last: String,
-    acc_bits: u32,
 }
 
-impl Builder {
+/// The node that computes a layer's result.
+fn name_of(case: &Case, source: Source) -> String {
+    let Some(index) = source.layer else { return INPUT.into() };
+    let kind = if matches!(case.layers[index], Layer::Conv { .. }) { "spike" } else { "pool" };
+    format!("{kind}{}", index + 1)
+}
+
+impl Builder<'_> {
     fn push(&mut self, name: String, op: QuantOp) {
         let inputs = vec![std::mem::replace(&mut self.last, name.clone())];
         self.network.nodes.push(Node { name, inputs, op });
     }
 
-    fn layer(&mut self, index: usize, layer: &Layer, input: Shape, output: Shape, zero_point: u8) {
+    /// Adds the layer `index`, counted from 1.
+    fn layer(&mut self, index: usize, layer: &Layer, source: Source, output: Shape) {
+        let input = source.shape;
+        self.last = name_of(self.case, source);
         match *layer {
             Layer::Conv { kernel, stride, padding, sign, parallel, offset, .. } => {
                 let fan_in = kernel * kernel * input.channels;
-                let zero_point = if self.last == INPUT { zero_point } else { 0 };
+                let zero_point = if self.last == INPUT { self.case.input.zero_point } else { 0 };
                 let weights = if sign { WeightKind::Sign } else { WeightKind::Float };
-                let limit = if sign { 1 } else { self.largest_weight(fan_in) };
+                let limit = if sign { 1 } else { self.largest_weight(source, fan_in) };
                 let conv = format!("conv{index}");
                 let shape = vec![output.channels, input.channels, kernel, kernel];
                 self.weights(&conv, shape, limit);
@@ -93,13 +103,13 @@ impl Builder {
                 let kernel = [input.height, input.width];
                 self.pool(index, kernel, kernel);
             }
+            Layer::Back { .. } => {}
         }
     }
 
     /// Largest weight with which sums of `fan_in` codes fit the accumulator.
-    fn largest_weight(&self, fan_in: usize) -> i32 {
-        let room = ((1i64 << (self.acc_bits - 1)) - 1) / (fan_in as i64 * i64::from(self.max_code()));
-        (room.min(i64::from(MAX_WEIGHT)) - 1) as i32 | 1
+    fn largest_weight(&self, source: Source, fan_in: usize) -> i32 {
+        (self.case.room(source, fan_in).min(i64::from(MAX_WEIGHT)) - 1) as i32 | 1
     }
 
     fn max_code(&self) -> i32 {
@@ -190,11 +200,12 @@ impl Builder {
         self.push(format!("pool{index}"), QuantOp::AvgPool { kernel, stride, shift });
     }
 
-    fn linear(&mut self, input: Shape) {
-        let (classes, features) = (self.network.classes, input.elements());
-        let limit = self.largest_weight(features * self.network.time_steps);
+    fn linear(&mut self, source: Source) {
+        self.last = name_of(self.case, source);
+        let (classes, features) = (self.network.classes, source.shape.elements());
+        let limit = self.largest_weight(source, features * self.network.time_steps);
         self.weights("classifier", vec![classes, features], limit);
-        let half = 1 << (self.acc_bits + INPUT_BITS).min(30);
+        let half = 1 << (self.case.arch.acc_bits + INPUT_BITS).min(30);
         let bias = (0..classes).map(|_| self.rng.random_range(-half..half)).collect();
         self.network.set_tensor("classifier", "bias", vec![classes], bias);
         self.push("classifier".into(), QuantOp::Linear { out_features: classes });
@@ -204,7 +215,7 @@ impl Builder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::random::{ACT_BITS, ARRAYS};
+    use crate::random::random_arch;
     use empf_sim::{Engine, GoldenEngine};
 
     /// Spikes are neither all silent nor all saturated, and every network is one.
@@ -212,7 +223,8 @@ mod tests {
     fn values_exercise_the_whole_range_of_a_spike() {
         let (mut silent, mut full, mut between) = (0, 0, 0);
         for seed in 0..60 {
-            let case = Case::random(seed, ARRAYS[seed as usize % 3], ACT_BITS[seed as usize / 3 % 3]);
+            let arch = random_arch(seed, [4, 8], 2 + seed as u32 % 7);
+            let case = Case::random(seed, &arch, 60_000);
             let network = case.network();
             network.validate().unwrap();
             let trace = GoldenEngine::new(&network).run(&case.input(0)).unwrap();

@@ -2,7 +2,7 @@
 
 use empf_sim::verilator::Options;
 use empf_sim::{Engine, GoldenEngine, Interpreter, RustHdl};
-use empf_tests::{Case, CaseInput, Layer, Suite, compile};
+use empf_tests::{Case, CaseInput, Layer, Suite, accelerator, compile};
 
 /// Cycles for which reset is held.
 const HELD: [u32; 2] = [1, 8];
@@ -13,8 +13,7 @@ const MARGIN: u64 = 20;
 fn case() -> Case {
     Case {
         seed: 5,
-        array: [2, 2],
-        act_bits: 8,
+        arch: accelerator([2, 2], 8),
         time_steps: 1,
         input: CaseInput { channels: 1, height: 2, width: 2, is_static: true, zero_point: 3 },
         layers: vec![
@@ -45,7 +44,7 @@ fn cycles(case: &Case) -> u64 {
 fn at_every_cycle_in_verilator() {
     let case = case();
     let (network, program) = compile(&case).unwrap();
-    let suite = Suite::shared(&case.arch()).unwrap();
+    let suite = Suite::shared(&case.arch).unwrap();
     let mut golden = GoldenEngine::new(&network);
     let [interrupted, whole] = [case.input(0), case.input(1)];
     let expected = golden.run(&whole).unwrap();

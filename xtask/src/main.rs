@@ -13,7 +13,7 @@ use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 /// A command's result; the error is for people.
-type Result = std::result::Result<(), Box<dyn std::error::Error + Send + Sync>>;
+type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 #[derive(Parser)]
 #[command(about)]

@@ -1,0 +1,60 @@
+//! What was drawn, counted.
+
+use empf_tests::{Case, Layer};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// How many cases, or layers of them, have each value of each property.
+#[derive(Default)]
+pub(super) struct Drawn(BTreeMap<&'static str, BTreeMap<String, usize>>);
+
+impl Drawn {
+    pub(super) fn add(&mut self, case: &Case) {
+        let arch = &case.arch;
+        // Numbers of one length sort as numbers.
+        let number = |value: usize| format!("{value:>2}");
+        self.count("array", format!("{:>2}x{}", arch.rows, arch.cols));
+        self.count("lanes", number(arch.lanes));
+        self.count("A", number(arch.act_bits as usize));
+        self.count("V", number(arch.membrane_bits as usize));
+        self.count("acc_bits", number(arch.acc_bits as usize));
+        self.count("T", number(case.time_steps));
+        let input = &case.input;
+        self.count("map", if input.height == input.width { "square" } else { "not square" });
+        self.count("input", if input.is_static { "static" } else { "a frame a step" });
+        self.count("readers of the input", number(case.readers_of_input()));
+        for layer in &case.layers {
+            self.layer(layer);
+        }
+    }
+
+    fn layer(&mut self, layer: &Layer) {
+        match *layer {
+            Layer::Conv { kernel, stride, padding, sign, parallel, .. } => {
+                self.count("convolution", format!("{kernel:>2}x{kernel}"));
+                self.count("stride", format!("{stride:>2}"));
+                self.count("border", format!("{padding:>2}"));
+                self.count("weights", if sign { "+-1" } else { "integer" });
+                self.count("neuron", if parallel { "parallel" } else { "leaky" });
+            }
+            Layer::Pool { kernel: [height, width], .. } => self.count("pooling", format!("{height}x{width}")),
+            Layer::GlobalPool => self.count("pooling", "global"),
+            Layer::Back { .. } => self.count("branch", "yes"),
+        }
+    }
+
+    fn count(&mut self, property: &'static str, value: impl Into<String>) {
+        *self.0.entry(property).or_default().entry(value.into()).or_default() += 1;
+    }
+}
+
+impl fmt::Display for Drawn {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        for (property, values) in &self.0 {
+            let values: Vec<String> =
+                values.iter().map(|(value, count)| format!("{}: {count}", value.trim_start())).collect();
+            writeln!(f, "{property:>20}  {}", values.join(", "))?;
+        }
+        Ok(())
+    }
+}
