@@ -1,7 +1,7 @@
 //! Every width and depth in which accelerators differ; the only source of them.
 
 use crate::formats::{ACT_BITS, INPUT_BITS, MULTIPLIER_BITS};
-use crate::{Error, Result, store};
+use crate::{Error, Result, json, store};
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -166,8 +166,8 @@ impl ArchConfig {
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = store::read(path)?;
         let syntax = |message: String| Error::Syntax { path: path.into(), message };
-        let text = std::str::from_utf8(&bytes).map_err(|e| syntax(e.to_string()))?;
-        let arch: ArchConfig = toml::from_str(text).map_err(|e| syntax(e.to_string()))?;
+        let arch: ArchConfig =
+            toml::from_str(json::plain_text(path, &bytes)?).map_err(|e| syntax(e.to_string()))?;
         arch.validate()?;
         Ok(arch)
     }

@@ -3,7 +3,7 @@
 use crate::formats::ACT_BITS;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Formats of the values that lie in the accelerator's activation memory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,7 +12,7 @@ pub struct Codes {
     /// A: bits of every code, 2..=8.
     pub bits: u32,
     /// Value of the code 1 by node, > 0: of neurons a power of two, of means over n values one divided by n.
-    /// A node that is left out is not rounded.
+    /// Every one of these nodes is there.
     pub scales: BTreeMap<String, f64>,
 }
 
@@ -38,22 +38,26 @@ impl CodeFormat {
 }
 
 impl Codes {
-    /// Format of the node called `node`, if it is rounded.
+    /// Format of the node called `node`, if it is a neuron or an average pooling.
     pub fn format(&self, node: &str) -> Option<CodeFormat> {
         self.scales.get(node).map(|step| CodeFormat { bits: self.bits, step: *step })
     }
 
-    /// Bits and scales are in their ranges and belong to nodes that `gives_codes`.
-    pub(crate) fn validate(&self, gives_codes: impl Fn(&str) -> bool) -> Result<()> {
+    /// Bits and scales are in their ranges, and there is a scale for each of the nodes `giving` codes and no other.
+    pub(crate) fn validate(&self, giving: &HashSet<&str>) -> Result<()> {
         if !ACT_BITS.contains(&self.bits) {
             return Err(Error::invalid("codes", format!("have {} bits, not {ACT_BITS:?}", self.bits)));
+        }
+        if let Some(node) = giving.iter().filter(|node| !self.scales.contains_key(**node)).min() {
+            let message = "`scales` has no entry; it needs one for every neuron and average pooling";
+            return Err(Error::invalid(format!("codes of `{node}`"), message));
         }
         for (node, scale) in &self.scales {
             let at = |message: String| Error::invalid(format!("codes of `{node}`"), message);
             if !(scale.is_finite() && *scale > 0.0) {
                 return Err(at(format!("scale {scale} is not a positive number")));
             }
-            if !gives_codes(node) {
+            if !giving.contains(node.as_str()) {
                 return Err(at("is no neuron and no average pooling".into()));
             }
         }

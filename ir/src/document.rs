@@ -1,6 +1,6 @@
 //! What is kept as a folder: a JSON file, which says its format and version first, and files of numbers beside it.
 
-use crate::{Error, Result, store};
+use crate::{Error, Result, json, store};
 use serde::de::{
     DeserializeOwned, DeserializeSeed, Deserializer, IgnoredAny, IntoDeserializer, MapAccess, Visitor,
     value::MapAccessDeserializer,
@@ -58,7 +58,8 @@ impl<T: Content> Document<T> {
         let path = folder.join(T::FILE);
         let syntax = |e: serde_json::Error| Error::Syntax { path: path.clone(), message: e.to_string() };
         let bytes = store::read(&path)?;
-        let Tag { format, version } = serde_json::from_slice(&bytes).map_err(syntax)?;
+        let text = json::text(&path, &bytes)?;
+        let Tag { format, version } = serde_json::from_str(text).map_err(syntax)?;
         if format != T::FORMAT {
             let message = format!("is `{format}`, expected `{}`", T::FORMAT);
             return Err(Error::Syntax { path, message });
@@ -67,7 +68,7 @@ impl<T: Content> Document<T> {
             let (format, expected, advice) = (T::FORMAT, T::VERSION, T::AGAIN);
             return Err(Error::Version { path, format, found: version, expected, advice });
         }
-        let Untagged(mut content) = serde_json::from_slice::<Untagged<T>>(&bytes).map_err(syntax)?;
+        let Untagged(mut content) = serde_json::from_str::<Untagged<T>>(text).map_err(syntax)?;
         content.read_beside(folder)?;
         content.validate()?;
         Ok(content)
@@ -200,7 +201,7 @@ mod tests {
                 "unknown field `more`, expected `size` at line 2",
             ),
             ("{\"format\": \"thing\", \"version\": 3,\n\n\"size\": \"1\"}", "expected u32 at line 3"),
-            (r#"{"format": "thing", "version": 3, "size": 1, "size": 1}"#, "duplicate field `size`"),
+            (r#"{"format": "thing", "version": 3, "size": 1, "size": 1}"#, "the key `size` is given twice"),
             (r#"{"format": "thing", "version": 3, "size": 1, "beside": [1]}"#, "unknown field `beside`"),
             (r#"{"format": "thing", "version": 3, "size": 2}"#, "thing: is of another size"),
             ("[]", "expected an object with `format` and `version`"),

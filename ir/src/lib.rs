@@ -18,6 +18,8 @@ pub mod error;
 pub mod formats;
 pub mod graph;
 pub mod isa;
+mod json;
+pub mod keys;
 pub mod network;
 pub mod program;
 pub mod quant;

@@ -2,11 +2,13 @@
 
 use crate::document::{Content, Document};
 use crate::formats::MAX_TIME_STEPS;
-use crate::graph::{self, Node, Operator};
+use crate::graph::{self, Kind, Node, Operator};
+use crate::keys::Keys;
 use crate::shape::MAX_ELEMENTS;
-use crate::tensors::{Tensor, Tensors};
+use crate::tensors::{Dtype, Tensor, Tensors};
 use crate::{ClassNames, Codes, Error, Result, Shape};
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::path::Path;
 
 const TENSORS: &str = "weights.safetensors";
@@ -64,7 +66,7 @@ pub enum NeuronVersion {
 }
 
 /// Operators of a float network. `C` is the node's channel count, `T` the network's time-steps.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum Op {
     /// 2-D convolution without bias. `weight`: `[out_channels, in_channels, kernel, kernel]`.
@@ -91,7 +93,6 @@ pub enum Op {
         /// I, II or III.
         version: NeuronVersion,
         /// Added to the variance in version II.
-        #[serde(default = "default_eps")]
         eps: f32,
     },
     /// Leaky integrate-and-fire neuron with spikes of 0 and 1, what EM-PF neurons are compared with:
@@ -136,20 +137,97 @@ pub enum Op {
     Add,
 }
 
-fn default_eps() -> f32 {
-    1e-5
-}
+/// Added to the variance of a neuron where the file says nothing.
+const DEFAULT_EPS: f32 = 1e-5;
 
 impl Op {
-    /// Whether its result is what the activation memory holds: spikes, or means of them.
-    pub fn gives_codes(&self) -> bool {
-        matches!(self, Op::Neuron { .. } | Op::AvgPool { .. } | Op::GlobalAvgPool)
+    /// Its numbers are in their ranges, or which is not.
+    fn check_numbers(&self) -> std::result::Result<(), String> {
+        match *self {
+            Op::BatchNorm { eps } | Op::Neuron { eps, .. } if !(eps.is_finite() && eps >= 0.0) => {
+                Err(format!("eps is {eps}, not a number of at least 0"))
+            }
+            Op::Lif { leak, .. } if !leak.is_finite() => Err(format!("leak is {leak}, not a finite number")),
+            Op::Lif { threshold, .. } if !(threshold.is_finite() && threshold > 0.0) => {
+                Err(format!("threshold is {threshold}, not a number above 0"))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
 impl Operator for Op {
+    fn read(op: &str, keys: &mut Keys) -> std::result::Result<Self, String> {
+        Ok(match op {
+            "conv" => Op::Conv {
+                out_channels: keys.count("out_channels")?,
+                kernel: keys.count("kernel")?,
+                stride: keys.count("stride")?,
+                padding: keys.count("padding")?,
+                weights: keys.choice("weights")?,
+            },
+            "batch_norm" => Op::BatchNorm { eps: keys.number("eps")? },
+            "neuron" => {
+                Op::Neuron { version: keys.choice("version")?, eps: keys.number_or("eps", DEFAULT_EPS)? }
+            }
+            "lif" => Op::Lif { leak: keys.number("leak")?, threshold: keys.number("threshold")? },
+            "avg_pool" => Op::AvgPool { kernel: keys.count("kernel")?, stride: keys.count("stride")? },
+            "global_avg_pool" => Op::GlobalAvgPool,
+            "max_pool" => Op::MaxPool {
+                kernel: keys.count("kernel")?,
+                stride: keys.count("stride")?,
+                padding: keys.count("padding")?,
+            },
+            "seca" => Op::Seca { kernel: keys.count("kernel")? },
+            "linear" => Op::Linear { out_features: keys.count("out_features")? },
+            "add" => Op::Add,
+            _ => {
+                let known =
+                    "add, avg_pool, batch_norm, conv, global_avg_pool, lif, linear, max_pool, neuron, seca";
+                return Err(format!("`op` is `{op}`, none of {known}"));
+            }
+        })
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Op::Conv { .. } => "conv",
+            Op::BatchNorm { .. } => "batch_norm",
+            Op::Neuron { .. } => "neuron",
+            Op::Lif { .. } => "lif",
+            Op::AvgPool { .. } => "avg_pool",
+            Op::GlobalAvgPool => "global_avg_pool",
+            Op::MaxPool { .. } => "max_pool",
+            Op::Seca { .. } => "seca",
+            Op::Linear { .. } => "linear",
+            Op::Add => "add",
+        }
+    }
+
     fn arity(&self) -> usize {
         if *self == Op::Add { 2 } else { 1 }
+    }
+
+    fn takes(&self) -> &'static [Kind] {
+        match self {
+            Op::Conv { .. } | Op::Linear { .. } => &[Kind::Input, Kind::Codes],
+            Op::BatchNorm { .. } | Op::Neuron { .. } | Op::Lif { .. } => &[Kind::Current],
+            Op::AvgPool { .. } | Op::GlobalAvgPool | Op::MaxPool { .. } => &[Kind::Codes],
+            Op::Seca { .. } | Op::Add => &[Kind::Current, Kind::Codes],
+        }
+    }
+
+    fn gives(&self) -> Kind {
+        match self {
+            Op::Conv { .. } | Op::BatchNorm { .. } | Op::Seca { .. } | Op::Add => Kind::Current,
+            Op::Neuron { .. } | Op::Lif { .. } => Kind::Codes,
+            Op::AvgPool { .. } | Op::GlobalAvgPool | Op::MaxPool { .. } => Kind::Codes,
+            Op::Linear { .. } => Kind::Logits,
+        }
+    }
+
+    fn check_name(name: &str) -> std::result::Result<(), String> {
+        graph::check_plain_name(name)
     }
 
     fn output_shape(&self, inputs: &[Shape]) -> std::result::Result<Shape, String> {
@@ -164,13 +242,6 @@ impl Operator for Op {
             Op::MaxPool { kernel, stride, padding } => window(x, [kernel; 2], [stride; 2], padding),
             Op::Seca { kernel } => attention(x, kernel),
             Op::Linear { out_features } => Ok(Shape::new(out_features, 1, 1)),
-            Op::Lif { leak, threshold }
-                if !(leak.is_finite() && threshold.is_finite() && threshold > 0.0) =>
-            {
-                Err(format!(
-                    "leak {leak} or threshold {threshold} is not finite, or the threshold not above 0"
-                ))
-            }
             Op::BatchNorm { .. } | Op::Neuron { .. } | Op::Lif { .. } => Ok(x),
             Op::Add if inputs[1] == x => Ok(x),
             Op::Add => Err(format!("adds {x} and {}", inputs[1])),
@@ -232,7 +303,7 @@ pub struct Network {
 impl Network {
     /// Shape of each node's result, in order.
     pub fn shapes(&self) -> Result<Vec<Shape>> {
-        graph::infer_shapes(self.input.shape(), &self.nodes)
+        graph::infer_shapes(self.input.shape(), &self.nodes, self.classes)
     }
 
     /// Tensors that a node of this operator must have, with their shapes. `input` and `output` are the
@@ -272,43 +343,68 @@ impl Network {
         }
         self.class_names.validate(self.classes)?;
         if let Some(codes) = &self.codes {
-            codes.validate(|node| self.nodes.iter().any(|n| n.name == node && n.op.gives_codes()))?;
+            codes.validate(&self.coded())?;
         }
         let shapes = self.shapes()?;
-        match shapes.last() {
-            Some(s) if *s == Shape::new(self.classes, 1, 1) => {}
-            Some(s) => return Err(network(format!("the last node gives {s}, not {} classes", self.classes))),
-            None => return Err(network("it has no nodes".into())),
-        }
+        let mut known = HashSet::new();
         for (node, output) in self.nodes.iter().zip(&shapes) {
+            let at = |message: String| Error::invalid(format!("node `{}`", node.name), message);
+            node.op.check_numbers().map_err(at)?;
             let input = self.shape_of(&node.inputs[0], &shapes);
             for (name, want) in Self::expected_tensors(&node.op, input, *output, self.time_steps) {
-                self.check_tensor(&format!("{}.{name}", node.name), &want, &node.op, name)?;
+                let full = format!("{}.{name}", node.name);
+                self.check_tensor(&full, &want, &node.op)?;
+                known.insert(full);
             }
+            self.check_variance(node).map_err(at)?;
         }
-        Ok(())
+        self.tensors.check_known(&known)
     }
 
-    fn check_tensor(&self, full: &str, want: &[usize], op: &Op, name: &str) -> Result<()> {
+    /// Nodes whose results can be rounded to codes of their own: EM-PF neurons, and means of what such nodes give.
+    /// Maxima keep the codes that they are taken of.
+    fn coded(&self) -> HashSet<&str> {
+        let mut coded = HashSet::new();
+        let mut maxima = HashSet::new();
+        for node in &self.nodes {
+            let reads = node.inputs.first().map_or("", String::as_str);
+            let of_codes = coded.contains(reads) || maxima.contains(reads);
+            match node.op {
+                Op::Neuron { .. } => coded.insert(node.name.as_str()),
+                Op::AvgPool { .. } | Op::GlobalAvgPool if of_codes => coded.insert(&node.name),
+                Op::MaxPool { .. } if of_codes => maxima.insert(node.name.as_str()),
+                _ => false,
+            };
+        }
+        coded
+    }
+
+    fn check_tensor(&self, full: &str, want: &[usize], op: &Op) -> Result<()> {
+        let at = |message: String| Error::invalid(format!("tensor `{full}`"), message);
         let tensor = self.tensors.get(full)?;
         let values = tensor.as_f32(full)?;
         let layer_wide = matches!(op, Op::Neuron { .. }) && tensor.shape == [want[0], 1];
         if tensor.shape != want && !layer_wide {
-            return Err(Error::invalid(
-                format!("tensor `{full}`"),
-                format!("has shape {:?}, expected {want:?}", tensor.shape),
-            ));
+            return Err(at(format!("has shape {:?}, expected {want:?}", tensor.shape)));
         }
-        if let Some(i) = values.iter().position(|v| !v.is_finite()) {
-            return Err(Error::invalid(format!("tensor `{full}`"), format!("element {i} is {}", values[i])));
+        match values.iter().position(|v| !v.is_finite()) {
+            Some(i) => Err(at(format!("element {i} is {}", values[i]))),
+            None => Ok(()),
         }
-        if let (true, Some(i)) = (name == "var", values.iter().position(|v| *v < 0.0)) {
-            return Err(Error::invalid(
-                format!("tensor `{full}`"),
-                format!("variance {i} is negative: {}", values[i]),
-            ));
+    }
+
+    /// A normalisation divides by the square root of `var + eps`.
+    fn check_variance(&self, node: &Node<Op>) -> std::result::Result<(), String> {
+        let eps = match node.op {
+            Op::BatchNorm { eps } | Op::Neuron { version: NeuronVersion::II, eps } => eps,
+            _ => return Ok(()),
+        };
+        let (_, var) = self.tensor(&node.name, "var").map_err(|e| e.to_string())?;
+        match var.iter().position(|v| *v < 0.0 || *v + eps <= 0.0) {
+            Some(i) if var[i] < 0.0 => Err(format!("element {i} of `var` is {}, below 0", var[i])),
+            Some(i) => Err(format!("element {i} of `var` and eps are both 0; give an eps above 0")),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Shape of the node called `name`, or of the input.
@@ -354,7 +450,7 @@ impl Content for Network {
     }
 
     fn read_beside(&mut self, folder: &Path) -> Result<()> {
-        self.tensors = Tensors::load(&folder.join(TENSORS))?;
+        self.tensors = Tensors::load(&folder.join(TENSORS), Dtype::F32)?;
         Ok(())
     }
 }

@@ -5,11 +5,12 @@ use crate::formats::{
     ACT_BITS, INPUT_BITS, LOGIT_BITS, MAX_REQUANT_SHIFT, MAX_SPIKE_SHIFT, MAX_TIME_STEPS, MAX_WEIGHT,
     MEMBRANE_BITS, MULTIPLIER_BITS, SCORE_BITS,
 };
-use crate::graph::{self, Node, Operator};
-use crate::tensors::{Tensor, Tensors};
+use crate::graph::{self, Kind, Node, Operator};
+use crate::keys::Keys;
+use crate::tensors::{Dtype, Tensor, Tensors};
 use crate::{ClassNames, Error, Result, Shape, WeightKind, network};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 const TENSORS: &str = "quant.safetensors";
@@ -36,8 +37,8 @@ impl QuantInput {
 }
 
 /// Operators of an integer network. Per-channel tensors are `[T, C]`, all I32.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "op", rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "op", rename_all = "snake_case")]
 pub enum QuantOp {
     /// Codes to currents. `weight` `[C, C_in, kernel, kernel]`: +-1, or odd -255..=255 where `weights` is
     /// `float`; `mantissa`, `bias` `[T, C]`.
@@ -109,34 +110,79 @@ pub enum QuantOp {
     Add,
 }
 
-/// What a node's result is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Unsigned codes: 8 bits from the input, A bits elsewhere.
-    Codes,
-    /// Signed membrane-format numbers, V bits.
-    Current,
-    /// 32-bit sums, the end of the network.
-    Logits,
-}
+impl Operator for QuantOp {
+    fn read(op: &str, keys: &mut Keys) -> std::result::Result<Self, String> {
+        Ok(match op {
+            "conv" => QuantOp::Conv {
+                out_channels: keys.count("out_channels")?,
+                kernel: keys.count("kernel")?,
+                stride: keys.count("stride")?,
+                padding: keys.count("padding")?,
+                weights: keys.choice("weights")?,
+                zero_point: keys.byte("zero_point")?,
+                shift: keys.byte("shift")?,
+            },
+            "neuron" => QuantOp::Neuron { parallel: keys.flag("parallel")?, shift: keys.byte("shift")? },
+            "avg_pool" => QuantOp::AvgPool {
+                kernel: keys.pair("kernel")?,
+                stride: keys.pair("stride")?,
+                shift: keys.byte("shift")?,
+            },
+            "max_pool" => QuantOp::MaxPool {
+                kernel: keys.count("kernel")?,
+                stride: keys.count("stride")?,
+                padding: keys.count("padding")?,
+            },
+            "linear" => QuantOp::Linear { out_features: keys.count("out_features")? },
+            "widen" => QuantOp::Widen { shift: keys.byte("shift")? },
+            "scale" => QuantOp::Scale { shift: keys.byte("shift")? },
+            "seca" => QuantOp::Seca { kernel: keys.count("kernel")?, shift: keys.byte("shift")? },
+            "add" => QuantOp::Add,
+            _ => {
+                let known = "add, avg_pool, conv, linear, max_pool, neuron, scale, seca, widen";
+                return Err(format!("`op` is `{op}`, none of {known}"));
+            }
+        })
+    }
 
-impl QuantOp {
-    /// What it reads and what it gives.
-    pub fn kinds(&self) -> (Kind, Kind) {
+    fn name(&self) -> &'static str {
         match self {
-            QuantOp::Conv { .. } => (Kind::Codes, Kind::Current),
-            QuantOp::Neuron { .. } => (Kind::Current, Kind::Codes),
-            QuantOp::AvgPool { .. } | QuantOp::MaxPool { .. } => (Kind::Codes, Kind::Codes),
-            QuantOp::Linear { .. } => (Kind::Codes, Kind::Logits),
-            QuantOp::Widen { .. } | QuantOp::Scale { .. } => (Kind::Codes, Kind::Current),
-            QuantOp::Seca { .. } | QuantOp::Add => (Kind::Current, Kind::Current),
+            QuantOp::Conv { .. } => "conv",
+            QuantOp::Neuron { .. } => "neuron",
+            QuantOp::AvgPool { .. } => "avg_pool",
+            QuantOp::MaxPool { .. } => "max_pool",
+            QuantOp::Linear { .. } => "linear",
+            QuantOp::Widen { .. } => "widen",
+            QuantOp::Scale { .. } => "scale",
+            QuantOp::Seca { .. } => "seca",
+            QuantOp::Add => "add",
         }
     }
-}
 
-impl Operator for QuantOp {
     fn arity(&self) -> usize {
         if *self == QuantOp::Add { 2 } else { 1 }
+    }
+
+    fn takes(&self) -> &'static [Kind] {
+        match self {
+            QuantOp::Conv { .. } | QuantOp::Linear { .. } => &[Kind::Input, Kind::Codes],
+            QuantOp::AvgPool { .. } | QuantOp::MaxPool { .. } => &[Kind::Codes],
+            QuantOp::Widen { .. } | QuantOp::Scale { .. } => &[Kind::Codes],
+            QuantOp::Neuron { .. } | QuantOp::Seca { .. } | QuantOp::Add => &[Kind::Current],
+        }
+    }
+
+    fn gives(&self) -> Kind {
+        match self {
+            QuantOp::Neuron { .. } | QuantOp::AvgPool { .. } | QuantOp::MaxPool { .. } => Kind::Codes,
+            QuantOp::Linear { .. } => Kind::Logits,
+            QuantOp::Conv { .. } | QuantOp::Widen { .. } | QuantOp::Scale { .. } => Kind::Current,
+            QuantOp::Seca { .. } | QuantOp::Add => Kind::Current,
+        }
+    }
+
+    fn check_name(name: &str) -> std::result::Result<(), String> {
+        graph::check_joint_name(name)
     }
 
     fn output_shape(&self, inputs: &[Shape]) -> std::result::Result<Shape, String> {
@@ -205,7 +251,7 @@ pub struct TensorSpec {
 impl QuantNetwork {
     /// Shape of each node's result, in order.
     pub fn shapes(&self) -> Result<Vec<Shape>> {
-        graph::infer_shapes(self.input.shape(), &self.nodes)
+        graph::infer_shapes(self.input.shape(), &self.nodes, self.classes)
     }
 
     /// Largest spike code, `2^A - 1`.
@@ -292,27 +338,35 @@ impl QuantNetwork {
         }
         self.class_names.validate(self.classes)?;
         let shapes = self.shapes()?;
-        match (self.nodes.last(), shapes.last()) {
-            (Some(n), Some(s)) if n.op.kinds().1 == Kind::Logits && s.channels == self.classes => {}
-            _ => return Err(network(format!("the last node must be linear with {} outputs", self.classes))),
-        }
+        let mut known = HashSet::new();
         for (node, output) in self.nodes.iter().zip(&shapes) {
-            self.validate_node(node, self.shape_of(&node.inputs[0], &shapes), *output)?;
+            self.validate_node(node)?;
+            let input = self.shape_of(&node.inputs[0], &shapes);
+            for spec in self.tensor_specs(&node.op, input, *output) {
+                let full = format!("{}.{}", node.name, spec.name);
+                self.check_tensor(&full, &spec)?;
+                known.insert(full);
+            }
+        }
+        self.tensors.check_known(&known)?;
+        self.validate_scales()
+    }
+
+    fn validate_scales(&self) -> Result<()> {
+        for (name, scale) in &self.scales {
+            let at = |message: &str| Error::invalid(format!("`scales` of `{name}`"), message);
+            if name != graph::INPUT && self.position(name).is_none() {
+                return Err(at("no node has this name"));
+            }
+            if !(scale.is_finite() && *scale > 0.0) {
+                return Err(at("is not a number above 0"));
+            }
         }
         Ok(())
     }
 
-    fn validate_node(&self, node: &Node<QuantOp>, input: Shape, output: Shape) -> Result<()> {
+    fn validate_node(&self, node: &Node<QuantOp>) -> Result<()> {
         let at = |m: String| Error::invalid(format!("node `{}`", node.name), m);
-        for name in &node.inputs {
-            let given = self.position(name).map_or(Kind::Codes, |i| self.nodes[i].op.kinds().1);
-            if given != node.op.kinds().0 {
-                return Err(at(format!("reads {:?}, but `{name}` gives {given:?}", node.op.kinds().0)));
-            }
-        }
-        if matches!(node.op, QuantOp::MaxPool { .. }) && node.inputs[0] == graph::INPUT {
-            return Err(at("takes a maximum of the input; it pools spikes, or means of them".into()));
-        }
         let (shift, limit) = match node.op {
             QuantOp::Conv { shift, .. } | QuantOp::Scale { shift } | QuantOp::Seca { shift, .. } => {
                 (shift, MAX_REQUANT_SHIFT)
@@ -322,13 +376,10 @@ impl QuantNetwork {
             }
             QuantOp::MaxPool { .. } | QuantOp::Linear { .. } | QuantOp::Add => (0, 0),
         };
-        if shift > limit {
-            return Err(at(format!("shift is {shift}, not 0..={limit}")));
+        match shift > limit {
+            true => Err(at(format!("shift is {shift}, not 0..={limit}"))),
+            false => Ok(()),
         }
-        for spec in self.tensor_specs(&node.op, input, output) {
-            self.check_tensor(&format!("{}.{}", node.name, spec.name), &spec)?;
-        }
-        Ok(())
     }
 
     fn check_tensor(&self, full: &str, spec: &TensorSpec) -> Result<()> {
@@ -384,7 +435,7 @@ impl Content for QuantNetwork {
     }
 
     fn read_beside(&mut self, folder: &Path) -> Result<()> {
-        self.tensors = Tensors::load(&folder.join(TENSORS))?;
+        self.tensors = Tensors::load(&folder.join(TENSORS), Dtype::I32)?;
         Ok(())
     }
 }

@@ -1,8 +1,9 @@
 //! Named tensors in a safetensors file.
 
 use crate::{Error, Result, store};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use std::collections::BTreeMap;
+pub(crate) use safetensors::tensor::Dtype;
+use safetensors::tensor::{SafeTensors, TensorView};
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 /// Elements of a tensor.
@@ -10,12 +11,8 @@ use std::path::Path;
 pub enum Values {
     /// 32-bit floating point.
     F32(Vec<f32>),
-    /// 64-bit floating point.
-    F64(Vec<f64>),
     /// 32-bit integers.
     I32(Vec<i32>),
-    /// 64-bit integers.
-    I64(Vec<i64>),
 }
 
 /// A dense row-major tensor.
@@ -62,9 +59,7 @@ impl Tensor {
         }
         match &self.values {
             Values::F32(v) => (Dtype::F32, bytes(v, f32::to_le_bytes)),
-            Values::F64(v) => (Dtype::F64, bytes(v, f64::to_le_bytes)),
             Values::I32(v) => (Dtype::I32, bytes(v, i32::to_le_bytes)),
-            Values::I64(v) => (Dtype::I64, bytes(v, i64::to_le_bytes)),
         }
     }
 
@@ -75,9 +70,7 @@ impl Tensor {
         let data = view.data();
         let values = match view.dtype() {
             Dtype::F32 => Values::F32(values(data, f32::from_le_bytes)),
-            Dtype::F64 => Values::F64(values(data, f64::from_le_bytes)),
             Dtype::I32 => Values::I32(values(data, i32::from_le_bytes)),
-            Dtype::I64 => Values::I64(values(data, i64::from_le_bytes)),
             _ => return None,
         };
         Some(Tensor { shape: view.shape().to_vec(), values })
@@ -116,18 +109,36 @@ impl Tensors {
         store::write(path, &self.to_bytes()?)
     }
 
-    /// Reads a safetensors file of F32, F64, I32 and I64 tensors.
-    pub fn load(path: &Path) -> Result<Self> {
-        let broken = |message: String| Error::Tensors { path: path.into(), message };
+    /// Reads a safetensors file whose tensors are all of `dtype`, F32 or I32.
+    pub(crate) fn load(path: &Path, dtype: Dtype) -> Result<Self> {
         let bytes = store::read(path)?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|e| broken(e.to_string()))?;
+        let file = SafeTensors::deserialize(&bytes)
+            .map_err(|e| Error::Tensors { path: path.into(), message: e.to_string() })?;
         let mut tensors = Tensors::default();
         for (name, view) in file.tensors() {
-            let tensor = Tensor::from_view(&view).ok_or_else(|| {
-                broken(format!("`{name}` is {:?}; F32, F64, I32 and I64 are read", view.dtype()))
+            let tensor = Tensor::from_view(&view).filter(|_| view.dtype() == dtype).ok_or_else(|| {
+                let context = format!("{}, tensor `{name}`", path.display());
+                Error::invalid(context, format!("is {:?}; convert it to {dtype:?}", view.dtype()))
             })?;
             tensors.insert(name, tensor);
         }
         Ok(tensors)
+    }
+
+    /// Every tensor is among the `known` ones.
+    pub(crate) fn check_known(&self, known: &HashSet<String>) -> Result<()> {
+        let Some(name) = self.0.keys().find(|name| !known.contains(*name)) else { return Ok(()) };
+        let node = name.rsplit_once('.').map_or(name.as_str(), |(node, _)| node);
+        let mut own: Vec<&str> = known
+            .iter()
+            .filter(|own| own.rsplit_once('.').is_some_and(|(of, _)| of == node))
+            .map(String::as_str)
+            .collect();
+        own.sort_unstable();
+        let message = match own.is_empty() {
+            true => format!("no node called `{node}` has tensors"),
+            false => format!("is not known; `{node}` has only `{}`", own.join("`, `")),
+        };
+        Err(Error::invalid(format!("tensor `{name}`"), message))
     }
 }

@@ -1,7 +1,7 @@
 //! Shapes, tensors and stored form of operators that need more than a look at the type.
 
 use empf_ir::graph::Operator;
-use empf_ir::{Network, Op, Shape};
+use empf_ir::{Network, NeuronVersion, Node, Op, Shape};
 
 #[test]
 fn channel_attention_takes_odd_kernels_from_3_to_7() {
@@ -29,9 +29,19 @@ fn maximum_pooling_is_shaped_as_a_convolution() {
 
 #[test]
 fn operators_are_stored_by_name() {
-    let stored = |op: &Op| serde_json::to_string(op).unwrap();
-    assert_eq!(stored(&Op::Seca { kernel: 3 }), r#"{"op":"seca","kernel":3}"#);
-    let pool = Op::MaxPool { kernel: 3, stride: 2, padding: 1 };
-    assert_eq!(stored(&pool), r#"{"op":"max_pool","kernel":3,"stride":2,"padding":1}"#);
-    assert_eq!(serde_json::from_str::<Op>(&stored(&pool)).unwrap(), pool);
+    let ops = [
+        (Op::Seca { kernel: 3 }, r#""op":"seca","kernel":3"#),
+        (
+            Op::MaxPool { kernel: 3, stride: 2, padding: 1 },
+            r#""op":"max_pool","kernel":3,"stride":2,"padding":1"#,
+        ),
+        (Op::Neuron { version: NeuronVersion::II, eps: 0.5 }, r#""op":"neuron","version":"II","eps":0.5"#),
+        (Op::GlobalAvgPool, r#""op":"global_avg_pool""#),
+    ];
+    for (op, text) in ops {
+        let node = Node { name: "n".into(), inputs: vec!["a".into(), "b".into()], op };
+        let text = format!(r#"{{"name":"n","inputs":["a","b"],{text}}}"#);
+        assert_eq!(serde_json::to_string(&node).unwrap(), text);
+        assert_eq!(serde_json::from_str::<Node<Op>>(&text).unwrap(), node);
+    }
 }

@@ -4,7 +4,6 @@
 use crate::digits;
 use crate::plan::{ArrayWork, Buffer, Plan, Stage, Tiling, Window, Work};
 use crate::{Error, Result};
-use empf_ir::quant::Kind;
 use empf_ir::{ArchConfig, INPUT, Node, QuantNetwork, QuantOp, Shape, WeightKind};
 
 /// Stages and buffers of `network`, without addresses.
@@ -88,17 +87,13 @@ impl<'a> Lowering<'a> {
 
     /// A current exists only between accumulator and neuron, so exactly one node must read it.
     fn check_current(&self, node: &Node<QuantOp>) -> Result<()> {
-        let readers: Vec<_> = self.network.nodes.iter().filter(|n| n.inputs.contains(&node.name)).collect();
-        match readers.as_slice() {
-            [one] if one.op.kinds().0 == Kind::Current => Ok(()),
-            _ => Err(Error::unsupported(
-                &node.name,
-                format!(
-                    "its current is read by {} nodes; in hardware exactly one neuron reads it",
-                    readers.len()
-                ),
-            )),
+        let readers = self.network.nodes.iter().filter(|n| n.inputs.contains(&node.name)).count();
+        if readers == 1 {
+            return Ok(());
         }
+        let message =
+            format!("its current is read by {readers} nodes; in hardware exactly one neuron reads it");
+        Err(Error::unsupported(&node.name, message))
     }
 
     fn neuron(&mut self, index: usize, neuron: &'a Node<QuantOp>) -> Result<()> {

@@ -251,7 +251,10 @@ impl Quantizer<'_> {
     fn linear(&mut self, node: &Node<DraftOp>, weight: &Array2<f64>, bias: &[f64]) -> Result<QuantOp> {
         let (scale, zero_point) = self.codes(&node.inputs[0]);
         let frames = self.network.frames_of(&node.inputs[0]) as f64;
-        let step = weight_step(weight.view());
+        let step = match weight_step(weight.view()) {
+            0.0 => negligible_step(bias) * frames / scale,
+            step => step,
+        };
         let unit = step * scale;
         let mut codes = Vec::with_capacity(weight.len());
         let mut biases = Vec::with_capacity(bias.len());
@@ -302,6 +305,13 @@ impl Integers {
 /// Weight of the integer 1 where the largest weight is [`MAX_WEIGHT`].
 fn weight_step<D: Dimension>(weights: ArrayView<f64, D>) -> f64 {
     magnitude(weights) / f64::from(MAX_WEIGHT)
+}
+
+/// Logits' unit for weights of 0, which become +-1 all the same: the biases take all bits but one.
+fn negligible_step(bias: &[f64]) -> f64 {
+    let largest = magnitude(ArrayView::from(bias));
+    let largest = if largest > 0.0 { largest } else { 1.0 };
+    largest / f64::from(LOGIT_BITS - 2).exp2()
 }
 
 fn magnitude<D: Dimension>(values: ArrayView<f64, D>) -> f64 {

@@ -3,7 +3,8 @@
 
 use crate::draft::{Affine, Conv, Draft, DraftOp, MembraneNorm, Neuron};
 use crate::{Error, Result};
-use empf_ir::{INPUT, Network, NeuronVersion, Node, Op, Shape, WeightKind};
+use empf_ir::graph::{Kind, Operator};
+use empf_ir::{Network, NeuronVersion, Node, Op, Shape, WeightKind};
 use ndarray::{Array, Array2, Dimension};
 
 /// The draft of `network`.
@@ -15,7 +16,7 @@ pub fn resolve(network: &Network) -> Result<Draft> {
         let reader = Reader { network, node, input: network.shape_of(&node.inputs[0], &shapes) };
         let mut inputs = node.inputs.clone();
         if matches!(node.op, Op::Add | Op::Seca { .. }) {
-            inputs.iter_mut().filter(|input| gives_values(network, input)).for_each(|input| {
+            inputs.iter_mut().filter(|input| gives_codes(network, input)).for_each(|input| {
                 let name = format!("{}/{input}", node.name);
                 let value = std::mem::replace(input, name.clone());
                 nodes.push(Node { name, inputs: vec![value], op: DraftOp::Widen { gain: reader.ones() } });
@@ -34,10 +35,9 @@ pub fn resolve(network: &Network) -> Result<Draft> {
     })
 }
 
-/// Whether the node called `name` gives spikes or means of them, not currents.
-fn gives_values(network: &Network, name: &str) -> bool {
-    let node = network.nodes.iter().find(|n| n.name == name);
-    node.is_none_or(|n| n.op.gives_codes() || matches!(n.op, Op::MaxPool { .. }))
+/// Whether the node called `name` gives spikes, or means or maxima of them.
+fn gives_codes(network: &Network, name: &str) -> bool {
+    network.nodes.iter().any(|node| node.name == name && node.op.gives() == Kind::Codes)
 }
 
 struct Reader<'a> {
@@ -48,7 +48,6 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn op(&self) -> Result<DraftOp> {
-        self.check_pool()?;
         let Shape { channels, height, width } = self.input;
         Ok(match self.node.op {
             Op::Conv { out_channels, kernel, stride, padding, weights } => {
@@ -79,15 +78,6 @@ impl Reader<'_> {
     /// 1 for every step and channel read.
     fn ones(&self) -> Array2<f64> {
         Array2::ones((self.network.time_steps, self.input.channels))
-    }
-
-    fn check_pool(&self) -> Result<()> {
-        let pools = matches!(self.node.op, Op::AvgPool { .. } | Op::GlobalAvgPool | Op::MaxPool { .. });
-        if pools && self.node.inputs[0] == INPUT {
-            let message = "pooling of the input has no integer form; pool the data";
-            return Err(Error::unsupported(&self.node.name, message));
-        }
-        Ok(())
     }
 
     fn values(&self, name: &str) -> Result<Vec<f64>> {

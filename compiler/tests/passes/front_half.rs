@@ -330,21 +330,16 @@ fn a_leak_beyond_its_range_is_named() {
 }
 
 #[test]
-fn a_normalisation_of_spikes_is_refused() {
+fn a_normalisation_folds_into_a_convolution_of_its_own() {
     let error = changed(|n| {
-        let bn = n.nodes.iter().position(|node| node.name == "bn2").unwrap();
-        n.nodes[bn].inputs = vec!["pool".into()];
-        n.nodes[bn + 1].inputs = vec!["bn2".into()];
-        n.nodes.remove(bn - 1);
-        for name in ["gamma", "bias"] {
-            n.set_tensor("bn2", name, vec![7], vec![1.0; 7]);
-        }
-        for name in ["mean", "var"] {
-            n.set_tensor("bn2", name, vec![STEPS, 7], vec![1.0; STEPS * 7]);
-        }
-        n.set_tensor("neuron2", "lambda", vec![STEPS, 1], vec![1.0; STEPS]);
-        n.set_tensor("neuron2", "theta", vec![STEPS, 1], vec![1.0; STEPS]);
-        n.set_tensor("fc", "weight", vec![CLASSES, 7], vec![1.0; CLASSES * 7]);
+        let conv = n.nodes.iter().position(|node| node.name == "conv2").unwrap();
+        let other = Node {
+            name: "other".into(),
+            inputs: vec!["conv2".into()],
+            op: Op::Neuron { version: NeuronVersion::III, eps: 0.0 },
+        };
+        n.nodes.insert(conv + 1, other);
+        n.set_tensor("other", "theta", vec![STEPS, 1], vec![1.0; STEPS]);
     });
     assert!(error.to_string().starts_with("node `bn2`: a batch normalisation is folded"), "{error}");
 }
@@ -359,7 +354,10 @@ fn operators_without_hardware_are_refused_by_name() {
         let error = changed(|n| {
             let changed = n.nodes.iter_mut().find(|n| n.name == node).unwrap();
             changed.op = op;
-            n.set_tensor(node, "weight", vec![3], vec![1.0; 3]);
+            n.tensors.0.retain(|name, _| !name.starts_with(&format!("{node}.")));
+            if node == "bn2" {
+                n.set_tensor(node, "weight", vec![3], vec![1.0; 3]);
+            }
         });
         assert!(error.to_string().starts_with(&format!("node `{node}`: {expected}")), "{error}");
     }
@@ -386,6 +384,15 @@ fn a_network_of_zeros_compiles() {
     let (quantized, _) = compile(&network, images.view(), &ArchConfig::sized(4, 4, 8)).unwrap();
     let trace = empf_golden::run(&quantized, images.index_axis(Axis(0), 0)).unwrap();
     assert!(trace.logits.iter().all(|l| *l == trace.logits[0]));
+
+    network.set_tensor("fc", "bias", vec![CLASSES], vec![0.5, -2.0, 0.25, 1e-3, 0.0]);
+    let (quantized, _) = compile(&network, images.view(), &ArchConfig::sized(4, 4, 8)).unwrap();
+    let trace = empf_golden::run(&quantized, images.index_axis(Axis(0), 0)).unwrap();
+    let expected = [0.5, -2.0, 0.25, 1e-3, 0.0].map(|bias| bias * STEPS as f64);
+    for (logit, expected) in trace.logits.iter().zip(expected) {
+        let logit = f64::from(*logit) * quantized.scales["fc"];
+        assert!((logit - expected).abs() < 1e-5, "{logit} {expected}");
+    }
 }
 
 #[test]

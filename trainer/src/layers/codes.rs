@@ -66,16 +66,23 @@ impl Rounding {
         self.errors = Some([0.0; CANDIDATES]);
     }
 
-    /// Takes the format with the least squared error over what was observed, of equal ones the coarsest; none
-    /// with more than `finest` fraction bits, since a mean is not finer than the sum of the codes it is made of.
-    pub(crate) fn adopt(&mut self, finest: Option<i32>) {
+    /// Takes the format with the least squared error over what was observed, of equal ones the coarsest. A mean is
+    /// not finer than the sum of the codes of `source` that it is made of.
+    ///
+    /// A layer that was silent keeps its format. Where it has none, it gets one that reaches as far as its source's,
+    /// a spike's reaches to 1.
+    pub(crate) fn adopt(&mut self, source: Option<&Rounding>) {
         let Some(errors) = self.errors.take() else { return };
-        // A layer that was silent says nothing about its values.
+        let finest = source.and_then(Rounding::fraction);
+        let allowed = FRACTIONS.filter(|fraction| finest.is_none_or(|f| *fraction <= f));
         if errors.iter().all(|error| *error == 0.0) {
+            let reach = source.and_then(Rounding::format).map_or(1.0, CodeFormat::limit);
+            let far_enough = |fraction: &i32| self.format_of(*fraction).limit() >= reach;
+            self.fraction = self.fraction.or(allowed.rev().find(far_enough));
             return;
         }
-        let allowed = FRACTIONS.zip(errors).filter(|(fraction, _)| finest.is_none_or(|f| *fraction <= f));
-        self.fraction = allowed.min_by(|a, b| a.1.total_cmp(&b.1)).map(|(fraction, _)| fraction);
+        let error = |fraction: i32| errors[(fraction - FRACTIONS.start()) as usize];
+        self.fraction = allowed.min_by(|a, b| error(*a).total_cmp(&error(*b)));
     }
 
     /// Rounds `values` in place.
@@ -177,8 +184,25 @@ mod tests {
         let mut means = Rounding::new(8, rounding(8, 0.25).unit_of_mean(9));
         means.observe();
         means.round(&mut tensor(&[0.03, 0.5]));
-        means.adopt(Some(2));
+        means.adopt(Some(&rounding(8, 0.25)));
         assert_eq!(means.format(), Some(CodeFormat { bits: 8, step: 1.0 / 36.0 }));
+    }
+
+    #[test]
+    fn a_silent_layer_has_a_format() {
+        let silent = |mut silent: Rounding, source: Option<&Rounding>| {
+            silent.observe();
+            silent.round(&mut tensor(&[0.0; 3]));
+            silent.adopt(source);
+            silent
+        };
+        let spikes = silent(Rounding::new(4, 1.0), None);
+        assert_eq!(spikes.format(), Some(CodeFormat { bits: 4, step: 0.125 }));
+        // 15 codes of 1/8 reach 1.875; of 1/72 only 0.21, of 16/72 3.3 and of 8/72 1.67.
+        let means = silent(Rounding::new(4, spikes.unit_of_mean(9)), Some(&spikes));
+        assert_eq!(means.format(), Some(CodeFormat { bits: 4, step: 2.0 / 9.0 }));
+        let kept = silent(rounding(4, 0.5), None);
+        assert_eq!(kept.format(), Some(CodeFormat { bits: 4, step: 0.5 }));
     }
 
     proptest! {

@@ -1,0 +1,5 @@
+//! What is read from files, and what is refused.
+
+mod hostile;
+mod networks;
+mod refused;
