@@ -56,7 +56,8 @@ pub(crate) fn check_replaceable(target: &Path, kind: Kind) -> Result<()> {
         Err(_) if target.is_symlink() => {
             return Err(Error::file(target, "is a link to nothing; choose another output"));
         }
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        // Where it cannot be made either, making it says why.
+        Err(e) if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&e.kind()) => return Ok(()),
         Err(e) => return Err(Error::file(target, e)),
     }
     let files = files(target)?;

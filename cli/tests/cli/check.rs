@@ -45,39 +45,6 @@ fn differing(place: &Path) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Replaces line `index` of a file.
-fn set_line(file: &Path, index: usize, change: impl Fn(&str) -> String) {
-    let text = fs::read_to_string(file).unwrap();
-    let lines = text.lines().enumerate().map(|(i, line)| if i == index { change(line) } else { line.into() });
-    fs::write(file, lines.collect::<Vec<String>>().join("\n") + "\n").unwrap();
-}
-
-#[test]
-fn a_flipped_rom_bit_is_located() {
-    let place = made();
-    set_line(&place.path().join("build/weights.mem"), 0, |word| {
-        format!("{:x}", u64::from_str_radix(word, 16).unwrap() ^ 0b0100)
-    });
-    let text = differing(place.path());
-    let last = text.trim_end().lines().last().unwrap();
-    assert!(
-        last.contains("first: interpreter, sample 0, layer `neuron1`, time-step 0, channel 2,"),
-        "{last}"
-    );
-    let neuron = text.lines().find(|line| line.starts_with("neuron1")).unwrap();
-    assert!(neuron.split_whitespace().nth_back(2).unwrap() == "0", "the trainer is right: {neuron}");
-}
-
-#[test]
-fn a_changed_threshold_is_located() {
-    let place = made();
-    // M, B, lambda, theta, c of each lane: the threshold of channel 1 at step 0.
-    set_line(&place.path().join("build/parameters.mem"), 5 + 3, |_| "8000".into());
-    let text = differing(place.path());
-    let last = text.trim_end().lines().last().unwrap();
-    assert!(last.contains("layer `neuron1`, time-step 0, channel 1,"), "{last}");
-}
-
 #[test]
 fn an_off_by_one_stride_in_the_verilog_is_located() {
     let place = made();

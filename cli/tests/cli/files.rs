@@ -75,7 +75,8 @@ fn only_regular_files_are_replaced_and_read() {
     assert!(place.join("link.npz").is_symlink() && place.join("kept.npz").is_file());
 
     assert!(Command::new("mkfifo").arg(place.join("pipe.npy")).status().unwrap().success());
-    for input in ["pipe.npy", "/dev/zero"] {
+    symlink("/dev/zero", place.join("endless.npy")).unwrap();
+    for input in ["pipe.npy", "endless.npy"] {
         let error = fail(place, &["simulate", "build", "--input", input]);
         assert!(error.contains(input) && error.contains("no regular file"), "{error}");
     }
