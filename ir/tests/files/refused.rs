@@ -274,7 +274,7 @@ fn kinds_are_named_as_the_user_wrote_them() {
             name: "again".into(),
             inputs: vec!["fc".into()],
             op: Op::Linear { out_features: 2 },
-        })
+        });
     });
     assert_eq!(
         text,
@@ -298,7 +298,7 @@ fn a_network_ends_with_logits() {
             name: "more".into(),
             inputs: vec!["gap".into()],
             op: Op::Linear { out_features: 2 },
-        })
+        });
     });
     assert_eq!(text, "node `fc`: gives logits, but is not the last node");
     assert_eq!(refused(|n| n.classes = 3), "node `fc`: gives 2 logits, the network has 3 classes");
