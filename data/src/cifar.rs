@@ -3,6 +3,7 @@
 use crate::dataset::{Dataset, Split};
 use crate::error::{Error, Result};
 use crate::files::decode;
+use empf_ir::ClassNames;
 use std::path::Path;
 
 const SIDE: usize = 32;
@@ -10,6 +11,9 @@ const CHANNELS: usize = 3;
 const PIXELS: usize = CHANNELS * SIDE * SIDE;
 /// Largest content of a file; the published ones have at most 154 MB.
 const MAX_BYTES: u64 = 1 << 29;
+
+/// Names of classes, a line each, beside CIFAR-10 and beside CIFAR-100.
+const NAMES: [&str; 2] = ["batches.meta.txt", "fine_label_names.txt"];
 
 /// What stands in front of a record's pixels: the number of classes of each label byte. The last one counts.
 type Labels = &'static [u8];
@@ -33,24 +37,48 @@ fn kind(path: &str) -> Option<(bool, Labels)> {
     }
 }
 
+/// A file of the set.
+enum Content {
+    /// For training or not, of which version, and what it holds.
+    Images(bool, Labels, Records),
+    Names(ClassNames),
+}
+
 /// Reads `data_batch*.bin` and `test_batch.bin` (CIFAR-10), or `train*.bin` and `test.bin` (CIFAR-100), from the
-/// folder or the archive `source`. Several training files are read one after the other.
+/// folder or the archive `source`. Several training files are read one after the other. Classes have the names that
+/// the set's text file gives them, where it is there.
 pub fn load(source: &Path) -> Result<Split> {
-    let read = |path: &str, bytes: &[u8]| {
-        let (training, labels) = kind(path).ok_or("is no file of CIFAR")?;
-        Ok((training, labels, records(bytes, labels)?))
+    let read = |path: &str, bytes: &[u8]| match kind(path) {
+        Some((training, labels)) => Ok(Content::Images(training, labels, records(bytes, labels)?)),
+        None => Ok(Content::Names(names(bytes))),
     };
-    let files = decode(source, &is_file, MAX_BYTES, read)?;
-    let labels = match files.iter().any(|(_, (training, labels, _))| *training && *labels == CIFAR10) {
-        true => CIFAR10,
-        false => CIFAR100,
-    };
+    let wanted =
+        |path: &str| is_file(path) || path.rsplit('/').next().is_some_and(|name| NAMES.contains(&name));
+    let files = decode(source, &wanted, MAX_BYTES, read)?.files;
+    let contents = || files.iter().map(|(_, content)| content);
+    let is_cifar10 =
+        contents().any(|content| matches!(content, Content::Images(true, labels, _) if *labels == CIFAR10));
+    let labels = if is_cifar10 { CIFAR10 } else { CIFAR100 };
+    let classes = usize::from(labels[labels.len() - 1]);
+    let names = contents().find_map(|content| match content {
+        Content::Names(names) if names.as_slice().len() == classes => {
+            names.validate(classes).ok().map(|()| names)
+        }
+        _ => None,
+    });
+    let names = names.cloned().unwrap_or_default();
     let part = |wanted: bool, name: &str| {
-        let parts = files.iter().filter(|(_, (training, of, _))| *training == wanted && *of == labels);
-        let parts: Vec<&Records> = parts.map(|(_, (_, _, records))| records).collect();
+        let parts: Vec<&Records> = contents()
+            .filter_map(|content| match content {
+                Content::Images(training, of, records) if *training == wanted && *of == labels => {
+                    Some(records)
+                }
+                _ => None,
+            })
+            .collect();
         match parts.is_empty() {
             true => Err(Error::file(source, format!("has no file {name}, plain or packed as .gz or .xz"))),
-            false => Ok(set(&parts, labels)),
+            false => Ok(set(&parts, classes, &names)),
         }
     };
     let test = if labels == CIFAR10 { "test_batch.bin" } else { "test.bin" };
@@ -60,17 +88,23 @@ pub fn load(source: &Path) -> Result<Split> {
 /// Classes and pixels of a file.
 type Records = (Vec<u8>, Vec<u8>);
 
-fn set(parts: &[&Records], labels: Labels) -> Dataset {
+fn set(parts: &[&Records], classes: usize, names: &ClassNames) -> Dataset {
     Dataset {
         channels: CHANNELS,
         height: SIDE,
         width: SIDE,
         frames: 1,
-        classes: labels[labels.len() - 1].into(),
-        class_names: Default::default(),
+        classes,
+        class_names: names.clone(),
         pixels: parts.iter().flat_map(|(_, pixels)| pixels).copied().collect(),
         labels: parts.iter().flat_map(|(classes, _)| classes).map(|class| u16::from(*class)).collect(),
     }
+}
+
+/// The lines that are not empty.
+fn names(bytes: &[u8]) -> ClassNames {
+    let text = String::from_utf8_lossy(bytes);
+    ClassNames::new(text.lines().map(str::trim).filter(|line| !line.is_empty()))
 }
 
 fn records(bytes: &[u8], labels: Labels) -> std::result::Result<Records, String> {
@@ -137,6 +171,25 @@ mod tests {
         let split =
             load_files(&[("train_part.bin", train), ("test.bin.xz", xz(&records(&[&[1, 2]])))]).unwrap();
         assert_eq!((split.train.labels, split.test.labels, split.test.classes), (vec![99, 4], vec![2], 100));
+    }
+
+    #[test]
+    fn classes_have_names_where_the_set_gives_them() {
+        let files = |names: &str| {
+            let test = ("test_batch.bin", records(&[&[7]]));
+            vec![
+                ("data_batch_1.bin", records(&[&[3]])),
+                test,
+                ("batches.meta.txt", names.as_bytes().to_vec()),
+            ]
+        };
+        let ten = "airplane\nautomobile\nbird\ncat\ndeer\ndog\nfrog\nhorse\nship\ntruck\n\n";
+        let split = load_files(&files(ten)).unwrap();
+        assert_eq!(
+            (&*split.train.class_names.name(9), split.test.class_names),
+            ("truck", split.train.class_names.clone())
+        );
+        assert!(load_files(&files("bird\ncat\n")).unwrap().train.class_names.is_empty());
     }
 
     #[test]

@@ -60,6 +60,17 @@ impl Dataset {
         self.labels.is_empty()
     }
 
+    /// Numbers of the classes that no image is of.
+    pub fn empty_classes(&self) -> Vec<usize> {
+        let mut seen = vec![false; self.classes];
+        for label in &self.labels {
+            if let Some(seen) = seen.get_mut(usize::from(*label)) {
+                *seen = true;
+            }
+        }
+        (0..self.classes).filter(|class| !seen[*class]).collect()
+    }
+
     /// Codes of one image.
     fn size(&self) -> usize {
         self.frames * self.channels * self.height * self.width

@@ -1,10 +1,12 @@
-//! The idx files of MNIST and its kin, plain or gzipped.
+//! The idx files of MNIST and its kin, plain or packed.
 
 use crate::dataset::{Dataset, Split};
 use crate::error::{Error, Result};
-use crate::unpack::{find, open};
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use crate::files::{decode, walk};
+use empf_ir::ClassNames;
+use std::collections::BTreeSet;
+use std::ops::{ControlFlow, Range};
+use std::path::Path;
 
 const IMAGES_MAGIC: u32 = 0x0000_0803;
 const LABELS_MAGIC: u32 = 0x0000_0801;
@@ -12,103 +14,217 @@ const LABELS_MAGIC: u32 = 0x0000_0801;
 const MAX_BYTES: u64 = 1 << 31;
 /// Labels are digits or letters; more classes than this are a broken file.
 const MAX_CLASSES: usize = 64;
+/// Names of the part of a set for learning and of that for judging.
+const TRAIN: [&str; 1] = ["train"];
+const TEST: [&str; 2] = ["t10k", "test"];
 
-/// Reads `{train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz]` from `folder`.
-pub fn load(folder: &Path) -> Result<Split> {
-    let mut train = set(folder, "train")?;
-    let mut test = set(folder, "t10k")?;
+/// Whether `path` is that of a file of images.
+pub(crate) fn is_file(path: &str) -> bool {
+    Name::of(path).is_some_and(|name| name.kind == Kind::Images)
+}
+
+/// What a file of a set holds.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Images,
+    Labels,
+    /// Lines of a label and the codes of its characters, such as `1 65 97`, as EMNIST has them.
+    Mapping,
+}
+
+/// The name of a file, such as `emnist-letters-train-images-idx3-ubyte`.
+struct Name<'a> {
+    /// Folder and name of the set, empty or with a slash or a dash at its end: `emnist-letters-`.
+    set: &'a str,
+    /// `train`; nothing for a mapping.
+    part: &'a str,
+    kind: Kind,
+}
+
+impl<'a> Name<'a> {
+    fn of(path: &'a str) -> Option<Self> {
+        if let Some(set) = path.strip_suffix("mapping.txt") {
+            return set.ends_with('-').then_some(Name { set, part: "", kind: Kind::Mapping });
+        }
+        let kinds = [("images", "idx3-ubyte", Kind::Images), ("labels", "idx1-ubyte", Kind::Labels)];
+        let (stem, kind) = kinds.into_iter().find_map(|(what, form, kind)| {
+            let stem = path.strip_suffix(form)?.strip_suffix(['-', '.'])?.strip_suffix(what)?;
+            Some((stem.strip_suffix('-')?, kind))
+        })?;
+        let part = stem.rsplit(['-', '/']).next().unwrap_or(stem);
+        Some(Name { set: &stem[..stem.len() - part.len()], part, kind })
+    }
+}
+
+/// What was read of a file.
+enum Content {
+    Idx(Idx),
+    Names(Vec<(u16, String)>),
+}
+
+/// Reads the files `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and those of `t10k` or `test`, with any name of
+/// a set in front, of the one set that the folder or archive `source` holds. The label `first_label` becomes class 0.
+pub fn load(source: &Path, first_label: u8) -> Result<Split> {
+    let set = only_set(source)?;
+    let wanted = |path: &str| Name::of(path).is_some_and(|name| name.set == set);
+    let read = |path: &str, bytes: &[u8]| match Name::of(path).map(|name| name.kind) {
+        Some(Kind::Images) => Ok(Content::Idx(Idx::parse(bytes, IMAGES_MAGIC, 3)?)),
+        Some(Kind::Labels) => Ok(Content::Idx(Idx::parse(bytes, LABELS_MAGIC, 1)?)),
+        _ => Ok(Content::Names(mapping(bytes))),
+    };
+    let mut files = decode(source, &wanted, MAX_BYTES, read)?.files;
+    let names = files.iter().find_map(|(_, content)| match content {
+        Content::Names(names) => Some(names.clone()),
+        Content::Idx(_) => None,
+    });
+    let mut part = |parts: &[&str]| {
+        let mut take = |kind: Kind, what: &str| {
+            let is = |path: &str| {
+                Name::of(path).is_some_and(|name| name.kind == kind && parts.contains(&name.part))
+            };
+            let at = files.iter().position(|(path, _)| is(path));
+            match at.map(|at| files.swap_remove(at)) {
+                Some((path, Content::Idx(idx))) => Ok((path, idx)),
+                _ => Err(Error::file(
+                    source,
+                    format!("has no file {set}{}-{what}, plain or packed as .gz or .xz", parts[0]),
+                )),
+            }
+        };
+        let images = take(Kind::Images, "images-idx3-ubyte")?;
+        labelled(source, images, take(Kind::Labels, "labels-idx1-ubyte")?, first_label)
+    };
+    let (mut train, mut test) = (part(&TRAIN)?, part(&TEST)?);
     if (train.height, train.width) != (test.height, test.width) {
         let message = format!(
             "training images are {}x{}, test images {}x{}",
             train.height, train.width, test.height, test.width
         );
-        return Err(Error::File { path: folder.into(), message });
+        return Err(Error::file(source, message));
     }
-    train.classes = train.classes.max(test.classes);
-    test.classes = train.classes;
+    let classes = train.classes.max(test.classes);
+    let class_names = class_names(names.unwrap_or_default(), first_label, classes);
+    for set in [&mut train, &mut test] {
+        (set.classes, set.class_names) = (classes, class_names.clone());
+    }
     Ok(Split { train, test })
 }
 
-fn set(folder: &Path, prefix: &str) -> Result<Dataset> {
-    let images = Idx::read(&find(folder, &format!("{prefix}-images-idx3-ubyte"))?, IMAGES_MAGIC, 3)?;
-    let labels = Idx::read(&find(folder, &format!("{prefix}-labels-idx1-ubyte"))?, LABELS_MAGIC, 1)?;
-    if images.sizes[0] != labels.sizes[0] {
-        let message = format!("holds {} labels, but there are {} images", labels.sizes[0], images.sizes[0]);
-        return Err(Error::File { path: labels.path, message });
+/// Folder and name of the set that `source` holds.
+fn only_set(source: &Path) -> Result<String> {
+    let mut sets = BTreeSet::new();
+    walk(source, &is_file, &mut |path, _| {
+        sets.extend(Name::of(path).map(|name| name.set.to_owned()));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    match sets.len() {
+        0 => Err(Error::file(source, "has no file train-images-idx3-ubyte".into())),
+        1 => Ok(sets.pop_first().unwrap_or_default()),
+        count => {
+            let shown: Vec<&str> = sets.iter().take(8).map(|set| set.trim_end_matches(['-', '/'])).collect();
+            let message =
+                format!("holds {count} sets ({}); give a folder with one of them", shown.join(", "));
+            Err(Error::file(source, message))
+        }
     }
-    let classes = labels.bytes.iter().max().map_or(0, |top| usize::from(*top) + 1);
-    if classes > MAX_CLASSES {
-        let at = labels.bytes.iter().position(|l| usize::from(*l) + 1 == classes).unwrap_or(0);
-        let message = format!("label {} at byte {} is above {}", classes - 1, 8 + at, MAX_CLASSES - 1);
-        return Err(Error::File { path: labels.path, message });
+}
+
+fn labelled(
+    source: &Path,
+    (images_path, images): (String, Idx),
+    (labels_path, labels): (String, Idx),
+    first_label: u8,
+) -> Result<Dataset> {
+    let wrong = |message: String| Error::file(&source.join(&labels_path), message);
+    if images.sizes[0] != labels.sizes[0] {
+        return Err(wrong(format!(
+            "holds {} labels, but there are {} images in {images_path}",
+            labels.sizes[0], images.sizes[0]
+        )));
+    }
+    let at = |label: u8| 8 + labels.bytes.iter().position(|l| *l == label).unwrap_or(0);
+    let range = || Some((*labels.bytes.iter().min()?, *labels.bytes.iter().max()?));
+    let (lowest, top) = range().unwrap_or_default();
+    if lowest < first_label {
+        let at = at(lowest);
+        return Err(wrong(format!(
+            "label {lowest} at byte {at} is below {first_label}, the first that is given"
+        )));
+    }
+    if usize::from(top) >= MAX_CLASSES {
+        return Err(wrong(format!("label {top} at byte {} is above {}", at(top), MAX_CLASSES - 1)));
     }
     Ok(Dataset {
         channels: 1,
         height: images.sizes[1],
         width: images.sizes[2],
         frames: 1,
-        classes,
-        class_names: Default::default(),
+        classes: usize::from(top - first_label) + 1,
+        class_names: ClassNames::default(),
         pixels: images.bytes.into(),
-        labels: labels.bytes.into_iter().map(u16::from).collect(),
+        labels: labels.bytes.into_iter().map(|label| u16::from(label - first_label)).collect(),
     })
 }
 
+/// Characters of labels.
+fn mapping(bytes: &[u8]) -> Vec<(u16, String)> {
+    let line = |line: &str| {
+        let mut numbers = line.split_whitespace().map(|number| number.parse::<u32>().ok());
+        let label = u16::try_from(numbers.next()??).ok()?;
+        let characters = numbers.map(|code| char::from_u32(code?)).collect::<Option<String>>()?;
+        Some((label, characters))
+    };
+    String::from_utf8_lossy(bytes).lines().filter_map(line).collect()
+}
+
+/// Names of `classes` classes: their characters, or the labels of the file where these are not the classes' numbers.
+fn class_names(characters: Vec<(u16, String)>, first_label: u8, classes: usize) -> ClassNames {
+    let labels: Range<usize> = first_label.into()..usize::from(first_label) + classes;
+    let character =
+        |label| characters.iter().find(|(of, _)| usize::from(*of) == label).map(|(_, name)| name.clone());
+    let named = labels.clone().map(character).collect::<Option<Vec<String>>>().map(ClassNames::new);
+    match named.filter(|names| names.validate(classes).is_ok()) {
+        Some(names) => names,
+        None if first_label == 0 => ClassNames::default(),
+        None => ClassNames::new(labels.map(|label| label.to_string())),
+    }
+}
+
 struct Idx {
-    path: PathBuf,
     sizes: Vec<usize>,
     bytes: Vec<u8>,
 }
 
 impl Idx {
-    fn read(path: &Path, magic: u32, axes: usize) -> Result<Self> {
-        let data = |message: String| Error::File { path: path.into(), message };
-        let mut input = open(path)?;
-        let header_bytes = 4 * (1 + axes) as u64;
-        let header = read_exactly(&mut input, header_bytes, 0, header_bytes).map_err(data)?;
-        let words: Vec<u32> = header.as_chunks::<4>().0.iter().map(|w| u32::from_be_bytes(*w)).collect();
+    /// Of a whole file, unpacked, with `axes` sizes in its header.
+    fn parse(bytes: &[u8], magic: u32, axes: usize) -> std::result::Result<Self, String> {
+        let header = 4 * (1 + axes);
+        let cut =
+            |total: u64| format!("is cut short: it ends at byte {} of {total}; fetch it again", bytes.len());
+        let (words, data) = bytes.split_at_checked(header).ok_or_else(|| cut(header as u64))?;
+        let words: Vec<u32> = words.as_chunks::<4>().0.iter().map(|w| u32::from_be_bytes(*w)).collect();
         if words[0] != magic {
-            return Err(data(format!(
+            return Err(format!(
                 "starts with {:#010x} at byte 0, an idx file of this kind with {magic:#010x}",
                 words[0]
-            )));
+            ));
         }
         let sizes: Vec<usize> = words[1..].iter().map(|w| *w as usize).collect();
         if let Some(axis) = sizes.iter().position(|s| *s == 0) {
-            return Err(data(format!("size {axis} at byte {} is 0", 4 + 4 * axis)));
+            return Err(format!("size {axis} at byte {} is 0", 4 + 4 * axis));
         }
         let length = words[1..].iter().try_fold(1u64, |n, w| n.checked_mul(u64::from(*w)));
         let length = length.filter(|n| *n <= MAX_BYTES).ok_or_else(|| {
-            data(format!("its header at byte 4 announces sizes {sizes:?}, more than {MAX_BYTES} bytes"))
+            format!("its header at byte 4 announces sizes {sizes:?}, more than {MAX_BYTES} bytes")
         })?;
-        let bytes = read_exactly(&mut input, length, header_bytes, header_bytes + length).map_err(data)?;
-        match input.read(&mut [0]) {
-            Ok(0) => Ok(Idx { path: path.into(), sizes, bytes }),
-            Ok(_) => Err(data(format!(
-                "goes on after byte {}, where its header says it ends",
-                header_bytes + length
-            ))),
-            Err(e) => Err(data(format!("is damaged after byte {}: {e}", header_bytes + length))),
+        let total = header as u64 + length;
+        if (bytes.len() as u64) < total {
+            return Err(cut(total));
         }
-    }
-}
-
-/// The next `length` bytes, which start at byte `offset` of `total`; memory grows only with what is there.
-fn read_exactly(
-    input: &mut dyn Read,
-    length: u64,
-    offset: u64,
-    total: u64,
-) -> std::result::Result<Vec<u8>, String> {
-    let mut bytes = vec![];
-    let result = input.take(length).read_to_end(&mut bytes);
-    let end = offset + bytes.len() as u64;
-    match result {
-        Ok(_) if bytes.len() as u64 == length => Ok(bytes),
-        Ok(_) => Err(format!("is cut short: it ends at byte {end} of {total}; fetch it again")),
-        Err(e) => {
-            Err(format!("is damaged or cut short at byte {end} of {total} (unpacked): {e}; fetch it again"))
+        if bytes.len() as u64 > total {
+            return Err(format!("goes on after byte {total}, where its header says it ends"));
         }
+        Ok(Idx { sizes, bytes: data.to_vec() })
     }
 }
 
@@ -141,7 +257,7 @@ mod tests {
             std::fs::write(folder.path().join(format!("{prefix}-labels-idx1-ubyte")), labels).unwrap();
         }
         change(folder.path());
-        load(folder.path())
+        load(folder.path(), 0)
     }
 
     fn error_with(name: &str, bytes: Vec<u8>) -> String {
@@ -156,6 +272,63 @@ mod tests {
         let split = folder(|_| ()).unwrap();
         assert_eq!((split.train.len(), split.train.height, split.train.width), (2, 2, 3));
         assert_eq!((split.test.classes, &split.test.image(1).unwrap()[..]), (5, &[6, 7, 8, 9, 10, 11][..]));
+    }
+
+    /// As EMNIST's letters: a set's own names, labels from 1 on, and what they stand for.
+    fn letters() -> Vec<(String, Vec<u8>)> {
+        let mut files = vec![];
+        for part in ["train", "test"] {
+            let images = idx(IMAGES_MAGIC, &[2, 1, 1], &[7, 9]);
+            files.push((format!("emnist-letters-{part}-images-idx3-ubyte.gz"), gz(&images)));
+            files
+                .push((format!("emnist-letters-{part}-labels-idx1-ubyte"), idx(LABELS_MAGIC, &[2], &[1, 2])));
+        }
+        files
+    }
+
+    fn load_letters(more: &[(&str, &[u8])], first_label: u8) -> Result<Split> {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("gzip");
+        std::fs::create_dir(&place).unwrap();
+        letters().iter().for_each(|(name, bytes)| std::fs::write(place.join(name), bytes).unwrap());
+        more.iter().for_each(|(name, bytes)| std::fs::write(place.join(name), bytes).unwrap());
+        load(folder.path(), first_label)
+    }
+
+    #[test]
+    fn a_set_may_have_a_name_and_labels_of_its_own() {
+        let Split { train, test } = load_letters(&[], 0).unwrap();
+        assert_eq!((&train.labels, train.classes, train.empty_classes()), (&vec![1, 2], 3, vec![0]));
+        assert_eq!(test.image(1).unwrap()[..], [9]);
+        let Split { train, test } = load_letters(&[], 1).unwrap();
+        assert_eq!((train.labels, train.classes, test.labels), (vec![0, 1], 2, vec![0, 1]));
+        assert_eq!(train.class_names, ClassNames::new(["1", "2"]));
+        let mapping = ("emnist-letters-mapping.txt", &b"1 65 97 \r\n2 66 98\n"[..]);
+        assert_eq!(load_letters(&[mapping], 1).unwrap().test.class_names, ClassNames::new(["Aa", "Bb"]));
+        let error = load_letters(&[], 2).err().unwrap().to_string();
+        assert!(error.contains("label 1 at byte 8 is below 2"), "{error}");
+    }
+
+    #[test]
+    fn of_several_sets_one_has_to_be_given() {
+        let other = ("emnist-digits-train-images-idx3-ubyte", &b""[..]);
+        let error = load_letters(&[other], 0).err().unwrap().to_string();
+        assert!(error.contains("holds 2 sets (gzip/emnist-digits, gzip/emnist-letters)"), "{error}");
+    }
+
+    #[test]
+    fn names_with_dots_and_in_archives_are_read() {
+        let mut builder = tar::Builder::new(vec![]);
+        for (name, bytes) in letters() {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(bytes.len() as u64);
+            let name = name.replace("-idx", ".idx").replace("emnist-letters-", "");
+            builder.append_data(&mut header, format!("raw/{name}"), bytes.as_slice()).unwrap();
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("set.tar");
+        std::fs::write(&path, builder.into_inner().unwrap()).unwrap();
+        assert_eq!(load(&path, 0).unwrap().train.labels, [1, 2]);
     }
 
     #[test]
@@ -183,6 +356,6 @@ mod tests {
     #[test]
     fn names_a_missing_file() {
         let error = folder(|f| std::fs::remove_file(f.join(LABELS)).unwrap()).unwrap_err().to_string();
-        assert!(error.contains("has no file t10k-labels-idx1-ubyte.gz"), "{error}");
+        assert!(error.contains("has no file t10k-labels-idx1-ubyte, plain or packed"), "{error}");
     }
 }

@@ -2,6 +2,7 @@
 
 mod augment;
 mod cifar;
+mod classes;
 mod dataset;
 mod digits;
 mod error;
@@ -10,11 +11,10 @@ mod files;
 mod glyphs;
 mod idx;
 mod image_folder;
-mod jpeg;
 mod load;
 mod photographs;
+mod pictures;
 mod pixels;
-mod resize;
 #[cfg(test)]
 mod test_files;
 mod tiny_imagenet;

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::events::{self, Cut, FrameConfig, load as load_events};
 use crate::files;
 use crate::glyphs::glyphs;
-use crate::idx::load as load_idx;
+use crate::idx::{self, load as load_idx};
 use crate::image_folder::{self, load as load_photographs};
 use crate::tiny_imagenet::{self, load as load_tiny_imagenet};
 use std::ops::ControlFlow;
@@ -28,18 +28,20 @@ pub struct Reading {
     /// Rows and columns of what has no size of its own, events and photographs; `None`: the usual ones,
     /// 48x48 and 224x224.
     pub size: Option<(usize, usize)>,
+    /// The label that is class 0, in idx files.
+    pub first_label: u8,
 }
 
 impl Default for Reading {
     fn default() -> Self {
-        Reading { seed: 1, frames: 4, cut: Cut::Count, size: None }
+        Reading::usual(4)
     }
 }
 
 impl Reading {
     /// The usual way: seed 1, and events in `frames` frames of equally many.
     pub fn usual(frames: usize) -> Self {
-        Reading { seed: 1, frames, cut: Cut::Count, size: None }
+        Reading { seed: 1, frames, cut: Cut::Count, size: None, first_label: 0 }
     }
 
     fn frame_config(&self) -> FrameConfig {
@@ -63,7 +65,7 @@ impl Kind {
     /// By the path of a file, if it is of one.
     fn of(path: &str) -> Option<Self> {
         match path {
-            _ if path.contains("-idx3-ubyte") => Some(Kind::Idx),
+            _ if idx::is_file(path) => Some(Kind::Idx),
             _ if cifar::is_file(path) => Some(Kind::Cifar),
             _ if path == digits::FILE => Some(Kind::Digits),
             _ if tiny_imagenet::is_file(path) => Some(Kind::TinyImagenet),
@@ -93,7 +95,11 @@ impl Split {
             Ok(ControlFlow::Break(()))
         })?;
         match kind {
-            Some(Kind::Idx) => load_idx(path),
+            Some(kind) if kind != Kind::Idx && reading.first_label != 0 => {
+                let message = "is given, but only in idx files labels may start elsewhere than at 0";
+                Err(Error::Setting { setting: "first label", message: message.into() })
+            }
+            Some(Kind::Idx) => load_idx(path, reading.first_label),
             Some(Kind::Cifar) => load_cifar(path),
             Some(Kind::Digits) => load_digits(path),
             Some(Kind::TinyImagenet) => load_tiny_imagenet(path),
@@ -105,7 +111,7 @@ impl Split {
             Some(Kind::Events) => load_events(path, &reading.frame_config()),
             None => {
                 let message = "holds no data set that is known: idx files of the MNIST family, .bin files of \
-                               CIFAR-10 or CIFAR-100, digits.csv, Tiny ImageNet, photographs (train/CLASS/*.JPEG, \
+                               CIFAR-10 or CIFAR-100, digits.csv, Tiny ImageNet, photographs (JPEG or PNG, train/CLASS/*.JPEG, \
                                val/CLASS/*.JPEG), recordings of events (.bin, .dat, .aedat) in a folder for each \
                                class, or DVS-Gesture (trials_to_train.txt)";
                 Err(Error::file(path, message.into()))

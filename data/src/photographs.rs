@@ -1,8 +1,7 @@
 //! Photographs of which only the names are held; each is decoded when a batch needs it.
 
 use crate::error::{Error, Result};
-use crate::jpeg::Jpeg;
-use crate::resize::fit;
+use crate::pictures::{decode, fit};
 use crate::unpack::read;
 use std::path::PathBuf;
 
@@ -24,8 +23,8 @@ impl Photographs {
     /// Codes `[channel, y, x]` of photograph `i`: the middle, scaled.
     pub(crate) fn decode(&self, i: usize) -> Result<Vec<u8>> {
         let path = self.folder.join(&self.names[i]);
-        let picture = Jpeg::decode(&read(&path, MAX_BYTES)?, MAX_SIDE)
-            .map_err(|e| Error::file(&path, format!("{e}; put a JPEG in its place, and go on")))?;
+        let picture = decode(&read(&path, MAX_BYTES)?, MAX_SIDE)
+            .map_err(|e| Error::file(&path, format!("{e}; put a JPEG or a PNG in its place, and go on")))?;
         Ok(fit(&picture, self.size))
     }
 }

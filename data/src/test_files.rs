@@ -1,5 +1,7 @@
 //! Files that several tests read.
 
+use png::{ColorType, Encoder};
+
 pub(crate) fn folder(files: &[(&str, Vec<u8>)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, bytes) in files {
@@ -27,5 +29,16 @@ pub(crate) fn jpeg(side: u16, components: u8) -> Vec<u8> {
     let blocks = usize::from(side).div_ceil(8).pow(2) * usize::from(components);
     bytes.resize(bytes.len() + (2 * blocks).div_ceil(8), 0);
     bytes.extend([0xff, 0xd9]);
+    bytes
+}
+
+/// A PNG of `height` x `width` pixels of the given colours.
+pub(crate) fn png(height: u32, width: u32, pixel: impl Fn(u32, u32) -> [u8; 3]) -> Vec<u8> {
+    let mut bytes = vec![];
+    let mut encoder = Encoder::new(&mut bytes, width, height);
+    encoder.set_color(ColorType::Rgb);
+    let places = (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
+    let data: Vec<u8> = places.flat_map(|(y, x)| pixel(y, x)).collect();
+    encoder.write_header().and_then(|mut writer| writer.write_image_data(&data)).unwrap();
     bytes
 }

@@ -3,7 +3,8 @@
 use crate::dataset::{Dataset, Split};
 use crate::error::{Error, Result};
 use crate::files::decode;
-use crate::jpeg::{CHANNELS, Jpeg};
+use crate::pictures::{self, CHANNELS, Raster};
+use empf_ir::ClassNames;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -49,14 +50,16 @@ pub fn load(source: &Path) -> Result<Split> {
         Some(Place::Train { .. } | Place::Test { .. }) => pixels(bytes),
         _ => Ok(bytes.to_vec()),
     };
-    let files = decode(source, &is_file, MAX_FILE, read)?;
+    let files = decode(source, &is_file, MAX_FILE, read)?.files;
     let text = |wanted: Place, name: &str| {
         let file = files.iter().find(|(path, _)| Place::of(path) == Some(wanted));
         let (_, bytes) = file.ok_or_else(|| Error::file(source, format!("has no {name}")))?;
         str::from_utf8(bytes).map_err(|e| Error::file(source, format!("{name} is not text: {e}")))
     };
-    let classes = text(Place::Classes, CLASSES)?.lines().map(str::trim);
-    let classes: HashMap<&str, u16> = classes.zip(0..=u16::MAX).collect();
+    let names: Vec<&str> = text(Place::Classes, CLASSES)?.lines().map(str::trim).collect();
+    let class_names = ClassNames::new(names.iter().copied());
+    class_names.validate(names.len()).map_err(|e| Error::file(source, format!("{CLASSES}: {e}")))?;
+    let classes: HashMap<&str, u16> = names.into_iter().zip(0..=u16::MAX).collect();
     let annotations: HashMap<&str, &str> = (text(Place::Annotations, ANNOTATIONS)?.lines())
         .filter_map(|line| {
             let mut columns = line.split('\t');
@@ -74,10 +77,10 @@ pub fn load(source: &Path) -> Result<Split> {
         let label = label.ok_or_else(|| Error::file(source, format!("{path} is of no known class")))?;
         set.push((pixels.as_slice(), label));
     }
-    Ok(Split { train: set(source, &train, classes.len())?, test: set(source, &test, classes.len())? })
+    Ok(Split { train: set(source, &train, &class_names)?, test: set(source, &test, &class_names)? })
 }
 
-fn set(source: &Path, images: &[(&[u8], u16)], classes: usize) -> Result<Dataset> {
+fn set(source: &Path, images: &[(&[u8], u16)], class_names: &ClassNames) -> Result<Dataset> {
     if images.is_empty() {
         return Err(Error::file(source, "has no training images or no test images".into()));
     }
@@ -86,16 +89,16 @@ fn set(source: &Path, images: &[(&[u8], u16)], classes: usize) -> Result<Dataset
         height: SIDE,
         width: SIDE,
         frames: 1,
-        classes,
-        class_names: Default::default(),
+        classes: class_names.as_slice().len(),
+        class_names: class_names.clone(),
         pixels: images.iter().flat_map(|(pixels, _)| *pixels).copied().collect(),
         labels: images.iter().map(|(_, label)| *label).collect(),
     })
 }
 
-/// Codes `[channel, y, x]` of a JPEG.
+/// Codes `[channel, y, x]` of a picture.
 fn pixels(bytes: &[u8]) -> std::result::Result<Vec<u8>, String> {
-    let Jpeg { height, width, codes } = Jpeg::decode(bytes, SIDE)?;
+    let Raster { height, width, codes } = pictures::decode(bytes, SIDE)?;
     match (height, width) == (SIDE, SIDE) {
         true => Ok((0..CHANNELS).flat_map(|c| codes.iter().skip(c).step_by(CHANNELS)).copied().collect()),
         false => Err(format!("has {width}x{height} pixels, expected {SIDE}x{SIDE}")),
@@ -170,7 +173,7 @@ mod tests {
         assert!(with("wnids.txt", Some(b"n02".to_vec())).contains("n01_0.JPEG is of no known class"));
         assert!(with("val/images/val_0.JPEG", None).contains("no test images"));
         assert!(with(image, Some(jpeg(32, 1))).contains("n01_0.JPEG: has 32x32 pixels"));
-        assert!(with(image, Some(jpeg(72, 1))).contains("n01_0.JPEG: is no JPEG that can be read"));
+        assert!(with(image, Some(jpeg(72, 1))).contains("n01_0.JPEG: has 72x72 pixels, at most 64x64"));
         assert!(with(image, Some(vec![0xff, 0xd8])).contains("n01_0.JPEG: is no JPEG that can be read"));
         let cut = archive(&files());
         let error = load_archive(&cut[..cut.len() / 2]).unwrap_err().to_string();

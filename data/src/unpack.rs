@@ -14,14 +14,17 @@ const XZ_MEMORY_KIB: u32 = 96 << 10;
 
 /// The content of `path`, unpacked where its name ends in .gz, .tgz or .xz.
 pub(crate) fn open(path: &Path) -> Result<Box<dyn Read>> {
-    let opened = store::open(path);
-    let file = opened.map_err(|e| Error::file(path, format!("cannot be opened: {e}")))?;
-    let file = BufReader::new(file);
-    Ok(match path.extension().and_then(|e| e.to_str()) {
-        Some("gz" | "tgz") => Box::new(GzDecoder::new(file)),
-        Some("xz") => Box::new(XzReader::new_mem_limit(file, true, XZ_MEMORY_KIB)),
+    let file = store::open(path).map_err(|e| Error::file(path, format!("cannot be opened: {e}")))?;
+    Ok(unpacked(&path.to_string_lossy(), BufReader::new(file)))
+}
+
+/// The content `file` of a file of this name, unpacked.
+pub(crate) fn unpacked<'a>(name: &str, file: impl Read + 'a) -> Box<dyn Read + 'a> {
+    match name.rsplit_once('.') {
+        Some((_, "gz" | "tgz")) => Box::new(GzDecoder::new(file)),
+        Some((_, "xz")) => Box::new(XzReader::new_mem_limit(file, true, XZ_MEMORY_KIB)),
         _ => Box::new(file),
-    })
+    }
 }
 
 /// The whole content of `path`, unpacked; memory grows only with what is there, up to `limit` bytes.
@@ -52,12 +55,21 @@ pub(crate) fn unpacked_name(name: &str) -> &str {
     packed.unwrap_or(name)
 }
 
-/// Names in `folder`, sorted.
+/// Whether `name` is that of a file or a folder of the system's: with a dot in front, as editors and notebooks leave
+/// them, or what macOS packs beside the files of an archive.
+pub(crate) fn is_hidden(name: &str) -> bool {
+    name.starts_with('.') || name == "__MACOSX"
+}
+
+/// Names in `folder`, sorted, but those that are hidden.
 pub(crate) fn names(folder: &Path) -> Result<Vec<String>> {
     let failed = |e| Error::file(folder, format!("cannot be read: {e}"));
     let mut names = vec![];
     for entry in std::fs::read_dir(folder).map_err(failed)? {
-        names.push(entry.map_err(failed)?.file_name().to_string_lossy().into_owned());
+        let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+        if !is_hidden(&name) {
+            names.push(name);
+        }
     }
     names.sort();
     Ok(names)

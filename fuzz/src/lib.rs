@@ -29,7 +29,7 @@ pub fn with_folder<T>(files: &[(&str, &[u8])], read: impl FnOnce(&Path) -> T) ->
 
 /// Reads a data set as `empf train` does. Whatever the files hold, this gives a set or an error.
 pub fn load(files: &[(&str, &[u8])]) {
-    let reading = Reading { seed: 1, frames: 3, cut: Cut::Time, size: Some((SIDE, SIDE)) };
+    let reading = Reading { seed: 1, frames: 3, cut: Cut::Time, size: Some((SIDE, SIDE)), first_label: 0 };
     with_folder(files, |folder| {
         if let Ok(split) = Split::load(folder.to_str().expect("a path of text"), &reading) {
             for set in [split.train, split.test] {

@@ -3,7 +3,7 @@
 //! An event of a pixel has 8 bytes: a word with a mark of validity (bit 0), polarity (bit 1, 1 is brighter), row
 //! (bits 2 to 16) and column (bits 17 to 31), and microseconds (31 bits), to which the packet adds multiples of 2^31.
 
-use super::recording::{DVS128_SIDE, Event, Recording};
+use super::recording::{DVS128_SIDE, Event, Recording, check_is_dvs128};
 
 const END_OF_HEADER: &[u8] = b"#!END-HEADER";
 const DESCRIPTION: usize = 28;
@@ -34,6 +34,9 @@ impl Description {
 pub(crate) fn parse(bytes: &[u8]) -> Result<Recording, String> {
     let cut_short = || format!("is cut short: it ends at byte {}, inside a packet", bytes.len());
     let (mut at, mut events) = (start(bytes)?, vec![]);
+    if let Some(camera) = camera(&bytes[..at]) {
+        check_is_dvs128(&camera)?;
+    }
     while at < bytes.len() {
         let description = bytes[at..].first_chunk().ok_or_else(cut_short)?;
         let Description { kind, size, overflow, events: count } = Description::of(description);
@@ -64,6 +67,13 @@ fn start(bytes: &[u8]) -> Result<usize, String> {
         }
     }
     Err("is cut short inside its header: it has no line `#!END-HEADER`".into())
+}
+
+/// The camera that a line such as `#Source 1: DVS128` names.
+fn camera(header: &[u8]) -> Option<String> {
+    let header = String::from_utf8_lossy(header);
+    let source = header.lines().find_map(|line| line.strip_prefix("#Source"))?;
+    Some(source.split_once(':')?.1.trim().to_owned())
 }
 
 fn event(bytes: &[u8; BYTES], overflow: u32) -> Option<Event> {
@@ -105,6 +115,17 @@ pub(crate) mod tests {
         let first = Event { time: 7, x: 5, y: 127, on: false };
         let second = Event { time: (2 << 31) + 9, x: 127, y: 1, on: true };
         assert_eq!(parse(&bytes).unwrap().events, [first, second]);
+    }
+
+    #[test]
+    fn other_cameras_are_named() {
+        let of = |camera: &str| {
+            let header = format!("#!AER-DAT3.1\r\n#Format: RAW\r\n#Source 1: {camera}\r\n#!END-HEADER\r\n");
+            parse(&[header.as_bytes(), &packet(PIXELS, 0, &[on(1, 2, 3)])].concat())
+        };
+        assert!(of("DVS128").is_ok());
+        let error = of("DAVIS240C").unwrap_err();
+        assert!(error.contains("recorded by a DAVIS240C") && error.contains("DVS128"), "{error}");
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use super::frames::{FrameConfig, dataset};
 use super::parser::parser;
 use super::recording::MAX_BYTES;
+use crate::classes::Classes;
 use crate::dataset::{Dataset, Split};
 use crate::error::{Error, Result};
-use crate::files::decode;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use crate::files::{Found, decode};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 /// Without a split of its own, every so many recordings of a class one is for judging, the first among them.
@@ -35,17 +36,21 @@ impl<'a> Place<'a> {
 }
 
 /// Reads recordings, one folder a class, from `train` and `test` of the folder or archive `source`, in any case,
-/// or else all that it holds, a tenth of each class for judging. Classes are counted in the order of their names.
+/// or else all that it holds, a tenth of each class for judging. Classes are counted in the order of their names, as
+/// numbers or as text. No folder of a class is empty.
 pub(crate) fn load(source: &Path, config: &FrameConfig) -> Result<Split> {
     let read = |path: &str, bytes: &[u8]| {
         let parse = parser(path).ok_or("is no recording")?;
         Ok(config.frames_of(&parse(bytes)?))
     };
-    let files = decode(source, &is_file, MAX_BYTES, read)?;
-    let placed = files.iter().filter_map(|(path, codes)| Some((Place::of(path)?, codes)));
-    let (mut train, mut test): (Classes, Classes) = (BTreeMap::new(), BTreeMap::new());
-    let (mut of_class, has_parts) = (HashMap::new(), files.iter().any(|(path, _)| has_part(path)));
-    for (Place { class, test: part }, codes) in placed {
+    let Found { files, folders } = decode(source, &is_file, MAX_BYTES, read)?;
+    let has_parts = files.iter().any(|(path, _)| has_part(path));
+    refuse_empty(source, &files, &folders)?;
+    let (mut train, mut test): (Recordings, Recordings) = (HashMap::new(), HashMap::new());
+    let mut of_class = HashMap::new();
+    for (Place { class, test: part }, codes) in
+        files.iter().filter_map(|(path, codes)| Some((Place::of(path)?, codes)))
+    {
         let index: &mut usize = of_class.entry(class).or_default();
         let for_judging = if has_parts { part } else { Some(index.is_multiple_of(TEST_EVERY)) };
         *index += 1;
@@ -58,9 +63,8 @@ pub(crate) fn load(source: &Path, config: &FrameConfig) -> Result<Split> {
             }
         }
     }
-    let classes: Vec<&str> =
-        train.keys().chain(test.keys()).copied().collect::<BTreeSet<_>>().into_iter().collect();
-    let unknown = classes.iter().find(|class| has_parts && !train.contains_key(*class));
+    let classes = Classes::of(source, of_class.into_keys().map(str::to_owned))?;
+    let unknown = classes.names().iter().find(|class| has_parts && !train.contains_key(class.as_str()));
     if let Some(class) = unknown.filter(|_| !train.is_empty()) {
         return Err(Error::file(
             source,
@@ -70,29 +74,55 @@ pub(crate) fn load(source: &Path, config: &FrameConfig) -> Result<Split> {
     Ok(Split { train: set(source, &train, &classes, config)?, test: set(source, &test, &classes, config)? })
 }
 
+/// Refuses a folder beside those of classes, other than for judging, that holds no recording: what is a class is not
+/// left out, and the numbers of the others do not change with it.
+fn refuse_empty(source: &Path, files: &[(String, Vec<u8>)], folders: &BTreeSet<String>) -> Result<()> {
+    let of_classes: HashSet<&str> =
+        files.iter().filter_map(|(path, _)| Some(path.rsplit_once('/')?.0)).collect();
+    let above = |folder: &str| folder.rsplit_once('/').map_or(String::new(), |(above, _)| above.to_owned());
+    let places: HashSet<String> = of_classes.iter().map(|class| above(class)).collect();
+    let is_empty = |folder: &&String| {
+        let inside = format!("{folder}/");
+        places.contains(&above(folder))
+            && !is_part(folder)
+            && Place::of(&inside).is_some_and(|place| place.test != Some(true))
+            && !files.iter().any(|(path, _)| path.starts_with(&inside))
+    };
+    match folders.iter().find(is_empty) {
+        Some(folder) => {
+            let message = format!(
+                "{folder} holds no recording (.bin, .dat, .aedat); put recordings of its class into it, or take the \
+                 folder away"
+            );
+            Err(Error::file(source, message))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether `folder` is one for learning or for judging.
+fn is_part(folder: &str) -> bool {
+    let name = folder.rsplit('/').next().unwrap_or(folder);
+    ["train", "test"].iter().any(|part| name.eq_ignore_ascii_case(part))
+}
+
 /// Frames of the recordings of each class.
-type Classes<'a> = BTreeMap<&'a str, Vec<&'a Vec<u8>>>;
+type Recordings<'a> = HashMap<&'a str, Vec<&'a Vec<u8>>>;
 
 fn has_part(path: &str) -> bool {
     Place::of(path).is_some_and(|place| place.test.is_some())
 }
 
-fn set(source: &Path, recordings: &Classes, classes: &[&str], config: &FrameConfig) -> Result<Dataset> {
-    if classes.len() > usize::from(u16::MAX) {
-        return Err(Error::file(
-            source,
-            format!("has {} classes; {} can be told apart", classes.len(), u16::MAX),
-        ));
-    }
+fn set(source: &Path, recordings: &Recordings, classes: &Classes, config: &FrameConfig) -> Result<Dataset> {
     if recordings.is_empty() {
         let message = "holds no recordings (.bin, .dat, .aedat) in a folder for each class, for training and for judging";
         return Err(Error::file(source, message.into()));
     }
-    let labels = classes.iter().zip(0..=u16::MAX);
+    let labels = classes.names().iter().zip(0..=u16::MAX);
     let recordings = labels.flat_map(|(class, label)| {
-        recordings.get(class).into_iter().flatten().map(move |codes| (label, codes.as_slice()))
+        recordings.get(class.as_str()).into_iter().flatten().map(move |codes| (label, codes.as_slice()))
     });
-    Ok(dataset(classes.len(), recordings, config))
+    Ok(dataset(classes.names().len(), classes.class_names(), recordings, config))
 }
 
 #[cfg(test)]
@@ -101,6 +131,7 @@ mod tests {
     use super::super::test_config::CONFIG;
     use super::*;
     use crate::test_files::folder;
+    use empf_ir::ClassNames;
 
     /// An N-MNIST recording of two events, at (`x`, 0) and (33, 33).
     fn recording(x: u8) -> Vec<u8> {
@@ -118,6 +149,35 @@ mod tests {
         let Split { train, test } = load(place.path(), &CONFIG).unwrap();
         assert_eq!(train.codes(9).unwrap().dim(), (2, 2, 2, 17, 17));
         assert_eq!((train.labels, test.labels, train.classes, train.frames), (vec![0, 1], vec![0], 2, 2));
+    }
+
+    #[test]
+    fn numbered_classes_are_sorted_as_numbers() {
+        let names: Vec<String> =
+            (0..12).flat_map(|i| ["a", "b"].map(|name| format!("{i}/{name}.bin"))).collect();
+        let files: Vec<(&str, Vec<u8>)> = names.iter().map(|name| (name.as_str(), recording(1))).collect();
+        let Split { train, test } = load(folder(&files).path(), &CONFIG).unwrap();
+        assert_eq!((train.labels, test.labels), ((0..12).collect(), (0..12).collect()));
+        assert_eq!(train.class_names, ClassNames::new((0..12).map(|i| i.to_string())));
+    }
+
+    #[test]
+    fn empty_classes_and_recordings_are_named() {
+        let with = |name: &str, bytes: Vec<u8>| {
+            let mut files = vec![
+                ("0/a.bin", recording(1)),
+                ("0/b.bin", recording(1)),
+                ("2/c.bin", recording(1)),
+                ("2/d.bin", recording(1)),
+            ];
+            files.push((name, bytes));
+            load(folder(&files).path(), &CONFIG)
+        };
+        let error = with("1/notes.txt", vec![]).unwrap_err().to_string();
+        assert!(error.contains("1 holds no recording (.bin, .dat, .aedat)"), "{error}");
+        let error = with("1/a.bin", vec![]).unwrap_err().to_string();
+        assert!(error.contains("1/a.bin: holds no event"), "{error}");
+        assert_eq!(with(".cache/a.bin", vec![]).unwrap().train.classes, 2);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::recording::{Event, Recording};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
+use empf_ir::ClassNames;
 use empf_ir::formats::MAX_TIME_STEPS;
 use std::ops::Range;
 
@@ -73,6 +74,7 @@ impl FrameConfig {
 /// The set of `recordings`, each a label below `classes` and the codes of its frames.
 pub(crate) fn dataset<'a>(
     classes: usize,
+    class_names: ClassNames,
     recordings: impl Iterator<Item = (u16, &'a [u8])>,
     config: &FrameConfig,
 ) -> Dataset {
@@ -87,7 +89,7 @@ pub(crate) fn dataset<'a>(
         width: config.width,
         frames: config.frames,
         classes,
-        class_names: Default::default(),
+        class_names,
         pixels: pixels.into(),
         labels,
     }

@@ -7,6 +7,7 @@ use super::recording::{MAX_BYTES, Recording};
 use crate::dataset::{Dataset, Split};
 use crate::error::{Error, Result};
 use crate::files::decode;
+use empf_ir::ClassNames;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -14,6 +15,7 @@ const TRAIN: &str = "trials_to_train.txt";
 const TEST: &str = "trials_to_test.txt";
 const RECORDING: &str = ".aedat";
 const LABELS: &str = "_labels.csv";
+const NAMES: &str = "gesture_mapping.csv";
 /// Gestures are numbered from 1.
 const CLASSES: u16 = 11;
 /// Largest text; those of the set have at most 2 kB.
@@ -72,6 +74,7 @@ fn wrong_line(i: usize, line: &str) -> String {
 
 /// Gestures of the set's recordings.
 pub(crate) struct Trials {
+    class_names: ClassNames,
     /// File names of the recordings to learn from.
     train: Vec<String>,
     /// And of those to be judged by.
@@ -83,9 +86,9 @@ pub(crate) struct Trials {
 impl Trials {
     /// Reads lists and labels of the folder or archive `source`; `None` where it is no such set.
     pub(crate) fn read(source: &Path) -> Result<Option<Self>> {
-        let wanted = |path: &str| is_file(path) || path.ends_with(LABELS);
-        let texts =
-            decode(source, &wanted, MAX_TEXT, |_, bytes| Ok(String::from_utf8_lossy(bytes).into_owned()))?;
+        let wanted = |path: &str| is_file(path) || path.ends_with(LABELS) || file_name(path) == NAMES;
+        let read = |_: &str, bytes: &[u8]| Ok(String::from_utf8_lossy(bytes).into_owned());
+        let texts = decode(source, &wanted, MAX_TEXT, read)?.files;
         let list = |name: &str| texts.iter().find(|(path, _)| file_name(path) == name).map(|(_, text)| text);
         let (train, test) = match (list(TRAIN), list(TEST)) {
             (Some(train), Some(test)) => (train, test),
@@ -104,6 +107,7 @@ impl Trials {
             list.lines().map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
         };
         Ok(Some(Trials {
+            class_names: list(NAMES).map(|text| class_names(text)).unwrap_or_default(),
             train: names(train),
             test: names(test),
             gestures: gestures.collect::<Result<_>>()?,
@@ -119,35 +123,49 @@ impl Trials {
             let recording = aedat::parse(bytes)?;
             gestures.iter().map(|gesture| Ok((gesture.label, gesture.frames(&recording, config)?))).collect()
         };
-        let files: Vec<(String, Labelled)> = decode(source, &is_listed, MAX_BYTES, read)?;
+        let files: Vec<(String, Labelled)> = decode(source, &is_listed, MAX_BYTES, read)?.files;
         let by_name = files.iter().map(|(path, gestures)| (file_name(path), gestures)).collect();
         Ok(Split {
-            train: set(source, TRAIN, &self.train, &by_name, config)?,
-            test: set(source, TEST, &self.test, &by_name, config)?,
+            train: self.set(source, TRAIN, &self.train, &by_name, config)?,
+            test: self.set(source, TEST, &self.test, &by_name, config)?,
         })
     }
+
+    fn set(
+        &self,
+        source: &Path,
+        list: &str,
+        names: &[String],
+        recordings: &HashMap<&str, &Labelled>,
+        config: &FrameConfig,
+    ) -> Result<Dataset> {
+        if let Some(name) = names.iter().find(|name| !recordings.contains_key(name.as_str())) {
+            return Err(Error::file(source, format!("has no recording {name}, which {list} names")));
+        }
+        let gestures = names.iter().flat_map(|name| recordings[name.as_str()]);
+        let gestures = gestures.map(|(label, codes)| (*label, codes.as_slice()));
+        let set = dataset(CLASSES.into(), self.class_names.clone(), gestures, config);
+        match set.labels.is_empty() {
+            true => Err(Error::file(source, format!("has no gesture in the recordings that {list} names"))),
+            false => Ok(set),
+        }
+    }
+}
+
+/// Names of the gestures from the lines `name,number` of the set; none where one is missing.
+fn class_names(text: &str) -> ClassNames {
+    let named: HashMap<u16, &str> = text
+        .lines()
+        .filter_map(|line| line.trim().split_once(','))
+        .filter_map(|(name, number)| Some((number.trim().parse().ok()?, name.trim())))
+        .collect();
+    let names: Vec<&str> = (1..=CLASSES).filter_map(|number| named.get(&number).copied()).collect();
+    let names = ClassNames::new(names);
+    if names.validate(CLASSES.into()).is_ok() { names } else { ClassNames::default() }
 }
 
 /// Labels and codes of the gestures of a recording.
 type Labelled = Vec<(u16, Vec<u8>)>;
-
-fn set(
-    source: &Path,
-    list: &str,
-    names: &[String],
-    recordings: &HashMap<&str, &Labelled>,
-    config: &FrameConfig,
-) -> Result<Dataset> {
-    if let Some(name) = names.iter().find(|name| !recordings.contains_key(name.as_str())) {
-        return Err(Error::file(source, format!("has no recording {name}, which {list} names")));
-    }
-    let gestures = names.iter().flat_map(|name| recordings[name.as_str()]);
-    let set = dataset(CLASSES.into(), gestures.map(|(label, codes)| (*label, codes.as_slice())), config);
-    match set.labels.is_empty() {
-        true => Err(Error::file(source, format!("has no gesture in the recordings that {list} names"))),
-        false => Ok(set),
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -186,6 +204,18 @@ mod tests {
         let frames = codes.index_axis(ndarray::Axis(0), i);
         let row = |frame: usize| (0..CONFIG.width).filter(|x| frames[[frame, 1, 0, *x]] > 0).collect();
         (0..CONFIG.frames).map(row).collect()
+    }
+
+    #[test]
+    fn gestures_have_names_where_the_set_gives_them() {
+        let with = |lines: &str| {
+            let mut files = files("2,0,30");
+            files.push(("DvsGesture/gesture_mapping.csv", format!("action,label\n{lines}").into_bytes()));
+            load(folder(&files).path(), &CONFIG).unwrap().train.class_names
+        };
+        let lines: String = (1..=11).rev().map(|i| format!("gesture {i},{i}\r\n")).collect();
+        assert_eq!(with(&lines).name(10), "gesture 11");
+        assert!(with("clap,1\n").is_empty());
     }
 
     #[test]

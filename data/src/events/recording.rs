@@ -6,6 +6,16 @@ pub(crate) const MAX_BYTES: u64 = 1 << 28;
 /// Rows and columns of a DVS128.
 pub(crate) const DVS128_SIDE: usize = 128;
 
+/// The recording is of a DVS128, as far as the `camera` that it names tells.
+pub(crate) fn check_is_dvs128(camera: &str) -> Result<(), String> {
+    match camera.to_ascii_uppercase().contains("DVS128") {
+        true => Ok(()),
+        false => Err(format!(
+            "was recorded by a {camera}, whose events are coded in another way; a DVS128's are read"
+        )),
+    }
+}
+
 /// The byte behind all lines that start with `mark`.
 pub(crate) fn after_header(bytes: &[u8], mark: u8) -> Result<usize, String> {
     let mut start = 0;
@@ -41,7 +51,8 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Of a sensor of `height` x `width` pixels, and of events with the byte where each lies, for the error.
+    /// Of a sensor of `height` x `width` pixels, and of events with the byte where each lies, for the error. There is at
+    /// least one.
     pub(crate) fn new(
         height: usize,
         width: usize,
@@ -56,6 +67,10 @@ impl Recording {
                 )),
             }
         };
-        Ok(Recording { height, width, events: events.map(inside).collect::<Result<_, _>>()? })
+        let events: Vec<Event> = events.map(inside).collect::<Result<_, _>>()?;
+        match events.is_empty() {
+            true => Err("holds no event".into()),
+            false => Ok(Recording { height, width, events }),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Pictures brought to a size.
 
-use crate::jpeg::{CHANNELS, Jpeg};
+use super::raster::{CHANNELS, Raster};
 use std::ops::Range;
 
 /// The picture is scaled to cover this many times the size that is asked for, and the middle is cut out: the
@@ -8,7 +8,7 @@ use std::ops::Range;
 const MARGIN: f64 = 8.0 / 7.0;
 
 /// Codes `[channel, y, x]` of the middle of a picture, scaled to `size`, rows and columns.
-pub(crate) fn fit(picture: &Jpeg, size: (usize, usize)) -> Vec<u8> {
+pub(crate) fn fit(picture: &Raster, size: (usize, usize)) -> Vec<u8> {
     let covers = |to: usize, from: usize| MARGIN * to as f64 / from as f64;
     let scale = covers(size.0, picture.height).max(covers(size.1, picture.width));
     let rows = axis(picture.height, size.0, scale);
@@ -62,10 +62,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn picture(height: usize, width: usize, code: impl Fn(usize, usize, usize) -> u8) -> Jpeg {
+    fn picture(height: usize, width: usize, code: impl Fn(usize, usize, usize) -> u8) -> Raster {
         let place = |i: usize| (i / CHANNELS / width, i / CHANNELS % width, i % CHANNELS);
         let codes = (0..height * width * CHANNELS).map(place).map(|(y, x, c)| code(y, x, c)).collect();
-        Jpeg { height, width, codes }
+        Raster { height, width, codes }
     }
 
     #[test]
