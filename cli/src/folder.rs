@@ -57,7 +57,9 @@ pub(crate) fn check_replaceable(target: &Path, kind: Kind) -> Result<()> {
             return Err(Error::file(target, "is a link to nothing; choose another output"));
         }
         // Where it cannot be made either, making it says why.
-        Err(e) if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&e.kind()) => return Ok(()),
+        Err(e) if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&e.kind()) => {
+            return Ok(());
+        }
         Err(e) => return Err(Error::file(target, e)),
     }
     let files = files(target)?;

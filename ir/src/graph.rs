@@ -173,7 +173,7 @@ fn unreadable<Op: Operator>(op: &Op, name: &str, kind: Kind) -> String {
     let takes = takes.join(" or ");
     let gives = if kind == Kind::Input { "is" } else { "gives" };
     let advice = match kind {
-        Kind::Input if op.gives() == Kind::Codes && !op.takes().contains(&Kind::Current) => {
+        Kind::Input if op.gives() == Kind::Codes && op.takes().contains(&Kind::Codes) => {
             "pool the data, or what a neuron makes of it"
         }
         Kind::Input | Kind::Codes => "put a convolution between them",

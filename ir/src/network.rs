@@ -210,9 +210,9 @@ impl Operator for Op {
 
     fn takes(&self) -> &'static [Kind] {
         match self {
-            Op::Conv { .. } | Op::Linear { .. } => &[Kind::Input, Kind::Codes],
+            Op::Conv { .. } | Op::Linear { .. } => &[Kind::Input, Kind::Codes, Kind::Current],
             Op::BatchNorm { .. } | Op::Neuron { .. } | Op::Lif { .. } => &[Kind::Current],
-            Op::AvgPool { .. } | Op::GlobalAvgPool | Op::MaxPool { .. } => &[Kind::Codes],
+            Op::AvgPool { .. } | Op::GlobalAvgPool | Op::MaxPool { .. } => &[Kind::Codes, Kind::Current],
             Op::Seca { .. } | Op::Add => &[Kind::Current, Kind::Codes],
         }
     }
@@ -359,6 +359,33 @@ impl Network {
             self.check_variance(node).map_err(at)?;
         }
         self.tensors.check_known(&known)
+    }
+
+    /// Whether the network has integers: numbers of float can be convolved, pooled and classified whatever they are, but
+    /// currents have no codes.
+    pub fn check_integers(&self) -> Result<()> {
+        let gives_currents = |name: &&String| {
+            self.nodes.iter().any(|node| node.name == **name && node.op.gives() == Kind::Current)
+        };
+        for node in &self.nodes {
+            let takes_codes = matches!(
+                node.op,
+                Op::Conv { .. }
+                    | Op::Linear { .. }
+                    | Op::AvgPool { .. }
+                    | Op::GlobalAvgPool
+                    | Op::MaxPool { .. }
+            );
+            if let Some(name) = node.inputs.iter().find(gives_currents).filter(|_| takes_codes) {
+                let message = format!(
+                    "reads `{name}`, which gives currents, but integers of `{}` are those of spikes (or means or \
+                     maxima of them); put a neuron between them",
+                    node.op.name()
+                );
+                return Err(Error::invalid(format!("node `{}`", node.name), message));
+            }
+        }
+        Ok(())
     }
 
     /// Nodes whose results can be rounded to codes of their own: EM-PF neurons, and means of what such nodes give.

@@ -36,7 +36,12 @@ fn a_build_shows_steps_and_memories() {
     let nodes: Vec<&str> = steps.iter().map(|row| row.split_whitespace().nth(1).unwrap()).collect();
     assert_eq!(nodes, ["input", "neuron1", "neuron2", "pool1", "neuron3", "gap1", "fc1"]);
     let memories = rows(&text, "memory");
-    assert!(memories.len() == 6 && memories[4].starts_with("input buffer") && memories[4].split_whitespace().nth(2) == Some("784"), "{text}");
+    assert!(
+        memories.len() == 6
+            && memories[4].starts_with("input buffer")
+            && memories[4].split_whitespace().nth(2) == Some("784"),
+        "{text}"
+    );
     let program = std::fs::read_to_string(place.path().join("build/program.json")).unwrap();
     let program: serde_json::Value = serde_json::from_str(&program).unwrap();
     let id = program["build_id"].as_u64().unwrap();

@@ -10,6 +10,7 @@ use ndarray::{Array, Array2, Dimension};
 /// The draft of `network`.
 pub fn resolve(network: &Network) -> Result<Draft> {
     network.validate()?;
+    network.check_integers()?;
     let shapes = network.shapes()?;
     let mut nodes = Vec::with_capacity(network.nodes.len());
     for node in &network.nodes {

@@ -254,10 +254,13 @@ fn kinds_are_named_as_the_user_wrote_them() {
     let reading = |name: &str, reads: &str| {
         refused(|n| n.nodes.iter_mut().find(|n| n.name == name).unwrap().inputs = vec![reads.into()])
     };
+    let mut network = network();
+    network.nodes.iter_mut().find(|n| n.name == "pool").unwrap().inputs = vec!["bn".into()];
+    network.shapes().expect("in float, a mean of currents is one");
     assert_eq!(
-        reading("pool", "bn"),
-        "node `pool`: reads `bn`, which gives currents, but `avg_pool` takes spikes (or means or maxima of \
-         them); put a neuron between them"
+        network.check_integers().unwrap_err().to_string(),
+        "node `pool`: reads `bn`, which gives currents, but integers of `avg_pool` are those of spikes (or means \
+         or maxima of them); put a neuron between them"
     );
     assert_eq!(
         reading("neuron", INPUT),
@@ -267,7 +270,7 @@ fn kinds_are_named_as_the_user_wrote_them() {
     assert_eq!(
         reading("pool", INPUT),
         "node `pool`: reads `input`, which is the input, but `avg_pool` takes spikes (or means or maxima of \
-         them); pool the data, or what a neuron makes of it"
+         them) or currents; pool the data, or what a neuron makes of it"
     );
     let text = refused(|n| {
         n.nodes.push(Node {
@@ -279,7 +282,7 @@ fn kinds_are_named_as_the_user_wrote_them() {
     assert_eq!(
         text,
         "node `again`: reads `fc`, which gives logits, but `linear` takes the input or spikes (or means or \
-         maxima of them); logits are the end of a network"
+         maxima of them) or currents; logits are the end of a network"
     );
 }
 
