@@ -104,7 +104,7 @@ impl Request<'_> {
             }
             status => return Err(self.unreachable(&format!("it answers {status}"))),
         };
-        store::create_dir(self.folder())?;
+        store::create_dir(store::folder_of(self.target))?;
         let total = length(&head.headers).map(|length| start + length);
         let mut options = OpenOptions::new();
         let options = options.create(true).write(true).append(start > 0).truncate(start == 0);
@@ -135,10 +135,6 @@ impl Request<'_> {
             end += count as u64;
             bar.set_position(end);
         }
-    }
-
-    fn folder(&self) -> &Path {
-        self.target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
     }
 
     fn unreachable(&self, reason: &dyn std::fmt::Display) -> Error {

@@ -177,18 +177,23 @@ mod tests {
     use super::*;
     use approx::assert_abs_diff_eq;
 
-    #[test]
-    fn values_are_standardised() {
-        let mut data = Dataset {
+    /// Two images of 1x1x2, of two classes.
+    fn dataset(pixels: Vec<u8>) -> Dataset {
+        Dataset {
             channels: 1,
             height: 1,
             width: 2,
             frames: 1,
             classes: 2,
             class_names: Default::default(),
-            pixels: vec![10, 30, 10, 30].into(),
+            pixels: pixels.into(),
             labels: vec![0, 1],
-        };
+        }
+    }
+
+    #[test]
+    fn values_are_standardised() {
+        let mut data = dataset(vec![10, 30, 10, 30]);
         let input = data.input().unwrap();
         assert_eq!((input.zero_point, input.scale, input.frames), (20, 0.1, 1));
         (data.frames, data.labels) = (2, vec![0]);
@@ -199,16 +204,7 @@ mod tests {
 
     #[test]
     fn a_digest_sees_every_part() {
-        let data = Dataset {
-            channels: 1,
-            height: 1,
-            width: 2,
-            frames: 1,
-            classes: 2,
-            class_names: Default::default(),
-            pixels: vec![1, 2, 3, 4].into(),
-            labels: vec![0, 1],
-        };
+        let data = dataset(vec![1, 2, 3, 4]);
         let other = |change: &dyn Fn(&mut Dataset)| {
             let mut other = data.clone();
             change(&mut other);
