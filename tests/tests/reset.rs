@@ -48,6 +48,7 @@ fn at_every_cycle_in_verilator() {
     let mut golden = GoldenEngine::new(&network);
     let [interrupted, whole] = [case.input(0), case.input(1)];
     let expected = golden.run(&whole).unwrap();
+    assert_ne!(expected.logits, golden.run(&interrupted).unwrap().logits, "answers must tell inputs apart");
     let predicted = Interpreter::new(&program).unwrap().predicted_cycles();
     for held in HELD {
         let options = Options { power_up_seed: held, ..Options::default() };
@@ -77,6 +78,7 @@ fn in_rust_hdl(held: u32) {
     let mut golden = GoldenEngine::new(&network);
     let [interrupted, whole] = [case.input(0), case.input(1)];
     let expected = golden.run(&whole).unwrap();
+    assert_ne!(expected.logits, golden.run(&interrupted).unwrap().logits, "answers must tell inputs apart");
     let mut engine = RustHdl::new(&program, held.into()).unwrap();
     for at in 0..cycles(&case) {
         engine.begin(&interrupted, at).unwrap();

@@ -32,7 +32,7 @@ enum Status : int {
 enum Register : uint8_t { CONTROL = 0x00, STATUS = 0x04, CYCLES = 0x08, BUILD_ID = 0x0c };
 
 // Cycles within which the control port must answer.
-constexpr int CONTROL_PATIENCE = 64;
+constexpr int CONTROL_PATIENCE = 256;
 
 // A channel that the accelerator drives: what is offered stays, unchanged, until it is taken.
 struct Channel {
@@ -110,21 +110,24 @@ struct Run {
         m_axis = b = r = Channel{};
     }
 
+    // Address and data are offered in any order where stalls are asked for, else at once.
     bool write(uint8_t address, uint32_t value, uint8_t strobe = 0xf) {
         top.s_axil_awaddr = address;
         top.s_axil_wdata = value;
         top.s_axil_wstrb = strobe;
-        top.s_axil_awvalid = top.s_axil_wvalid = top.s_axil_bready = 1;
+        bool address_waits = true, data_waits = true;
         for (int i = 0; i < CONTROL_PATIENCE && cycles < end; i++) {
+            top.s_axil_awvalid = address_waits && (top.s_axil_awvalid || !stalled());
+            top.s_axil_wvalid = data_waits && (top.s_axil_wvalid || !stalled());
+            top.s_axil_bready = !stalled();
             dut.settle();
-            bool address_taken = top.s_axil_awready, data_taken = top.s_axil_wready;
-            bool answered = top.s_axil_bvalid;
+            if (top.s_axil_awvalid && top.s_axil_awready) address_waits = false;
+            if (top.s_axil_wvalid && top.s_axil_wready) data_waits = false;
+            bool answered = top.s_axil_bvalid && top.s_axil_bready;
             tick();
-            if (address_taken) top.s_axil_awvalid = 0;
-            if (data_taken) top.s_axil_wvalid = 0;
             if (answered) {
-                top.s_axil_bready = 0;
-                return true;
+                top.s_axil_awvalid = top.s_axil_wvalid = top.s_axil_bready = 0;
+                return !address_waits && !data_waits;
             }
         }
         return false;
@@ -132,10 +135,11 @@ struct Run {
 
     bool read(uint8_t address, uint32_t& value) {
         top.s_axil_araddr = address;
-        top.s_axil_arvalid = top.s_axil_rready = 1;
+        top.s_axil_arvalid = 1;
         for (int i = 0; i < CONTROL_PATIENCE; i++) {
+            top.s_axil_rready = !stalled();
             dut.settle();
-            bool taken = top.s_axil_arready, answered = top.s_axil_rvalid;
+            bool taken = top.s_axil_arready, answered = top.s_axil_rvalid && top.s_axil_rready;
             value = top.s_axil_rdata;
             tick();
             if (taken) top.s_axil_arvalid = 0;
@@ -188,7 +192,7 @@ int empf_reset(void* handle, int held) {
     return run.broken;
 }
 
-// Sends an input and starts, with the receiver always ready, and leaves it there after `cycles` cycles.
+// Sends an input and starts, and leaves it there after `cycles` cycles; the receiver is ready, then and later.
 int empf_begin(void* handle, const uint8_t* input, size_t bytes, uint64_t cycles) {
     auto& dut = *static_cast<Dut*>(handle);
     Run run{dut, *dut.top, nullptr, 0};

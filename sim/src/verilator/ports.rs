@@ -17,7 +17,8 @@ impl Verilator<'_> {
         self.check(status)
     }
 
-    /// Sends `input` and starts, and leaves everything as it is after `cycles` cycles; a reset must follow.
+    /// Sends `input` and starts, and leaves everything as it is after `cycles` cycles. The receiver is ready from the
+    /// first cycle on, and stays so until [`receive`](Self::receive) or [`reset`](Self::reset); its logits are lost.
     pub fn begin(&mut self, input: &[u8], cycles: u64) -> Result<()> {
         check_input(self.program, input)?;
         let status = unsafe {
