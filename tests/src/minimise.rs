@@ -77,13 +77,10 @@ fn simpler_layers(layer: &Layer) -> impl Iterator<Item = Layer> + use<> {
     layers.into_iter()
 }
 
-/// Nothing is empty, every layer can read what it should and the classifier's map is square.
+/// Nothing is empty, and every layer can read what it should.
 fn is_possible(case: &Case) -> bool {
-    let is_square = |source: &Source| source.shape.height == source.shape.width;
-    let fits = |sources: Vec<Source>| {
-        sources.iter().all(|source| source.shape.elements() > 0) && sources.last().is_some_and(is_square)
-    };
-    case.time_steps > 0 && case.sources().is_some_and(fits)
+    let is_full = |sources: Vec<Source>| sources.iter().all(|source| source.shape.elements() > 0);
+    case.time_steps > 0 && case.sources().is_some_and(is_full)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::case::{Case, CaseInput, Layer, Source};
 use crate::suite::{Result, compile};
 use empf_ir::formats::{ACT_BITS, MEMBRANE_BITS};
 use empf_ir::program::MemoryUse;
-use empf_ir::{ArchConfig, Shape, WeightKind};
+use empf_ir::{ArchConfig, WeightKind};
 use rand::prelude::*;
 use rand_pcg::Pcg64Mcg;
 
@@ -165,11 +165,6 @@ fn draw(rng: &mut Pcg64Mcg, seed: u64, arch: &ArchConfig) -> Case {
         if case.sources().is_none() {
             case.layers.pop();
         }
-    }
-    // The classifier is a convolution as large as its map, and windows of convolutions are square.
-    let is_square = |shape: Shape| shape.height == shape.width;
-    if case.sources().and_then(|sources| sources.last().copied()).is_some_and(|read| !is_square(read.shape)) {
-        case.layers.push(Layer::GlobalPool);
     }
     case
 }
