@@ -152,9 +152,9 @@ impl Draft {
         self.nodes.iter().position(|n| n.name == name)
     }
 
-    /// The node called `name`, where it is read once.
+    /// The node called `name`, where one node alone reads it.
     pub fn own(&self, name: &str) -> Option<usize> {
-        let reads = self.nodes.iter().flat_map(|n| &n.inputs).filter(|input| *input == name).count();
-        self.position(name).filter(|_| reads == 1)
+        let readers = self.nodes.iter().filter(|n| n.inputs.iter().any(|input| input == name)).count();
+        self.position(name).filter(|_| readers == 1)
     }
 }

@@ -4,6 +4,7 @@
 use crate::digits;
 use crate::plan::{ArrayWork, Buffer, Plan, Stage, Tiling, Window, Work};
 use crate::{Error, Result};
+use empf_ir::graph::joint_name;
 use empf_ir::{ArchConfig, INPUT, Node, QuantNetwork, QuantOp, Shape, WeightKind};
 
 /// Stages and buffers of `network`, without addresses.
@@ -166,7 +167,7 @@ impl<'a> Lowering<'a> {
     /// Unfolds the input for `layer` and gives the buffer that holds its windows.
     fn unfold(&mut self, layer: &Layer) -> usize {
         let first = !self.plan.stages.iter().any(|s| matches!(s.work, Work::Unfold(_)));
-        let name = if first { INPUT.to_owned() } else { format!("{INPUT}@{}", layer.node.name) };
+        let name = if first { INPUT.to_owned() } else { joint_name(INPUT, &layer.node.name) };
         // A linear layer's window is the whole map.
         let Shape { height, width, .. } = layer.output;
         let shape = Shape::new(layer.window.taps() * self.network.input.channels, height, width);

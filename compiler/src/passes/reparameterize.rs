@@ -46,7 +46,10 @@ fn multiply(draft: &mut Draft, name: &str, gain: &Array2<f64>, neuron: &str) -> 
         }
         DraftOp::Widen { gain: own } | DraftOp::Seca { gain: own, .. } => *own *= gain,
         DraftOp::Add => {
-            for input in draft.nodes[source].inputs.clone() {
+            let mut inputs = draft.nodes[source].inputs.clone();
+            // What is added to itself gets the gain once.
+            inputs.dedup();
+            for input in inputs {
                 multiply(draft, &input, gain, neuron)?;
             }
         }

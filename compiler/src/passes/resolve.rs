@@ -3,7 +3,7 @@
 
 use crate::draft::{Affine, Conv, Draft, DraftOp, MembraneNorm, Neuron};
 use crate::{Error, Result};
-use empf_ir::graph::{Kind, Operator};
+use empf_ir::graph::{Kind, Operator, joint_name};
 use empf_ir::{Network, NeuronVersion, Node, Op, Shape, WeightKind};
 use ndarray::{Array, Array2, Dimension};
 
@@ -17,11 +17,18 @@ pub fn resolve(network: &Network) -> Result<Draft> {
         let reader = Reader { network, node, input: network.shape_of(&node.inputs[0], &shapes) };
         let mut inputs = node.inputs.clone();
         if matches!(node.op, Op::Add | Op::Seca { .. }) {
-            inputs.iter_mut().filter(|input| gives_codes(network, input)).for_each(|input| {
-                let name = format!("{}/{input}", node.name);
+            for input in inputs.iter_mut().filter(|input| gives_codes(network, input)) {
+                let name = joint_name(input, &node.name);
                 let value = std::mem::replace(input, name.clone());
-                nodes.push(Node { name, inputs: vec![value], op: DraftOp::Widen { gain: reader.ones() } });
-            });
+                // Who adds a tensor to itself widens it once.
+                if nodes.iter().all(|n: &Node<DraftOp>| n.name != name) {
+                    nodes.push(Node {
+                        name,
+                        inputs: vec![value],
+                        op: DraftOp::Widen { gain: reader.ones() },
+                    });
+                }
+            }
         }
         nodes.push(Node { name: node.name.clone(), inputs, op: reader.op()? });
     }
