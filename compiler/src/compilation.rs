@@ -114,6 +114,12 @@ impl<'a> Compilation<'a> {
         }
     }
 
+    /// Neurons that did not spike once on the images; known from the pass `calibrate` on.
+    pub fn silent(&self) -> Vec<&str> {
+        let known = self.calibration.as_ref().zip(self.draft.as_ref());
+        known.map_or(vec![], |(calibration, draft)| calibration.silent(draft))
+    }
+
     /// The integer network; there from the pass `quantize` on.
     pub fn quantized(&self, pass: Pass) -> Result<&QuantNetwork> {
         self.quantized.as_ref().ok_or_else(|| missing(pass, "an integer network"))

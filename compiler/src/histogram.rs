@@ -22,6 +22,12 @@ impl Histogram {
         }
     }
 
+    /// What no value reaches; `None` where nothing but zeros was seen.
+    pub fn limit(&self) -> Option<f64> {
+        let (last, _) = self.counts.last_key_value()?;
+        Some(f64::from_bits(u64::from(last + 1) << DROPPED_BITS))
+    }
+
     /// Adds the counts of `other`.
     pub fn merge(&mut self, other: Histogram) {
         for (bin, count) in other.counts {
@@ -59,6 +65,13 @@ mod tests {
             // A value is known up to 1/128, and so is its distance from a code.
             let slack: f64 = values.iter().map(|v| v / 64.0 * (step + v)).sum();
             prop_assert!(abs_diff_eq!(histogram.squared_error(step, 15), exact, epsilon = slack + 1e-9));
+            match values.iter().copied().reduce(f64::max).filter(|largest| *largest > 0.0) {
+                Some(largest) => {
+                    let limit = histogram.limit().unwrap();
+                    prop_assert!(largest < limit && limit <= largest * (1.0 + 1.0 / 64.0));
+                }
+                None => prop_assert_eq!(histogram.limit(), None),
+            }
         }
     }
 

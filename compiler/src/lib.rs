@@ -12,11 +12,13 @@ pub mod error;
 mod histogram;
 pub mod passes;
 pub mod plan;
+pub mod saturation;
 
 pub use compilation::Compilation;
 pub use error::{Error, Result};
 pub use histogram::Histogram;
 pub use passes::Pass;
+pub use saturation::{Saturation, saturation};
 
 use empf_ir::{ArchConfig, Network, Program, QuantNetwork};
 use ndarray::ArrayView5;

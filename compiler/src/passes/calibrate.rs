@@ -30,13 +30,27 @@ pub fn calibrate(draft: &Draft, images: ArrayView5<u8>) -> Result<Calibration> {
     if images.is_empty() {
         return Err(Error::NoImages);
     }
-    (0..images.len_of(Axis(0)))
+    let seen = (0..images.len_of(Axis(0)))
         .into_par_iter()
         .map(|i| observe(draft, images.index_axis(Axis(0), i)))
-        .try_reduce(Calibration::default, |a, b| Ok(a.merged(b)))
+        .try_reduce(Calibration::default, |a, b| Ok(a.merged(b)))?;
+    match seen.magnitudes.iter().find(|(_, magnitude)| !magnitude.is_finite()) {
+        Some((node, _)) => Err(Error::unsupported(
+            node,
+            "its numbers grow beyond those of 64-bit floating point on the calibration images; scale its weights down",
+        )),
+        None => Ok(seen),
+    }
 }
 
 impl Calibration {
+    /// Neurons of `draft` that did not spike once.
+    pub fn silent<'d>(&self, draft: &'d Draft) -> Vec<&'d str> {
+        let is_silent = |name: &str| self.values.get(name).and_then(Histogram::limit).is_none();
+        let neurons = draft.nodes.iter().filter(|node| matches!(node.op, DraftOp::Neuron(_)));
+        neurons.map(|node| node.name.as_str()).filter(|name| is_silent(name)).collect()
+    }
+
     /// Order does not matter: maxima and counts.
     fn merged(mut self, other: Calibration) -> Self {
         for (node, magnitude) in other.magnitudes {
@@ -54,7 +68,9 @@ impl Calibration {
     }
 
     fn currents(&mut self, node: &str, values: &Array4<f64>) {
-        self.magnitude(node, values.iter().fold(0.0, |largest, v| largest.max(v.abs())));
+        // What is no number came of infinities.
+        let size = |v: &f64| if v.is_nan() { f64::INFINITY } else { v.abs() };
+        self.magnitude(node, values.iter().map(size).fold(0.0, f64::max));
     }
 
     fn spikes(&mut self, node: &str, values: &Array4<f64>) {

@@ -16,8 +16,8 @@ use empf_ir::{
 use ndarray::{Array5, Axis};
 use proptest::prelude::*;
 
-const STEPS: usize = 3;
-const CLASSES: usize = 5;
+pub(crate) const STEPS: usize = 3;
+pub(crate) const CLASSES: usize = 5;
 
 struct Builder<'r> {
     network: Network,
@@ -66,7 +66,7 @@ impl Builder<'_> {
 }
 
 /// Two blocks around a pool, with a neuron of `version` in the second.
-fn network(seed: u64, version: NeuronVersion) -> Network {
+pub(crate) fn network(seed: u64, version: NeuronVersion) -> Network {
     let mut r = Random::new(seed);
     let input = Input {
         channels: 2,
@@ -98,7 +98,7 @@ fn network(seed: u64, version: NeuronVersion) -> Network {
 }
 
 /// A block whose second convolution adds the spikes of the first to its current.
-fn residual(seed: u64) -> Network {
+pub(crate) fn residual(seed: u64) -> Network {
     let mut network = network(seed, NeuronVersion::I);
     let keep = network.nodes.iter().position(|n| n.name == "pool").unwrap();
     network.nodes.truncate(keep);
@@ -146,7 +146,7 @@ fn attentive(seed: u64) -> Network {
     network
 }
 
-fn images(network: &Network, count: usize, seed: u64) -> Array5<u8> {
+pub(crate) fn images(network: &Network, count: usize, seed: u64) -> Array5<u8> {
     let mut r = Random::new(seed);
     let shape = network.input.shape();
     let extents = (count, network.input.frames, shape.channels, shape.height, shape.width);
@@ -154,7 +154,12 @@ fn images(network: &Network, count: usize, seed: u64) -> Array5<u8> {
 }
 
 /// Root of the mean squared difference to float, as a share of float's own root mean square.
-fn relative_error(network: &Network, quantized: &QuantNetwork, images: &Array5<u8>, node: &str) -> f64 {
+pub(crate) fn relative_error(
+    network: &Network,
+    quantized: &QuantNetwork,
+    images: &Array5<u8>,
+    node: &str,
+) -> f64 {
     let scale = quantized.scales[node];
     let (mut error, mut power) = (0.0, 0.0);
     for image in images.axis_iter(Axis(0)) {
