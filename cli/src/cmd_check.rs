@@ -6,17 +6,21 @@ use crate::data::{EventCut, SplitName};
 use crate::engines::{EngineName, cores, engine, in_parallel, verilated};
 use crate::error::{Error, Result};
 use crate::output::{grouped, percent, print};
-use crate::samples::Samples;
+use crate::samples::{Count, Samples};
 use crate::table::Table;
 use empf_golden::float::classify;
-use empf_ir::INPUT;
+use empf_ir::graph::is_of_input;
 use empf_sim::compare::LOGITS;
 use empf_sim::verilator::{Accelerator, Options};
 use empf_sim::{Comparison, Engine, adopt, compare};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// An engine and the heading of its column.
 type Held = (EngineName, &'static str);
+
+/// Samples that are compared where nobody says how many.
+const SAMPLES: usize = 16;
 
 /// What is held to the golden model, in this order: the interpreter's cycles are what Verilator's are compared
 /// with. A build of integers only has the first.
@@ -53,15 +57,16 @@ pub(crate) struct Args {
     /// Cut events into frames of equally many (count) or of equal duration (time), as in training
     #[arg(long, value_enum, default_value = "count", hide_possible_values = true, value_name = "count|time")]
     events: EventCut,
-    /// The first N samples
-    #[arg(long, default_value_t = 16, value_name = "N")]
-    samples: usize,
+    /// The first N samples [default: 16, or all where there are fewer]
+    #[arg(long, value_name = "N")]
+    samples: Option<usize>,
 }
 
 /// Runs all engines and prints the closing table.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let build = Build::load(&args.build)?;
-    let samples = Samples::load(&args.data, args.split, args.events, &build.quant.input, Some(args.samples))?;
+    let count = Count::or_default(args.samples, SAMPLES);
+    let samples = Samples::load(&args.data, args.split, args.events, &build.quant.input, count)?;
     let held = if build.hardware.is_some() { &HELD[..] } else { &HELD[..1] };
     let accelerator = build.hardware.as_ref().map(|_| verilated(&build, false)).transpose()?;
     let checked = check(&build, held, &samples, accelerator.as_ref())?;
@@ -191,7 +196,9 @@ impl Summary {
         let headings: Vec<&str> = self.held.iter().map(|(_, heading)| *heading).collect();
         let mut table = Table::new(&[&["layer", "elements"], &headings[..]].concat());
         let nodes = build.quant.nodes.iter().map(|node| node.name.as_str());
-        for layer in [INPUT].into_iter().chain(nodes).chain([LOGITS]) {
+        let compared: BTreeSet<&String> = self.totals.iter().flat_map(|total| total.layers.keys()).collect();
+        let windows = compared.into_iter().map(String::as_str).filter(|layer| is_of_input(layer));
+        for layer in windows.chain(nodes).chain([LOGITS]) {
             let counts: Vec<_> = self.totals.iter().map(|total| total.layers.get(layer)).collect();
             let Some(compared) = counts.iter().flatten().map(|count| count.compared).max() else { continue };
             let mismatches = counts.iter().map(|c| c.map_or("-".into(), |c| grouped(c.mismatches as u64)));

@@ -2,19 +2,23 @@
 
 use crate::arch_args::ArchArgs;
 use crate::build::{self, Build, Hardware};
+use crate::calibration;
 use crate::data::{EventCut, SplitName};
 use crate::error::{Error, Result};
 use crate::folder;
 use crate::output::{grouped, percent, print};
 use crate::report::{Report, Work};
-use crate::samples::Samples;
+use crate::samples::{Count, Samples};
 use crate::table::Table;
 use clap::builder::PossibleValuesParser;
-use empf_compiler::{Compilation, Pass};
+use empf_compiler::{Compilation, Pass, saturation};
 use empf_ir::{Input, Network, QuantInput, store};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+/// Samples to calibrate on where nobody says how many.
+const SAMPLES: usize = 64;
 
 /// Compile a trained network for an accelerator
 ///
@@ -43,9 +47,9 @@ pub(crate) struct Args {
     /// Cut events into frames of equally many (count) or of equal duration (time), as in training
     #[arg(long, value_enum, default_value = "count", hide_possible_values = true, value_name = "count|time")]
     events: EventCut,
-    /// The first N training images, or samples of the file
-    #[arg(long, default_value_t = 64, value_name = "N")]
-    samples: usize,
+    /// The first N training images, or samples of the file [default: 64, or all where there are fewer]
+    #[arg(long, value_name = "N")]
+    samples: Option<usize>,
     #[command(flatten)]
     arch: ArchArgs,
     /// Write what each pass leaves to DIR, as numbered JSON files
@@ -77,6 +81,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     let network = Network::load(&args.network)?;
     let images = calibration_images(args, &network)?;
+    calibration::say_count(images.len());
     let mut compilation = Compilation::of_network(&network, images.frames(), &arch);
     let last = match &args.stop_after {
         _ if args.integers_only => Pass::Quantize,
@@ -84,6 +89,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         None => Pass::Emit,
     };
     run_passes(&mut compilation, last, args.dump.as_deref())?;
+    calibration::warn_of_silence(&compilation.silent());
+    if last >= Pass::Quantize {
+        let saturated = saturation(compilation.quantized(last)?, images.frames())?;
+        calibration::report(&saturated)?;
+    }
     let Some(output) = &args.output else {
         return print(&format!("stopped after {last}"));
     };
@@ -105,7 +115,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn calibration_images(args: &Args, network: &Network) -> Result<Samples> {
     let Input { channels, height, width, frames, .. } = network.input;
     let input = QuantInput { channels, height, width, frames };
-    Samples::load(&args.data, SplitName::Train, args.events, &input, Some(args.samples))
+    Samples::load(&args.data, SplitName::Train, args.events, &input, Count::or_default(args.samples, SAMPLES))
 }
 
 /// Runs the passes up to `last` under a spinner; dumps go into `dump`.

@@ -6,7 +6,7 @@ use crate::data::{EventCut, SplitName};
 use crate::engines::{EngineName, cores, engine, in_parallel, verilated};
 use crate::error::{Error, Result};
 use crate::output::{grouped, percent, print};
-use crate::samples::Samples;
+use crate::samples::{Count, Samples};
 use crate::table::Table;
 use crate::waves;
 use empf_ir::Trace;
@@ -74,7 +74,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         waves::end_with_parent()?;
     }
     let build = Build::load(&args.build)?;
-    let samples = Samples::load(&args.input, args.split, args.events, &build.quant.input, args.samples)?;
+    let count = Count::or_default(args.samples, usize::MAX);
+    let samples = Samples::load(&args.input, args.split, args.events, &build.quant.input, count)?;
     let traces = simulate(args, &build, &samples)?;
     if let Some(path) = &args.output {
         write_outputs(path, &traces)?;

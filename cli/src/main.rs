@@ -4,6 +4,7 @@ mod activity;
 mod arch_args;
 mod augment_args;
 mod build;
+mod calibration;
 mod catalogue;
 mod cmd_check;
 mod cmd_compile;

@@ -9,6 +9,37 @@ use empf_sim::numpy::{Inputs, read_inputs};
 use ndarray::{ArrayView5, Axis, Slice};
 use std::path::Path;
 
+/// How many samples are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Count {
+    /// As many, and no fewer.
+    Exactly(usize),
+    /// What is there, up to as many.
+    AtMost(usize),
+}
+
+impl Count {
+    /// What the user says, or what is there up to `most`.
+    pub(crate) fn or_default(said: Option<usize>, most: usize) -> Self {
+        said.map_or(Count::AtMost(most), Count::Exactly)
+    }
+
+    /// How many of the samples that `source` has are taken.
+    fn of(self, source: &str, available: usize) -> Result<usize> {
+        match self {
+            _ if available == 0 => Err(Error::file(source, "holds no samples")),
+            Count::AtMost(most) => Ok(most.min(available)),
+            Count::Exactly(count) if (1..=available).contains(&count) => Ok(count),
+            Count::Exactly(count) => {
+                let samples = if count == 1 { "sample is" } else { "samples are" };
+                let message =
+                    format!("{count} {samples} asked for, there are {available}; give 1 to {available}");
+                Err(Error::Option { option: "samples", message })
+            }
+        }
+    }
+}
+
 /// Samples in the shape that a network takes.
 #[derive(Debug)]
 pub(crate) struct Samples {
@@ -16,14 +47,14 @@ pub(crate) struct Samples {
 }
 
 impl Samples {
-    /// The first `count` samples, or all, of a `.npy` or `.npz` file or of a data set's split; events are cut
+    /// The first `count` samples of a `.npy` or `.npz` file or of a data set's split; events are cut
     /// into the frames that the network takes.
     pub(crate) fn load(
         source: &str,
         split: SplitName,
         events: EventCut,
         input: &QuantInput,
-        count: Option<usize>,
+        count: Count,
     ) -> Result<Self> {
         let is_numpy = Path::new(source).extension().is_some_and(|e| e == "npy" || e == "npz");
         if !is_numpy {
@@ -31,16 +62,14 @@ impl Samples {
             return Samples::of(source, &data, input, count);
         }
         let mut inputs = read_inputs(Path::new(source), input)?;
-        if let Some(count) = count {
-            check_count(count, inputs.frames.len_of(Axis(0)))?;
-            inputs.frames.slice_axis_inplace(Axis(0), Slice::from(..count));
-            inputs.labels.iter_mut().for_each(|labels| labels.truncate(count));
-        }
+        let count = count.of(source, inputs.frames.len_of(Axis(0)))?;
+        inputs.frames.slice_axis_inplace(Axis(0), Slice::from(..count));
+        inputs.labels.iter_mut().for_each(|labels| labels.truncate(count));
         Ok(Samples { inputs })
     }
 
-    /// The first `count` images, or all, of the data set of `source`, which must be of the network's size.
-    fn of(source: &str, data: &Dataset, input: &QuantInput, count: Option<usize>) -> Result<Self> {
+    /// The first `count` images of the data set of `source`, which must be of the network's size.
+    fn of(source: &str, data: &Dataset, input: &QuantInput, count: Count) -> Result<Self> {
         let Dataset { frames, channels, height, width, .. } = *data;
         if (frames, channels, height, width) != (input.frames, input.channels, input.height, input.width) {
             let describe =
@@ -52,8 +81,7 @@ impl Samples {
             );
             return Err(Error::file(source, message));
         }
-        let count = count.unwrap_or(data.len());
-        check_count(count, data.len())?;
+        let count = count.of(source, data.len())?;
         let labels = data.labels[..count].iter().map(|label| usize::from(*label)).collect();
         Ok(Samples { inputs: Inputs { frames: data.codes(count)?, labels: Some(labels) } })
     }
@@ -83,13 +111,4 @@ impl Samples {
         let labels = self.inputs.labels.as_ref()?;
         Some(labels.iter().zip(answers).filter(|(label, answer)| label == answer).count())
     }
-}
-
-/// `count` samples are asked for, `available` are there.
-fn check_count(count: usize, available: usize) -> Result<()> {
-    if (1..=available).contains(&count) {
-        return Ok(());
-    }
-    let message = format!("{count} samples are asked for, there are {available}; give 1 to {available}");
-    Err(Error::Option { option: "samples", message })
 }

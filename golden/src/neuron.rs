@@ -1,7 +1,10 @@
 //! EM-PF neuron: currents to spikes.
 
+use crate::Result;
 use crate::round::{clamp, round_shift, saturate};
+use crate::run::per_step;
 use empf_ir::formats::LEAK_FRACTION_BITS;
+use empf_ir::{QuantNetwork, QuantOp};
 use ndarray::{Array4, ArrayView2, ArrayView4};
 
 /// Parameters of a layer of neurons; each tensor is `[T, C]`.
@@ -23,31 +26,58 @@ pub struct Neuron<'a> {
     pub membrane_bits: u32,
 }
 
+impl<'a> Neuron<'a> {
+    /// The neurons of the node called `name`.
+    ///
+    /// # Errors
+    /// A tensor that is missing, and a node of another operator.
+    pub fn of(network: &'a QuantNetwork, name: &str) -> Result<Self> {
+        let node = network.position(name).map(|index| &network.nodes[index].op);
+        let Some(&QuantOp::Neuron { parallel, shift }) = node else {
+            return Err(empf_ir::Error::invalid(format!("node `{name}`"), "is no neuron").into());
+        };
+        Ok(Neuron {
+            lambda: per_step(network, name, "lambda")?,
+            theta: per_step(network, name, "theta")?,
+            offset: per_step(network, name, "offset")?,
+            parallel,
+            shift,
+            act_bits: network.act_bits,
+            membrane_bits: network.membrane_bits,
+        })
+    }
+}
+
 /// Spikes of every step. `current` is `[T, C, y, x]`; potentials start at 0.
 pub fn neuron(current: ArrayView4<i32>, p: &Neuron) -> Array4<i32> {
     let mut spikes = Array4::zeros(current.raw_dim());
+    walk(current, p, |at, [_, s, _]| spikes[at] = s as i32);
+    spikes
+}
+
+/// Walks every neuron through its steps: `visit` gets `[t, c, y, x]` and `m`, `s` and the `v` that is kept.
+pub fn walk(current: ArrayView4<i32>, p: &Neuron, mut visit: impl FnMut([usize; 4], [i64; 3])) {
     let (steps, channels, height, width) = current.dim();
     for c in 0..channels {
         for y in 0..height {
             for x in 0..width {
                 let mut v = 0;
                 for t in 0..steps {
-                    let (s, next) = step(p, [t, c], v, current[[t, c, y, x]].into());
-                    spikes[[t, c, y, x]] = s as i32;
+                    let [m, s, next] = step(p, [t, c], v, current[[t, c, y, x]].into());
                     v = if p.parallel { 0 } else { next };
+                    visit([t, c, y, x], [m, s, v]);
                 }
             }
         }
     }
-    spikes
 }
 
-/// Spike and next potential of one neuron at (step, channel) `at`.
-fn step(p: &Neuron, at: [usize; 2], v: i64, current: i64) -> (i64, i64) {
+/// Potential, spike and next potential of one neuron at (step, channel) `at`.
+fn step(p: &Neuron, at: [usize; 2], v: i64, current: i64) -> [i64; 3] {
     let [lambda, theta, offset] = [p.lambda[at], p.theta[at], p.offset[at]].map(i64::from);
     let m = saturate(round_shift(lambda * v, LEAK_FRACTION_BITS as u8) + current, p.membrane_bits);
     let s = clamp(round_shift((m - theta).max(0), p.shift), p.act_bits);
-    (s, saturate(m.min(theta) - offset, p.membrane_bits))
+    [m, s, saturate(m.min(theta) - offset, p.membrane_bits)]
 }
 
 #[cfg(test)]

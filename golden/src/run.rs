@@ -49,26 +49,17 @@ fn apply(
     inputs: &[ArrayView4<i32>],
 ) -> Result<Array4<i32>> {
     let (act_bits, membrane_bits) = (network.act_bits, network.membrane_bits);
-    let matrix = |name: &str, columns: usize| {
-        let values = network.tensor(&node.name, name)?;
-        shaped(ArrayView2::from_shape((values.len() / columns, columns), values), &node.name, name)
-    };
+    let per_step = |name: &str| per_step(network, &node.name, name);
     Ok(match node.op {
         QuantOp::Conv { out_channels, kernel, stride, padding, zero_point, shift, .. } => {
             let weight = network.tensor(&node.name, "weight")?;
             let shape = (out_channels, shape.channels, kernel, kernel);
             let weight = shaped(ArrayView4::from_shape(shape, weight), &node.name, "weight")?;
             let acc = accumulate(inputs[0], weight, Window { stride, padding, border: zero_point.into() });
-            let mantissa = matrix("mantissa", out_channels)?;
-            let bias = matrix("bias", out_channels)?;
+            let (mantissa, bias) = (per_step("mantissa")?, per_step("bias")?);
             requantize(acc.view(), &Requantizer { mantissa, bias, shift, membrane_bits })
         }
-        QuantOp::Neuron { parallel, shift: spike_shift } => {
-            let [lambda, theta, offset] = ["lambda", "theta", "offset"].map(|n| matrix(n, shape.channels));
-            let (lambda, theta, offset) = (lambda?, theta?, offset?);
-            let p = Neuron { lambda, theta, offset, parallel, shift: spike_shift, act_bits, membrane_bits };
-            crate::neuron::neuron(inputs[0], &p)
-        }
+        QuantOp::Neuron { .. } => crate::neuron::neuron(inputs[0], &Neuron::of(network, &node.name)?),
         QuantOp::AvgPool { kernel, stride, shift } => {
             crate::pool::avg_pool(inputs[0], kernel, stride, shift, act_bits)
         }
@@ -76,21 +67,38 @@ fn apply(
             crate::pool::max_pool(inputs[0], kernel, stride, padding)
         }
         QuantOp::Linear { .. } => {
-            let weight = matrix("weight", shape.elements())?;
+            let weight = matrix(network, &node.name, "weight", shape.elements())?;
             let logits = crate::linear::linear(inputs[0], weight, network.tensor(&node.name, "bias")?);
             narrow(&logits, &node.name)?
         }
         QuantOp::Widen { shift } => crate::widen::widen(inputs[0], network.time_steps, shift, membrane_bits),
         QuantOp::Scale { shift } => {
-            crate::scale::scale(inputs[0], matrix("mantissa", shape.channels)?, shift, membrane_bits)
+            crate::scale::scale(inputs[0], per_step("mantissa")?, shift, membrane_bits)
         }
         QuantOp::Seca { kernel, shift } => {
             let score = network.tensor(&node.name, "score")?;
-            let mantissa = matrix("mantissa", shape.channels)?;
+            let mantissa = per_step("mantissa")?;
             crate::seca::seca(inputs[0], &Seca { kernel, score, mantissa, shift, membrane_bits })
         }
         QuantOp::Add => crate::add::add(inputs[0], inputs[1], membrane_bits),
     })
+}
+
+/// A tensor `[T, C]` of a node.
+pub(crate) fn per_step<'n>(network: &'n QuantNetwork, node: &str, name: &str) -> Result<ArrayView2<'n, i32>> {
+    let columns = network.tensor(node, name)?.len() / network.time_steps;
+    matrix(network, node, name, columns)
+}
+
+/// A tensor of rows of `columns` values.
+fn matrix<'n>(
+    network: &'n QuantNetwork,
+    node: &str,
+    name: &str,
+    columns: usize,
+) -> Result<ArrayView2<'n, i32>> {
+    let values = network.tensor(node, name)?;
+    shaped(ArrayView2::from_shape((values.len() / columns, columns), values), node, name)
 }
 
 fn shaped<T>(view: std::result::Result<T, ndarray::ShapeError>, node: &str, name: &str) -> Result<T> {

@@ -3,6 +3,7 @@
 mod bad_input;
 mod check;
 mod command;
+mod compile;
 mod data;
 mod events;
 mod files;
