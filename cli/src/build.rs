@@ -5,7 +5,7 @@ use crate::folder::{self, Kind};
 use crate::report::Report;
 use empf_compiler::lower;
 use empf_ir::program::{PARAMETERS_MEM, SCHEDULE_MEM, WEIGHTS_MEM};
-use empf_ir::{Network, Program, QuantNetwork, Shape, store};
+use empf_ir::{Network, Program, QuantNetwork, Shape, counted, store};
 use std::path::Path;
 
 /// Name of the Verilog file.
@@ -106,7 +106,7 @@ impl Build {
     fn check(&self) -> std::result::Result<(), String> {
         let Build { network, quant, hardware } = self;
         let enters = |time_steps: usize, classes: usize, frames: usize, shape: Shape| {
-            format!("T = {time_steps}, {classes} classes, input {frames}x{shape}")
+            format!("T = {time_steps}, {}, input {frames}x{shape}", counted(classes, "class"))
         };
         let differ = |text: &str, other: &str| {
             let message = format!("its parts differ: {text} and {other}; compile again");
@@ -114,6 +114,9 @@ impl Build {
         };
         let whole = enters(network.time_steps, network.classes, network.input.frames, network.input.shape());
         differ(&whole, &enters(quant.time_steps, quant.classes, quant.input.frames, quant.input.shape()))?;
+        if network.class_names != quant.class_names {
+            return Err("network.json and quant.json give the classes other names; compile again".into());
+        }
         let Some(Hardware { program, .. }) = hardware else { return Ok(()) };
         differ(&whole, &enters(program.time_steps, program.classes, program.input_frames, program.input))?;
         let made = lower(quant, &program.arch).map_err(|e| format!("quant.json cannot be compiled: {e}"))?;

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::pixels::Pixels;
-use empf_ir::{ClassNames, Input, Shape};
+use empf_ir::{ClassNames, Input, Shape, counted};
 use ndarray::Array5;
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -44,8 +44,8 @@ pub struct Split {
 /// What images of `shape` are, or what a network takes, for people.
 pub fn describe(frames: usize, shape: Shape, classes: usize) -> String {
     match frames {
-        1 => format!("{shape}, {classes} classes"),
-        frames => format!("{shape}, {frames} frames, {classes} classes"),
+        1 => format!("{shape}, {}", counted(classes, "class")),
+        frames => format!("{shape}, {frames} frames, {}", counted(classes, "class")),
     }
 }
 

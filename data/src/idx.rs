@@ -3,7 +3,7 @@
 use crate::dataset::{Dataset, Split};
 use crate::error::{Error, Result};
 use crate::files::{decode, walk};
-use empf_ir::ClassNames;
+use empf_ir::{ClassNames, counted};
 use std::collections::BTreeSet;
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
@@ -138,8 +138,9 @@ fn labelled(
     let wrong = |message: String| Error::file(&source.join(&labels_path), message);
     if images.sizes[0] != labels.sizes[0] {
         return Err(wrong(format!(
-            "holds {} labels, but there are {} images in {images_path}",
-            labels.sizes[0], images.sizes[0]
+            "holds {}, but {images_path} {}",
+            counted(labels.sizes[0], "label"),
+            counted(images.sizes[0], "image")
         )));
     }
     let at = |label: u8| 8 + labels.bytes.iter().position(|l| *l == label).unwrap_or(0);

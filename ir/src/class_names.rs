@@ -1,6 +1,6 @@
 //! What classes are called.
 
-use crate::{Error, Result};
+use crate::{Error, Result, counted};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -46,7 +46,7 @@ impl ClassNames {
     pub fn validate(&self, classes: usize) -> Result<()> {
         let wrong = |message: String| Err(Error::invalid("class_names", message));
         if !self.is_empty() && self.0.len() != classes {
-            return wrong(format!("are {}, but there are {classes} classes", self.0.len()));
+            return wrong(format!("are {}, but the network has {}", self.0.len(), counted(classes, "class")));
         }
         let mut seen = HashMap::new();
         for (class, name) in self.0.iter().enumerate() {
@@ -104,7 +104,7 @@ mod tests {
         assert!(
             ClassNames::new(["ant", "bee"]).validate(2).is_ok() && ClassNames::default().validate(2).is_ok()
         );
-        assert!(error(&["ant"]).contains("are 1, but there are 2 classes"));
+        assert!(error(&["ant"]).contains("are 1, but the network has 2 classes"));
         assert!(error(&["ant", "ant"]).contains("`ant` is the name of class 0 and of class 1"));
         assert!(error(&["ant", " "]).contains("class 1 is no name"));
         assert!(error(&["a\nb", "c"]).contains(r#""a\nb" of class 0"#));

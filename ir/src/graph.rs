@@ -2,7 +2,7 @@
 
 use crate::keys::Keys;
 use crate::shape::MAX_ELEMENTS;
-use crate::{Error, Result, Shape};
+use crate::{Error, Result, Shape, counted};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -146,7 +146,7 @@ fn check<Op: Operator>(
     Op::check_name(&node.name)?;
     let (found, arity) = (node.inputs.len(), node.op.arity());
     if found != arity {
-        return Err(format!("reads {found} inputs, `{}` takes {arity}", node.op.name()));
+        return Err(format!("reads {}, `{}` takes {arity}", counted(found, "input"), node.op.name()));
     }
     let mut inputs = Vec::with_capacity(arity);
     for name in &node.inputs {
@@ -198,7 +198,14 @@ fn check_end<Op: Operator>(nodes: &[Node<Op>], shape: Option<&Shape>, classes: u
     }
     match *shape == Shape::new(classes, 1, 1) {
         true => Ok(()),
-        false => Err(at(last, format!("gives {} logits, the network has {classes} classes", shape.channels))),
+        false => Err(at(
+            last,
+            format!(
+                "gives {}, the network has {}",
+                counted(shape.channels, "logit"),
+                counted(classes, "class")
+            ),
+        )),
     }
 }
 

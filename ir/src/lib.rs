@@ -13,6 +13,7 @@
 pub mod arch;
 pub mod class_names;
 pub mod codes;
+pub mod count;
 mod document;
 pub mod error;
 pub mod formats;
@@ -32,6 +33,7 @@ pub mod window;
 pub use arch::{AdderForm, ArchConfig};
 pub use class_names::ClassNames;
 pub use codes::{CodeFormat, Codes};
+pub use count::counted;
 pub use error::{Error, Result};
 pub use graph::{INPUT, Node};
 pub use network::{Input, Network, NeuronVersion, Op, WeightKind};

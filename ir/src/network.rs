@@ -6,7 +6,7 @@ use crate::graph::{self, Kind, Node, Operator};
 use crate::keys::Keys;
 use crate::shape::MAX_ELEMENTS;
 use crate::tensors::{Dtype, Tensor, Tensors};
-use crate::{ClassNames, Codes, Error, Result, Shape};
+use crate::{ClassNames, Codes, Error, Result, Shape, counted};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::path::Path;
@@ -336,7 +336,11 @@ impl Network {
             return Err(network(format!("time_steps is {}, not 1..={}", self.time_steps, MAX_TIME_STEPS)));
         }
         if self.input.frames != 1 && self.input.frames != self.time_steps {
-            return Err(network(format!("{} frames for {} time-steps", self.input.frames, self.time_steps)));
+            return Err(network(format!(
+                "{} for {}",
+                counted(self.input.frames, "frame"),
+                counted(self.time_steps, "time-step")
+            )));
         }
         if !(self.input.scale.is_finite() && self.input.scale > 0.0) {
             return Err(network(format!("input scale {} is not a positive number", self.input.scale)));

@@ -6,7 +6,7 @@ use crate::arch::Memory;
 use crate::document::{Content, Document};
 use crate::formats::MAX_TIME_STEPS;
 use crate::isa::{self, LimitError, Schedule, Task};
-use crate::{ArchConfig, Error, Result, Shape, store};
+use crate::{ArchConfig, Error, Result, Shape, counted, store};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 use std::path::Path;
@@ -222,6 +222,9 @@ pub fn read_mem(path: &Path, bits: u32, count: usize) -> Result<Vec<u64>> {
         .collect::<Result<Vec<u64>>>()?;
     match words.len() == count {
         true => Ok(words),
-        false => Err(bad(format!("has {} words, program.json says {count}; compile again", words.len()))),
+        false => Err(bad(format!(
+            "has {}, program.json says {count}; compile again",
+            counted(words.len(), "word")
+        ))),
     }
 }

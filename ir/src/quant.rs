@@ -8,7 +8,7 @@ use crate::formats::{
 use crate::graph::{self, Kind, Node, Operator};
 use crate::keys::Keys;
 use crate::tensors::{Dtype, Tensor, Tensors};
-use crate::{ClassNames, Error, Result, Shape, WeightKind, network};
+use crate::{ClassNames, Error, Result, Shape, WeightKind, counted, network};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -328,7 +328,11 @@ impl QuantNetwork {
             return Err(network(format!("time_steps is {}, not 1..={}", self.time_steps, MAX_TIME_STEPS)));
         }
         if self.input.frames != 1 && self.input.frames != self.time_steps {
-            return Err(network(format!("{} frames for {} time-steps", self.input.frames, self.time_steps)));
+            return Err(network(format!(
+                "{} for {}",
+                counted(self.input.frames, "frame"),
+                counted(self.time_steps, "time-step")
+            )));
         }
         if !ACT_BITS.contains(&self.act_bits) {
             return Err(network(format!("act_bits is {}, not {:?}", self.act_bits, ACT_BITS)));

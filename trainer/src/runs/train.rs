@@ -11,9 +11,9 @@ use crate::runs::optimizer::{Sgd, SgdConfig};
 use crate::runs::schedule::Schedule;
 use crate::{Device, Frames, Learning, Model, Outcome, Steps, Tensor};
 use empf_data::{Augment, Dataset, describe};
-use empf_ir::Network;
 use empf_ir::formats::ACT_BITS;
 use empf_ir::trace::answer;
+use empf_ir::{Network, counted};
 use rand::seq::{SliceRandom, index};
 use rand_distr::{Beta, Distribution};
 use serde::{Deserialize, Serialize};
@@ -258,8 +258,8 @@ impl<'a> Run<'a> {
         let takes = describe(network.input.frames, network.input.shape(), network.classes);
         let has = train.describe();
         if takes != has || train.is_empty() {
-            let images = train.len();
-            return Err(Error::Batch(format!("the network takes {takes}, the {images} images are {has}")));
+            let images = counted(train.len(), "image");
+            return Err(Error::Batch(format!("the network takes {takes}, there are {images} of {has}")));
         }
         let graph = serde_json::json!({
             "name": network.name,
