@@ -1,6 +1,6 @@
 //! Options of training that say how data enters.
 
-use crate::data::{EventCut, load};
+use crate::data::ReadingArgs;
 use crate::error::Result;
 use clap::ValueEnum;
 use empf_data::{Policy, Split};
@@ -16,9 +16,8 @@ enum PolicyName {
 /// How data is read and changed at random.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AugmentArgs {
-    /// Cut events into T frames of equally many (count) or of equal duration (time)
-    #[arg(long, value_enum, default_value = "count", hide_possible_values = true, value_name = "count|time")]
-    events: EventCut,
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
     /// Rows and columns of what has no size of its own [default: 48 for events, 224 for photographs]
     #[arg(long, value_name = "SIDE")]
     side: Option<usize>,
@@ -49,7 +48,7 @@ pub(crate) struct AugmentArgs {
 impl AugmentArgs {
     /// The data set; recordings of events become `time_steps` frames.
     pub(crate) fn load(&self, source: &str, time_steps: usize) -> Result<Split> {
-        load(source, time_steps, self.side.map(|side| (side, side)), self.events)
+        self.reading.load(source, time_steps, self.side.map(|side| (side, side)))
     }
 
     /// Changes the settings where an option is given.

@@ -2,13 +2,14 @@
 
 use crate::activity;
 use crate::build::Build;
-use crate::data::{EventCut, SplitName};
+use crate::data::{Interface, ReadingArgs, SplitName};
 use crate::engines::{EngineName, cores, engine, in_parallel, verilated};
 use crate::error::{Error, Result};
 use crate::output::{grouped, percent, print};
 use crate::samples::{Count, Samples};
 use crate::table::Table;
 use empf_golden::float::classify;
+use empf_ir::counted;
 use empf_ir::graph::is_of_input;
 use empf_sim::compare::LOGITS;
 use empf_sim::verilator::{Accelerator, Options};
@@ -54,9 +55,8 @@ pub(crate) struct Args {
     /// Part of the data set
     #[arg(long, value_enum, default_value = "test")]
     split: SplitName,
-    /// Cut events into frames of equally many (count) or of equal duration (time), as in training
-    #[arg(long, value_enum, default_value = "count", hide_possible_values = true, value_name = "count|time")]
-    events: EventCut,
+    #[command(flatten)]
+    reading: ReadingArgs,
     /// The first N samples [default: 16, or all where there are fewer]
     #[arg(long, value_name = "N")]
     samples: Option<usize>,
@@ -66,7 +66,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<()> {
     let build = Build::load(&args.build)?;
     let count = Count::or_default(args.samples, SAMPLES);
-    let samples = Samples::load(&args.data, args.split, args.events, &build.quant.input, count)?;
+    let network = Interface::from(&build.quant);
+    let samples = Samples::load(&args.data, args.split, args.reading, &network, count)?;
     let held = if build.hardware.is_some() { &HELD[..] } else { &HELD[..1] };
     let accelerator = build.hardware.as_ref().map(|_| verilated(&build, false)).transpose()?;
     let checked = check(&build, held, &samples, accelerator.as_ref())?;
@@ -166,16 +167,16 @@ impl Summary {
             let (predicted, counted) = (grouped(predicted), grouped(counted));
             print(&format!("\ncycles of an inference  {predicted} predicted, {counted} in Verilog"))?;
         }
-        let of = samples.len();
+        let of = counted(samples.len(), "sample");
         for (name, answers) in [("float", float), ("integer", &self.classes)] {
             if let Some(correct) = samples.correct(answers) {
-                let share = percent(correct as f64 / of as f64);
-                print(&format!("{:24}{share} ({correct} of {of})", format!("{name} accuracy")))?;
+                let share = percent(correct as f64 / samples.len() as f64);
+                print(&format!("{:24}{share} ({correct} of {})", format!("{name} accuracy"), samples.len()))?;
             }
         }
         let compared: usize = self.totals.iter().flat_map(|c| c.layers.values()).map(|c| c.compared).sum();
         let Some((engine, sample, comparison)) = &self.first else {
-            return print(&format!("0 mismatches in {} elements of {of} samples", grouped(compared as u64)));
+            return print(&format!("0 mismatches in {} elements of {of}", grouped(compared as u64)));
         };
         let mismatches: usize = self.totals.iter().map(Comparison::mismatches).sum();
         let place = match (&comparison.first, &comparison.cycles) {

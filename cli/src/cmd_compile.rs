@@ -3,7 +3,7 @@
 use crate::arch_args::ArchArgs;
 use crate::build::{self, Build, Hardware};
 use crate::calibration;
-use crate::data::{EventCut, SplitName};
+use crate::data::{Interface, ReadingArgs, SplitName};
 use crate::error::{Error, Result};
 use crate::folder;
 use crate::output::{grouped, percent, print};
@@ -12,7 +12,7 @@ use crate::samples::{Count, Samples};
 use crate::table::Table;
 use clap::builder::PossibleValuesParser;
 use empf_compiler::{Compilation, Pass, saturation};
-use empf_ir::{Input, Network, QuantInput, store};
+use empf_ir::{Network, counted, store};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -44,9 +44,8 @@ pub(crate) struct Args {
     /// .npz file of inputs
     #[arg(long, default_value = "glyphs", value_name = "glyphs|DIR|FILE")]
     data: String,
-    /// Cut events into frames of equally many (count) or of equal duration (time), as in training
-    #[arg(long, value_enum, default_value = "count", hide_possible_values = true, value_name = "count|time")]
-    events: EventCut,
+    #[command(flatten)]
+    reading: ReadingArgs,
     /// The first N training images, or samples of the file [default: 64, or all where there are fewer]
     #[arg(long, value_name = "N")]
     samples: Option<usize>,
@@ -99,9 +98,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     };
     if args.integers_only {
         let quant = compilation.quantized(last)?.clone();
-        let nodes = quant.nodes.len();
+        let nodes = counted(quant.nodes.len(), "node");
         Build { network, quant, hardware: None }.write(output, None)?;
-        return print(&format!("integer network of {nodes} nodes in {}", output.display()));
+        return print(&format!("integer network of {nodes} in {}", output.display()));
     }
     let (quant, program) = compilation.finish()?;
     let verilog = empf_hw::emit_accelerator(&arch)?;
@@ -113,9 +112,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 /// Images to calibrate on.
 fn calibration_images(args: &Args, network: &Network) -> Result<Samples> {
-    let Input { channels, height, width, frames, .. } = network.input;
-    let input = QuantInput { channels, height, width, frames };
-    Samples::load(&args.data, SplitName::Train, args.events, &input, Count::or_default(args.samples, SAMPLES))
+    let count = Count::or_default(args.samples, SAMPLES);
+    Samples::load(&args.data, SplitName::Train, args.reading, &Interface::from(network), count)
 }
 
 /// Runs the passes up to `last` under a spinner; dumps go into `dump`.

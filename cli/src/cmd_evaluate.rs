@@ -1,19 +1,20 @@
 //! `empf evaluate`: what a trained network answers, and what that costs.
 
-use crate::data::{EventCut, SplitName, part};
+use crate::data::{Interface, ReadingArgs, SplitName};
 use crate::error::{Error, Result};
 use crate::judgement::Judgement;
 use crate::output::{percent, print};
-use empf_ir::{Input, Network, store};
+use empf_ir::{Network, counted, store};
 use empf_trainer::Model;
 use std::path::{Path, PathBuf};
 
 /// Judge a trained network by test images
 ///
-/// Prints the accuracy and, for an inference of each layer: spikes, the share of
-/// silent places, and the additions and multiplications that values other than zero
-/// cause, also as a share of those without zeros. With -o, writes evaluation.json
-/// (with the confusion matrix), confusion.svg and confusion.png.
+/// Prints the accuracy, that of each class and what it is mostly taken for; and for
+/// an inference of each layer: spikes, the share of silent places, and the additions
+/// and multiplications that values other than zero cause, also as a share of those
+/// without zeros. With -o, writes evaluation.json (with the confusion matrix and the
+/// names of the classes), confusion.svg and confusion.png.
 ///
 /// Examples:
 ///   empf evaluate runs/tiny
@@ -30,9 +31,8 @@ pub(crate) struct Args {
     /// Which of its images
     #[arg(long, value_enum, default_value_t = SplitName::Test)]
     split: SplitName,
-    /// Cut events into frames of equally many (count) or of equal duration (time), as in training
-    #[arg(long, value_enum, default_value = "count", hide_possible_values = true, value_name = "count|time")]
-    events: EventCut,
+    #[command(flatten)]
+    reading: ReadingArgs,
     /// Only the first N images
     #[arg(long, value_name = "N")]
     samples: Option<usize>,
@@ -44,8 +44,7 @@ pub(crate) struct Args {
 /// Judges, writes and prints.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let network = Network::load(&folder_of(&args.network)?)?;
-    let Input { frames, height, width, .. } = network.input;
-    let mut images = part(&args.data, args.split, frames, (height, width), args.events)?;
+    let mut images = Interface::from(&network).part(&args.data, args.split, args.reading)?;
     images.truncate(args.samples.unwrap_or(usize::MAX));
     if images.is_empty() {
         return Err(Error::file(&args.data, "gives no image to judge by"));
@@ -56,8 +55,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         judgement.save(output)?;
     }
     let evaluation = &judgement.evaluation;
-    let (accuracy, total) = (percent(evaluation.accuracy()), evaluation.total());
-    print(&format!("{}\n\naccuracy {accuracy} of {total} images", judgement.table()))
+    let (accuracy, images) = (percent(evaluation.accuracy()), counted(evaluation.total(), "image"));
+    print(&format!("{}\n\n{}\n\naccuracy {accuracy} of {images}", judgement.table(), judgement.classes()))
 }
 
 /// The folder of the network itself.

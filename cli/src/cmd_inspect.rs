@@ -6,7 +6,10 @@ use crate::output::{bytes, grouped, percent, print};
 use crate::report::{Layer, Report};
 use crate::table::Table;
 use empf_ir::arch::Memory;
-use empf_ir::{Input, Network, NeuronVersion, Node, Op, Program, QuantNetwork, QuantOp, Shape, WeightKind};
+use empf_ir::{
+    ClassNames, Input, Network, NeuronVersion, Node, Op, Program, QuantNetwork, QuantOp, Shape, WeightKind,
+    counted,
+};
 use empf_trainer::presets::{PRESETS, ParameterMemory, Target, preset};
 use std::path::PathBuf;
 
@@ -79,6 +82,12 @@ fn input(shape: Shape, frames: usize) -> String {
     if frames == 1 { format!("{shape}, static") } else { format!("{shape}, {frames} frames") }
 }
 
+/// What comes out, in words.
+fn classes(count: usize, names: &ClassNames) -> String {
+    let count = counted(count, "class");
+    if names.is_empty() { count } else { format!("{count} {names}") }
+}
+
 fn window(kernel: [usize; 2], stride: [usize; 2]) -> String {
     let [height, width] = kernel;
     if stride == [1, 1] { format!("{height}x{width}") } else { format!("{height}x{width} /{}", stride[0]) }
@@ -99,10 +108,11 @@ fn network(network: &Network) -> Result<String> {
         table.row([node.name.clone(), float_op(&node.op), shape.to_string()].into_iter().chain(sizes));
         total += weights;
     }
-    let Network { name, time_steps, classes, .. } = network;
+    let Network { name, time_steps, .. } = network;
     let enters = input(network.input.shape(), network.input.frames);
+    let classes = classes(network.classes, &network.class_names);
     Ok(format!(
-        "network `{name}`: T = {time_steps}, input {enters}, {classes} classes\n\n{table}\n\n\
+        "network `{name}`: T = {time_steps}, input {enters}, {classes}\n\n{table}\n\n\
          {} weights, {} of them +-1\n\
          float32                                    {}\n\
          the paper's figure (2 bits, rest float32)  {}\n\
@@ -161,11 +171,12 @@ fn quant(network: &QuantNetwork) -> Result<String> {
         );
         total += weights;
     }
-    let QuantNetwork { name, time_steps, classes, act_bits, membrane_bits, .. } = network;
+    let QuantNetwork { name, time_steps, act_bits, membrane_bits, .. } = network;
+    let classes = classes(network.classes, &network.class_names);
     let enters = input(network.input.shape(), network.input.frames);
     Ok(format!(
         "integer network `{name}`: T = {time_steps}, A = {act_bits}, V = {membrane_bits}, input {enters}, \
-         {classes} classes\n\n{table}\n\n{} weights in {}",
+         {classes}\n\n{table}\n\n{} weights in {}",
         grouped(total.count() as u64),
         bytes(total.packed_int8_bytes()),
     ))

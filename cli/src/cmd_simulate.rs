@@ -2,15 +2,15 @@
 
 use crate::activity;
 use crate::build::Build;
-use crate::data::{EventCut, SplitName};
+use crate::data::{Interface, ReadingArgs, SplitName};
 use crate::engines::{EngineName, cores, engine, in_parallel, verilated};
 use crate::error::{Error, Result};
 use crate::output::{grouped, percent, print};
 use crate::samples::{Count, Samples};
 use crate::table::Table;
 use crate::waves;
-use empf_ir::Trace;
 use empf_ir::store::{self, folder_of};
+use empf_ir::{ClassNames, Trace, counted};
 use empf_sim::numpy::write_outputs;
 use empf_sim::verilator::Options;
 use std::path::PathBuf;
@@ -40,9 +40,8 @@ pub(crate) struct Args {
     /// Part of the data set
     #[arg(long, value_enum, default_value = "test")]
     split: SplitName,
-    /// Cut events into frames of equally many (count) or of equal duration (time), as in training
-    #[arg(long, value_enum, default_value = "count", hide_possible_values = true, value_name = "count|time")]
-    events: EventCut,
+    #[command(flatten)]
+    reading: ReadingArgs,
     /// Only the first N samples [default: all]
     #[arg(long, value_name = "N")]
     samples: Option<usize>,
@@ -74,13 +73,14 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         waves::end_with_parent()?;
     }
     let build = Build::load(&args.build)?;
+    let network = Interface::from(&build.quant);
     let count = Count::or_default(args.samples, usize::MAX);
-    let samples = Samples::load(&args.input, args.split, args.events, &build.quant.input, count)?;
+    let samples = Samples::load(&args.input, args.split, args.reading, &network, count)?;
     let traces = simulate(args, &build, &samples)?;
     if let Some(path) = &args.output {
-        write_outputs(path, &traces)?;
+        write_outputs(path, samples.inputs(), &traces)?;
     }
-    report(&samples, &traces)
+    report(&build.quant.class_names, &samples, &traces)
 }
 
 fn check_options(args: &Args) -> Result<()> {
@@ -130,15 +130,15 @@ fn simulate(args: &Args, build: &Build, samples: &Samples) -> Result<Vec<Trace>>
     )
 }
 
-fn report(samples: &Samples, traces: &[Trace]) -> Result<()> {
+fn report(names: &ClassNames, samples: &Samples, traces: &[Trace]) -> Result<()> {
     let answers: Vec<usize> = traces.iter().map(Trace::class).collect();
     if traces.len() <= LISTED {
         let mut table = Table::new(&["sample", "class", "label", "cycles"]);
         for (index, trace) in traces.iter().enumerate() {
             table.row([
                 index.to_string(),
-                answers[index].to_string(),
-                samples.label(index).map_or("-".into(), |label| label.to_string()),
+                names.name(answers[index]).into_owned(),
+                samples.label(index).map_or("-".into(), |label| names.name(label).into_owned()),
                 trace.cycles.map_or("-".into(), grouped),
             ]);
         }
@@ -149,7 +149,7 @@ fn report(samples: &Samples, traces: &[Trace]) -> Result<()> {
         print(&format!("accuracy {share} ({correct} of {})", answers.len()))?;
     }
     if let Some(cycles) = traces.iter().map(|trace| trace.cycles).sum::<Option<u64>>() {
-        print(&format!("{} cycles for {} samples", grouped(cycles), traces.len()))?;
+        print(&format!("{} cycles for {}", grouped(cycles), counted(traces.len(), "sample")))?;
     }
     Ok(())
 }

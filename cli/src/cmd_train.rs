@@ -7,7 +7,8 @@ use crate::output::{percent, print};
 use crate::run_folder::RunFolder;
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
-use empf_data::Split;
+use empf_data::{Dataset, Split};
+use empf_ir::formats::MAX_TIME_STEPS;
 use empf_trainer::Device;
 use empf_trainer::layers::conv::Precision;
 use empf_trainer::presets::{PRESETS, Target, preset, settings};
@@ -40,7 +41,7 @@ pub(crate) struct Args {
     /// tiny, vgg-small, resnet18, resnet34, vgg13, vgg-snn or a variant of theirs
     #[arg(long, default_value = "tiny", value_parser = PossibleValuesParser::new(PRESETS), hide_possible_values = true)]
     network: String,
-    /// T
+    /// T, 1 to 63
     #[arg(long, default_value_t = 4)]
     time_steps: usize,
     /// Factor on the network's channel counts
@@ -164,9 +165,15 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let message = "holds a checkpoint of an earlier run; add --resume to go on, or choose another output";
         return Err(Error::file(&args.output, message));
     }
-    let Split { train: images, test, .. } = args.augment.load(&args.data, args.time_steps)?;
+    if !(1..=MAX_TIME_STEPS).contains(&args.time_steps) {
+        let message = format!("is {}, not 1 to {MAX_TIME_STEPS}", args.time_steps);
+        return Err(Error::Option { option: "time-steps", message });
+    }
+    let Split { train: images, test } = args.augment.load(&args.data, args.time_steps)?;
+    check_classes(args, &images, &test)?;
     let target = Target::of(&images, args.time_steps, args.width)?;
-    let network = preset(&args.network, &target)?;
+    let mut network = preset(&args.network, &target)?;
+    network.class_names = images.class_names.clone();
     let config = args.config();
     let plan = CheckpointPlan { path: checkpoint, every: 200 };
     let task = Task {
@@ -183,4 +190,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     judgement.save(&args.output)?;
     let accuracy = percent(judgement.evaluation.accuracy());
     print(&format!("test accuracy {accuracy}; network in {}", args.output.join("network").display()))
+}
+
+/// There is something to learn of every class; what cannot be judged is noted.
+fn check_classes(args: &Args, train: &Dataset, test: &Dataset) -> Result<()> {
+    let reading = args.augment.reading;
+    if let Some(missing) = reading.missing_classes(train, "to learn from") {
+        return Err(Error::file(&args.data, missing));
+    }
+    if let Some(missing) = reading.missing_classes(test, "to judge by") {
+        eprintln!("note: {} {missing}", args.data);
+    }
+    Ok(())
 }

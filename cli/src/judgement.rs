@@ -6,19 +6,24 @@ use crate::output::{grouped, percent};
 use crate::picture;
 use crate::table::Table;
 use empf_data::Dataset;
-use empf_ir::{WeightKind, store};
+use empf_ir::{ClassNames, WeightKind, store};
 use empf_trainer::Model;
 use empf_trainer::runs::activity::{Activity, measure};
 use empf_trainer::runs::evaluate::Evaluation;
 use serde_json::json;
+use std::cmp::Reverse;
 use std::path::Path;
 
 /// Images that are judged at a time.
 const BATCH: usize = 64;
+/// Of more classes than this, only the worst are listed.
+const LISTED: usize = 50;
 
 /// Answers and activity.
 pub(crate) struct Judgement {
     pub(crate) evaluation: Evaluation,
+    /// What the classes are called.
+    names: ClassNames,
     activity: Activity,
 }
 
@@ -26,22 +31,52 @@ impl Judgement {
     /// Of `model` on all of `data`.
     pub(crate) fn of(model: &mut Model<f32>, data: &Dataset) -> Result<Self> {
         let (evaluation, activity) = measure(model, data, BATCH)?;
-        Ok(Judgement { evaluation, activity })
+        let names = model.graph().class_names.clone();
+        Ok(Judgement { evaluation, names, activity })
     }
 
     /// Writes `evaluation.json`, `confusion.svg` and `confusion.png` into `folder`.
     pub(crate) fn save(&self, folder: &Path) -> Result<()> {
-        let Judgement { evaluation, activity } = self;
+        let Judgement { evaluation, names, activity } = self;
         let value = json!({
             "images": evaluation.total(),
             "correct": evaluation.correct(),
             "accuracy": evaluation.accuracy(),
+            "class_names": names,
             "confusion": evaluation.confusion,
             "neurons": activity.neurons,
             "synapses": activity.synapses,
         });
         store::write_json(&folder.join("evaluation.json"), &value)?;
-        picture::save(&Confusion(evaluation), folder, "confusion")
+        picture::save(&Confusion { evaluation, names }, folder, "confusion")
+    }
+
+    /// A row for each class; of many, of those that are taken for others most often.
+    pub(crate) fn classes(&self) -> Table {
+        let confusion = &self.evaluation.confusion;
+        let right = |class: usize| confusion[class][class] as f64 / sum(&confusion[class]).max(1) as f64;
+        let mut listed: Vec<usize> = (0..confusion.len()).collect();
+        if listed.len() > LISTED {
+            listed.retain(|class| sum(&confusion[*class]) > 0);
+            listed.sort_by(|a, b| right(*a).total_cmp(&right(*b)));
+            listed.truncate(LISTED);
+        }
+        let mut table = Table::new(&["class", "images", "right", "mostly taken for"]);
+        for class in listed {
+            let row = &confusion[class];
+            let others = row.iter().enumerate().filter(|(answer, count)| *answer != class && **count > 0);
+            let wrong = others.max_by_key(|(answer, count)| (**count, Reverse(*answer)));
+            let share = if sum(row) == 0 { "-".into() } else { percent(right(class)) };
+            table.row([
+                self.names.name(class).into_owned(),
+                grouped(sum(row)),
+                share,
+                wrong.map_or(String::new(), |(answer, count)| {
+                    format!("{} ({count})", self.names.name(answer))
+                }),
+            ]);
+        }
+        table
     }
 
     /// A row for each layer with neurons or synapses, for an inference.
@@ -69,4 +104,8 @@ impl Judgement {
         table.row(["an inference".into(), nothing(), nothing(), additions, multiplications, nothing()]);
         table
     }
+}
+
+fn sum(row: &[usize]) -> usize {
+    row.iter().sum()
 }

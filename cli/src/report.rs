@@ -4,7 +4,7 @@ use crate::build::Build;
 use crate::error::Result;
 use empf_ir::isa::{Array, Task};
 use empf_ir::program::Step;
-use empf_ir::{ArchConfig, Program, QuantNetwork, QuantOp, WeightKind};
+use empf_ir::{ArchConfig, ClassNames, Program, QuantNetwork, QuantOp, WeightKind};
 use empf_sim::cycles::Cycles;
 use empf_trainer::presets::ParameterMemory;
 use serde::Serialize;
@@ -15,6 +15,8 @@ pub(crate) struct Report {
     network: String,
     build_id: String,
     time_steps: usize,
+    classes: usize,
+    class_names: ClassNames,
     arch: ArchConfig,
     layers: Vec<Layer>,
     /// The +-1 convolutions alone.
@@ -130,6 +132,8 @@ impl Report {
             network: program.name.clone(),
             build_id: format!("{:08x}", program.build_id),
             time_steps: program.time_steps,
+            classes: program.classes,
+            class_names: quant.class_names.clone(),
             arch: arch.clone(),
             sign_layers: Work::sum(layers.iter().filter(|l| is_sign(quant, &l.node)), arch),
             total: Work::new(total, additions, arch),

@@ -1,9 +1,7 @@
 //! What enters a network, with classes where they are known.
 
-use crate::data::{self, EventCut, SplitName};
+use crate::data::{Interface, ReadingArgs, SplitName};
 use crate::error::{Error, Result};
-use empf_data::Dataset;
-use empf_ir::QuantInput;
 use empf_sim::interleaved;
 use empf_sim::numpy::{Inputs, read_inputs};
 use ndarray::{ArrayView5, Axis, Slice};
@@ -47,43 +45,32 @@ pub(crate) struct Samples {
 }
 
 impl Samples {
-    /// The first `count` samples of a `.npy` or `.npz` file or of a data set's split; events are cut
-    /// into the frames that the network takes.
+    /// The first `count` samples of a `.npy` or `.npz` file or of a data set's split, which must fit a
+    /// network; events are cut into the frames that it takes.
     pub(crate) fn load(
         source: &str,
         split: SplitName,
-        events: EventCut,
-        input: &QuantInput,
+        reading: ReadingArgs,
+        network: &Interface,
         count: Count,
     ) -> Result<Self> {
         let is_numpy = Path::new(source).extension().is_some_and(|e| e == "npy" || e == "npz");
         if !is_numpy {
-            let data = data::part(source, split, input.frames, (input.height, input.width), events)?;
-            return Samples::of(source, &data, input, count);
+            let data = network.part(source, split, reading)?;
+            let count = count.of(source, data.len())?;
+            let labels = data.labels[..count].iter().map(|label| usize::from(*label)).collect();
+            return Ok(Samples { inputs: Inputs { frames: data.codes(count)?, labels: Some(labels) } });
         }
-        let mut inputs = read_inputs(Path::new(source), input)?;
+        if reading.first_label != 0 {
+            let message = "is for idx files; shift the array `labels`".into();
+            return Err(Error::Option { option: "first-label", message });
+        }
+        let mut inputs = read_inputs(Path::new(source), &network.input)?;
+        network.check_labels(source, inputs.labels.as_deref().unwrap_or_default())?;
         let count = count.of(source, inputs.frames.len_of(Axis(0)))?;
         inputs.frames.slice_axis_inplace(Axis(0), Slice::from(..count));
         inputs.labels.iter_mut().for_each(|labels| labels.truncate(count));
         Ok(Samples { inputs })
-    }
-
-    /// The first `count` images of the data set of `source`, which must be of the network's size.
-    fn of(source: &str, data: &Dataset, input: &QuantInput, count: Count) -> Result<Self> {
-        let Dataset { frames, channels, height, width, .. } = *data;
-        if (frames, channels, height, width) != (input.frames, input.channels, input.height, input.width) {
-            let describe =
-                |frames: usize| if frames == 1 { String::new() } else { format!("{frames} frames of ") };
-            let (holds, takes) = (describe(frames), describe(input.frames));
-            let shape = input.shape();
-            let message = format!(
-                "holds images of {holds}{channels}x{height}x{width}, the network takes {takes}{shape}"
-            );
-            return Err(Error::file(source, message));
-        }
-        let count = count.of(source, data.len())?;
-        let labels = data.labels[..count].iter().map(|label| usize::from(*label)).collect();
-        Ok(Samples { inputs: Inputs { frames: data.codes(count)?, labels: Some(labels) } })
     }
 
     /// Number of samples.
@@ -99,6 +86,11 @@ impl Samples {
     /// Sample `index` as engines read it.
     pub(crate) fn bytes(&self, index: usize) -> Vec<u8> {
         interleaved(self.inputs.frames.index_axis(Axis(0), index))
+    }
+
+    /// All samples and their classes.
+    pub(crate) fn inputs(&self) -> &Inputs {
+        &self.inputs
     }
 
     /// Class of sample `index`, where it is known.

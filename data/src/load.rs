@@ -81,6 +81,7 @@ impl Split {
     /// `source` holds.
     pub fn load(source: &str, reading: &Reading) -> Result<Self> {
         if source == GLYPHS {
+            check_first_label(reading)?;
             return Ok(glyphs(reading.seed));
         }
         let path = Path::new(source);
@@ -94,11 +95,10 @@ impl Split {
             kind = Kind::of(name);
             Ok(ControlFlow::Break(()))
         })?;
+        if kind != Some(Kind::Idx) {
+            check_first_label(reading)?;
+        }
         match kind {
-            Some(kind) if kind != Kind::Idx && reading.first_label != 0 => {
-                let message = "is given, but only in idx files labels may start elsewhere than at 0";
-                Err(Error::Setting { setting: "first label", message: message.into() })
-            }
             Some(Kind::Idx) => load_idx(path, reading.first_label),
             Some(Kind::Cifar) => load_cifar(path),
             Some(Kind::Digits) => load_digits(path),
@@ -118,4 +118,13 @@ impl Split {
             }
         }
     }
+}
+
+/// Of a set that is not of idx files.
+fn check_first_label(reading: &Reading) -> Result<()> {
+    if reading.first_label == 0 {
+        return Ok(());
+    }
+    let message = "is given, but only in idx files labels may start elsewhere than at 0";
+    Err(Error::Setting { setting: "first label", message: message.into() })
 }

@@ -3,7 +3,7 @@
 //! Headers are read here and not by `ndarray-npy`, which reserves whatever memory a header asks for.
 
 use crate::{Error, Result};
-use empf_ir::{QuantInput, Trace, store};
+use empf_ir::{QuantInput, Trace, counted, store};
 use ndarray::{Array1, Array2, Array5, ArrayD, Axis, Ix5, IxDyn, ShapeBuilder};
 use ndarray_npy::{NpzWriter, WriteNpzError};
 use std::io::{Cursor, Read};
@@ -128,7 +128,8 @@ impl<'a> Npy<'a> {
         if self.descr != "|u1" {
             let descr = &self.descr;
             return Err(format!(
-                "is of type `{descr}`; inputs are codes 0..=255 of type `|u1`: x.astype('uint8')"
+                "is of type `{descr}`; inputs are codes 0..=255 of type `|u1`{}",
+                self.conversion()
             ));
         }
         let mut shape = self.shape.clone();
@@ -148,10 +149,34 @@ impl<'a> Npy<'a> {
         array.and_then(|a| a.into_dimensionality::<Ix5>()).map_err(|e| e.to_string())
     }
 
+    /// How numbers of another type become codes, in NumPy's words.
+    fn conversion(&self) -> String {
+        let range = match self.descr.as_str() {
+            "<f4" => range(self.data.as_chunks().0.iter().map(|word| f64::from(f32::from_le_bytes(*word)))),
+            "<f8" => range(self.data.as_chunks().0.iter().map(|word| f64::from_le_bytes(*word))),
+            "<i4" => range(self.data.as_chunks().0.iter().map(|word| f64::from(i32::from_le_bytes(*word)))),
+            "<i8" => range(self.data.as_chunks().0.iter().map(|word| i64::from_le_bytes(*word) as f64)),
+            "|b1" => Some((0.0, 1.0)),
+            _ => None,
+        };
+        match range {
+            Some((low, high)) if low >= 0.0 && high <= 1.0 => {
+                format!(", these are from {low} to {high}: (x * 255).round().astype('uint8')")
+            }
+            Some((low, high)) if low >= 0.0 && high <= 255.0 => ": x.round().astype('uint8')".into(),
+            Some((low, high)) => format!(
+                ", these are from {low} to {high}; a value v has the code v / scale + zero_point, with both of \
+                 network.json"
+            ),
+            None => String::new(),
+        }
+    }
+
     /// Classes of `count` samples.
     fn labels(&self, count: usize) -> Text<Vec<usize>> {
         if self.shape != [count] {
-            return Err(format!("has shape {:?}, but there are {count} samples", self.shape));
+            let is = if count == 1 { "is" } else { "are" };
+            return Err(format!("has shape {:?}, but there {is} {}", self.shape, counted(count, "sample")));
         }
         let label =
             |value: i64| usize::try_from(value).map_err(|_| format!("holds {value}; a class is 0 or more"));
@@ -182,18 +207,30 @@ impl<'a> Npy<'a> {
     }
 }
 
-/// Writes what an engine computed for samples of one network as an `.npz`, whole or not at all: `logits`
+/// Smallest and largest of `numbers`, where there are some and all are finite.
+fn range(numbers: impl Iterator<Item = f64> + Clone) -> Option<(f64, f64)> {
+    let finite = numbers.clone().all(f64::is_finite);
+    Some((numbers.clone().reduce(f64::min)?, numbers.reduce(f64::max)?)).filter(|_| finite)
+}
+
+/// Writes what an engine computed for samples of one network as an `.npz`, whole or not at all: `inputs`
+/// `[N, frame, channel, y, x]` and, where they are known, `labels` `[N]`, so that [`read_inputs`] takes it; `logits`
 /// `[N, class]`, `cycles` `[N]` where they are counted, and `tensors/<node>` `[N, frame, channel, y, x]`.
-pub fn write_outputs(path: &Path, traces: &[Trace]) -> Result<()> {
+pub fn write_outputs(path: &Path, inputs: &Inputs, traces: &[Trace]) -> Result<()> {
     let failed = |message: String| Error::Numpy { path: path.into(), message };
-    store::write(path, &archive(traces).map_err(failed)?)?;
+    store::write(path, &archive(inputs, traces).map_err(failed)?)?;
     Ok(())
 }
 
-fn archive(traces: &[Trace]) -> Text<Vec<u8>> {
+fn archive(inputs: &Inputs, traces: &[Trace]) -> Text<Vec<u8>> {
     let write = |e: WriteNpzError| format!("cannot be made: {e}");
     let shape = |e: ndarray::ShapeError| format!("cannot be made, results differ in shape: {e}");
     let mut npz = NpzWriter::new_compressed(Cursor::new(Vec::new()));
+    npz.add_array(INPUTS, &inputs.frames).map_err(write)?;
+    if let Some(labels) = &inputs.labels {
+        let labels: Array1<i64> = labels.iter().map(|label| *label as i64).collect();
+        npz.add_array(LABELS, &labels).map_err(write)?;
+    }
     let classes = traces.first().map_or(0, |trace| trace.logits.len());
     let logits = traces.iter().flat_map(|trace| trace.logits.iter().copied()).collect();
     npz.add_array("logits", &Array2::from_shape_vec((traces.len(), classes), logits).map_err(shape)?)
@@ -212,7 +249,7 @@ fn archive(traces: &[Trace]) -> Text<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::{Array4, array};
+    use ndarray::{Array4, array, s};
     use ndarray_npy::{NpzReader, WriteNpyExt};
 
     const INPUT: QuantInput = QuantInput { channels: 2, height: 3, width: 2, frames: 1 };
@@ -258,8 +295,17 @@ mod tests {
 
     #[test]
     fn wrong_types_and_shapes_are_named() {
-        let floats = error(&npy(&codes().mapv(f32::from)));
-        assert!(floats.contains("type `<f4`") && floats.contains("astype('uint8')"), "{floats}");
+        let floats = |factor: f32| error(&npy(&codes().mapv(|code| factor * f32::from(code))));
+        let whole = floats(1.0);
+        assert!(whole.contains("type `<f4`") && whole.ends_with(": x.round().astype('uint8')"), "{whole}");
+        let shares = floats(1.0 / 256.0);
+        assert!(
+            shares.contains("from 0 to ") && shares.ends_with(": (x * 255).round().astype('uint8')"),
+            "{shares}"
+        );
+        let standardised = floats(-0.5);
+        assert!(standardised.contains("v / scale + zero_point"), "{standardised}");
+        assert!(error(&npy(&codes().mapv(i64::from))).ends_with(": x.round().astype('uint8')"));
         let turned = error(&npy(&codes().permuted_axes([0, 1, 2, 4, 3])));
         assert!(turned.contains("[3, 1, 2, 2, 3]") && turned.contains("[N, 1, 2, 3, 2]"), "{turned}");
         let frames = QuantInput { frames: 4, ..INPUT };
@@ -299,7 +345,10 @@ mod tests {
         };
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("out.npz");
-        write_outputs(&file, &[trace(7), trace(8)]).unwrap();
+        let inputs =
+            Inputs { frames: codes().slice(s![..2, .., .., .., ..]).to_owned(), labels: Some(vec![1, 0]) };
+        write_outputs(&file, &inputs, &[trace(7), trace(8)]).unwrap();
+        assert_eq!(read_inputs(&file, &INPUT).unwrap(), inputs);
         let mut npz = NpzReader::new(std::fs::File::open(&file).unwrap()).unwrap();
         assert_eq!(npz.by_name::<_, _>("logits").map(|a: Array2<i32>| a).unwrap(), array![[7, -7], [8, -8]]);
         assert_eq!(npz.by_name::<_, _>("cycles").map(|a: Array1<u64>| a).unwrap(), array![100, 100]);

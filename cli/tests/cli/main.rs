@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod check;
+mod classes;
 mod command;
 mod compile;
 mod data;

@@ -1,7 +1,7 @@
 //! Inputs and outputs of single engines.
 
 use crate::command::{fail, files, made, succeed, words};
-use ndarray::{Array1, Array2, Array4, Array5, s};
+use ndarray::{Array1, Array2, Array4, Array5, Axis, s};
 use ndarray_npy::{NpzReader, NpzWriter, WriteNpyExt};
 use std::fs::File;
 use std::path::Path;
@@ -33,7 +33,10 @@ fn engines_write_the_same_for_numpy() {
     assert_eq!(expected, got);
     let cycles: Array1<u64> = verilator.by_name("cycles").unwrap();
     assert!(cycles.iter().all(|count| *count > 0 && *count == cycles[0]));
+    let inputs: Array5<u8> = golden.by_name("inputs").unwrap();
+    assert_eq!(inputs.remove_axis(Axis(1)), images());
     let names = golden.names().unwrap();
+    assert!(!names.contains(&"labels".into()), "nobody knows them");
     assert!(!names.contains(&"cycles".into()) && names.contains(&"tensors/conv1".into()), "{names:?}");
 }
 
@@ -51,8 +54,9 @@ fn classes_labels_and_accuracy_are_printed() {
     npz.add_array("inputs", &images()).unwrap();
     npz.add_array("labels", &Array1::from_vec(vec![answers[0], answers[1], answers[2] + 1])).unwrap();
     npz.finish().unwrap();
-    let text = succeed(place, &words("simulate build --input x.npz --engine interpreter"));
+    let text = succeed(place, &words("simulate build --input x.npz --engine interpreter --output out.npz"));
     assert_eq!(classes(&text), answers);
+    assert_eq!(succeed(place, &words("simulate build --input out.npz")), text, "inputs and labels are kept");
     assert!(text.contains("accuracy 66.67 % (2 of 3)") && text.contains("cycles for 3 samples"), "{text}");
     let text = succeed(place, &words("simulate build --input x.npz --engine verilator --stalls 7"));
     assert_eq!(classes(&text), answers);
@@ -84,6 +88,8 @@ fn inputs_that_do_not_fit_are_refused() {
     file.set_len(1000).unwrap();
     assert!(refused("cut.npy").contains("bytes of data"));
     assert!(refused("none.npy").contains("cannot read none.npy"));
+    write("shares.npy", &|file| images().mapv(|code| f32::from(code) / 255.0).write_npy(file).unwrap());
+    assert!(refused("shares.npy").ends_with(": (x * 255).round().astype('uint8')"));
     let line = "simulate build --input glyphs --samples 1001";
     assert!(fail(place, &words(line)).contains("--samples: 1001 samples are asked for, there are 1000"));
     let line = "simulate build --input glyphs --engine golden --trace x.fst";
