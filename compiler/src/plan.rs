@@ -126,11 +126,11 @@ pub struct ArrayWork {
     pub summed_frames: usize,
     /// Passes over all taps, in order.
     pub passes: Vec<DigitPass>,
-    /// Largest code of each activation plane.
-    pub plane_maxima: Vec<i64>,
+    /// Largest code of the tensor read, all planes together.
+    pub max_code: i64,
     /// Positions computed together; chosen by the pass `tile`.
     pub tiling: Tiling,
-    /// Bits that hold every value of its accumulators; found by the pass `prove`.
+    /// Bits that hold every value with which its accumulators end; found by the pass `prove`.
     pub accumulator_bits: u32,
     /// First word of its weights; chosen by the pass `allocate`.
     pub weight_base: usize,

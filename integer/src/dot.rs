@@ -9,7 +9,7 @@ use empf_ir::{Shape, Window};
 pub(crate) struct DotLayer {
     /// Blocks of [`OUTPUTS`] outputs, each `[pair of taps][output]`; zero beyond the last tap and output.
     weights: Vec<[Pair; OUTPUTS]>,
-    /// Largest sum of magnitudes of an output's weights.
+    /// Largest magnitude of the sum of an output's positive, or of its negative, weights.
     largest: i64,
     out: usize,
     /// Taps of a window, `[ky][kx][in]`.
@@ -54,8 +54,10 @@ impl DotLayer {
                 blocks[o / OUTPUTS * pairs + tap / 2][o % OUTPUTS][tap % 2] = *weight as i16;
             }
         }
-        let magnitude = |row: &[i32]| row.iter().map(|w| i64::from(w.abs())).sum();
-        let largest = weights.chunks_exact(taps).map(magnitude).max().unwrap_or(0);
+        let positive = |row: &[i32]| row.iter().map(|w| i64::from(*w.max(&0))).sum::<i64>();
+        let negative = |row: &[i32]| row.iter().map(|w| i64::from(-*w.min(&0))).sum::<i64>();
+        let larger = |row: &[i32]| positive(row).max(negative(row));
+        let largest = weights.chunks_exact(taps).map(larger).max().unwrap_or(0);
         DotLayer { weights: blocks, largest, out, taps, kernel, stride: 1, padding: 0, border: 0 }
     }
 

@@ -2,9 +2,9 @@
 
 use crate::case::{Case, CaseInput, Layer, Source};
 use crate::suite::{Result, compile};
+use empf_ir::ArchConfig;
 use empf_ir::formats::{ACT_BITS, MEMBRANE_BITS};
 use empf_ir::program::MemoryUse;
-use empf_ir::{ArchConfig, WeightKind};
 use rand::prelude::*;
 use rand_pcg::Pcg64Mcg;
 
@@ -116,26 +116,21 @@ impl Case {
         for (layer, pair) in self.layers.iter().zip(sources.windows(2)) {
             let &Layer::Conv { kernel, sign, .. } = layer else { continue };
             let (read, result) = (pair[0], pair[1].shape);
-            self.fits(read, kernel * kernel * read.shape.channels, weights(sign))?;
+            self.fits(read, kernel * kernel * read.shape.channels)?;
             let passes = if sign && planes(read) == 1 { 1 } else { 8 * planes(read) };
             let taps = kernel * kernel * read.shape.channels.div_ceil(rows) * passes;
             total += taps * result.channels.div_ceil(cols) * (self.time_steps * result.positions()).max(rows);
         }
         let read = *sources.last()?;
-        self.fits(read, read.shape.elements() * self.time_steps, WeightKind::Float)?;
+        self.fits(read, read.shape.elements() * self.time_steps)?;
         let tiles = read.shape.positions() * read.shape.channels.div_ceil(rows) * self.classes.div_ceil(cols);
         Some(total + 8 * planes(read) * self.time_steps * tiles * rows)
     }
 
     /// Sums of `fan_in` codes of `source` fit an accumulator.
-    fn fits(&self, source: Source, fan_in: usize, weights: WeightKind) -> Option<()> {
-        let least = if weights == WeightKind::Sign { 1 } else { 2 };
-        (self.room(source, fan_in) >= least).then_some(())
+    fn fits(&self, source: Source, fan_in: usize) -> Option<()> {
+        (self.room(source, fan_in) >= 1).then_some(())
     }
-}
-
-fn weights(sign: bool) -> WeightKind {
-    if sign { WeightKind::Sign } else { WeightKind::Float }
 }
 
 fn pick<T: Copy>(rng: &mut Pcg64Mcg, choices: &[T]) -> T {

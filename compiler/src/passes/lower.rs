@@ -140,8 +140,6 @@ impl<'a> Lowering<'a> {
         let buffer = &self.plan.buffers[reads];
         let (frames, planes, act_bits) = (buffer.frames, buffer.planes as u32, self.arch.act_bits);
         let (frames, summed_frames) = if layer.neuron.is_some() { (frames, 1) } else { (1, frames) };
-        let max_code = i64::from(self.network.max_code_of(source));
-        let plane_max = |plane: u32| (max_code >> (act_bits * plane)).min((1 << act_bits) - 1);
         let digits = digits::digits(layer.weights == WeightKind::Sign, planes);
         let work = ArrayWork {
             layer: layer.node.name.clone(),
@@ -152,7 +150,7 @@ impl<'a> Lowering<'a> {
             frames,
             summed_frames,
             passes: digits::passes(digits, planes, act_bits),
-            plane_maxima: (0..planes).map(plane_max).collect(),
+            max_code: self.network.max_code_of(source).into(),
             tiling: Tiling::default(),
             accumulator_bits: 0,
             weight_base: 0,

@@ -1,16 +1,17 @@
-//! Proves that no accumulator and no logit can overflow.
+//! Proves that every accumulator and every logit ends with its exact value.
 //!
-//! The accumulator is a sum of codes, each times a coefficient that grows from pass to pass (Horner's rule), so
-//! for independent codes in `0..=maximum` the reachable interval after any weight tile is exact: every code of
-//! a positive coefficient at its maximum and the others at 0, or the other way round.
+//! Accumulators wrap, and all that happens to them - additions of sums, doublings between passes - is linear modulo
+//! `2^n`. Whatever they hold in between, they end with the exact sum modulo `2^n`, which is the exact sum where that
+//! fits n bits. Only the last value is ever read. It is a sum of codes times weights, so for independent codes in
+//! `0..=maximum` the interval of its values is exact: every code of a positive weight at its maximum and the others
+//! at 0, or the other way round.
 
-use crate::digits;
 use crate::plan::{ArrayWork, Plan, Weights, Work};
 use crate::{Error, Result};
 use empf_ir::formats::LOGIT_BITS;
 use empf_ir::{ArchConfig, QuantNetwork};
 
-/// Walks every output channel of every layer through all weight tiles; notes the bits that each layer needs.
+/// Sums up every output channel of every layer; notes the bits that each layer needs.
 pub fn prove(plan: &mut Plan, network: &QuantNetwork, arch: &ArchConfig) -> Result<()> {
     for stage in &mut plan.stages {
         let (Work::Array(work), Some(reads)) = (&mut stage.work, stage.reads) else { continue };
@@ -23,10 +24,10 @@ pub fn prove(plan: &mut Plan, network: &QuantNetwork, arch: &ArchConfig) -> Resu
         let mut accumulator = Widest::default();
         let mut logit = Widest::default();
         for output in 0..work.output.channels {
-            let (all, last) = walk(work, weights, output, channels, arch.rows);
-            accumulator.meet(output, all);
+            let sums = Interval::of_sums(work, weights, output, channels);
+            accumulator.meet(output, sums);
             if let Some(biases) = biases {
-                logit.meet(output, last.plus(biases[output].into()));
+                logit.meet(output, sums.plus(biases[output].into()));
             }
         }
         let widths = [
@@ -57,6 +58,19 @@ struct Interval {
 }
 
 impl Interval {
+    /// What the accumulators of `output` can end with. Each summed frame has codes of its own and meets the same
+    /// weights.
+    fn of_sums(work: &ArrayWork, weights: Weights, output: usize, channels: usize) -> Self {
+        let largest = work.max_code * work.summed_frames as i64;
+        let mut sums = Interval::default();
+        for (tap, channel) in (0..work.window.taps()).flat_map(|tap| (0..channels).map(move |c| (tap, c))) {
+            let weight = i64::from(weights.at(output, tap, channel));
+            sums.low += weight.min(0) * largest;
+            sums.high += weight.max(0) * largest;
+        }
+        sums
+    }
+
     fn plus(self, value: i64) -> Self {
         Interval { low: self.low + value, high: self.high + value }
     }
@@ -65,10 +79,6 @@ impl Interval {
     fn bits(self) -> u32 {
         let of = |x: i64| 65 - if x < 0 { !x } else { x }.leading_zeros();
         of(self.low).max(of(self.high))
-    }
-
-    fn hull(self, other: Self) -> Self {
-        Interval { low: self.low.min(other.low), high: self.high.max(other.high) }
     }
 }
 
@@ -85,48 +95,6 @@ impl Widest {
             *self = Widest { channel, bits: values.bits() };
         }
     }
-}
-
-/// Everything that is ever written to an accumulator of `output`, and what it holds at the end.
-fn walk(
-    work: &ArrayWork,
-    weights: Weights,
-    output: usize,
-    channels: usize,
-    rows: usize,
-) -> (Interval, Interval) {
-    let taps = work.window.taps();
-    // Coefficient of every code: [plane][tap][channel].
-    let mut coefficients = vec![0i64; work.plane_maxima.len() * taps * channels];
-    let (mut all, mut now) = (Interval::default(), Interval::default());
-    for pass in &work.passes {
-        if pass.doubles {
-            coefficients.iter_mut().for_each(|c| *c *= 2);
-            now = Interval { low: 2 * now.low, high: 2 * now.high };
-        }
-        let maximum = work.plane_maxima[pass.plane as usize];
-        let of_plane = &mut coefficients[pass.plane as usize * taps * channels..][..taps * channels];
-        let mut growths = Vec::with_capacity(taps * channels.div_ceil(rows));
-        for (tap, of_tap) in of_plane.chunks_mut(channels).enumerate() {
-            for (block, of_block) in of_tap.chunks_mut(rows).enumerate() {
-                let mut growth = Interval::default();
-                for (i, c) in of_block.iter_mut().enumerate() {
-                    let next =
-                        *c + i64::from(digits::digit(weights.at(output, tap, block * rows + i), pass.digit));
-                    growth.low += (next.min(0) - (*c).min(0)) * maximum;
-                    growth.high += (next.max(0) - (*c).max(0)) * maximum;
-                    *c = next;
-                }
-                growths.push(growth);
-            }
-        }
-        // Each summed frame has codes of its own and meets the same weights.
-        for growth in growths.iter().cycle().take(growths.len() * work.summed_frames) {
-            now = Interval { low: now.low + growth.low, high: now.high + growth.high };
-            all = all.hull(now);
-        }
-    }
-    (all, now)
 }
 
 #[cfg(test)]

@@ -4,4 +4,5 @@ mod back_half;
 mod formats;
 mod front_half;
 mod networks;
+mod proof;
 mod rounding;
