@@ -62,3 +62,6 @@ impl ActivationMemory {
         u
     }
 }
+
+#[cfg(test)]
+mod tests;

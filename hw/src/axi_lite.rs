@@ -132,3 +132,6 @@ impl AxiLite {
         rtl.discard(self.araddr_i.e());
     }
 }
+
+#[cfg(test)]
+mod tests;

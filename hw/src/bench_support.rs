@@ -1,6 +1,7 @@
 //! What the units' tests share.
 
 use crate::rtl::prelude::*;
+use empf_ir::formats::LEAK_FRACTION_BITS;
 use empf_ir::isa::Record;
 
 /// A unit that takes a descriptor from the bus.
@@ -42,3 +43,43 @@ macro_rules! described {
     };
 }
 pub(crate) use described;
+
+/// A neuron lane: `docs/numerics.md` in plain integers.
+pub(crate) struct NeuronModel {
+    pub(crate) mantissa: i64,
+    pub(crate) bias: i64,
+    pub(crate) lambda: i64,
+    pub(crate) theta: i64,
+    pub(crate) offset: i64,
+    pub(crate) requant_shift: u32,
+    pub(crate) spike_shift: u32,
+}
+
+fn rounded(x: i64, shift: u32) -> i64 {
+    if shift == 0 { x } else { (x + (1 << (shift - 1))) >> shift }
+}
+
+impl NeuronModel {
+    /// Spike and next potential.
+    pub(crate) fn step(&self, sum: i64, v: i64, membrane_bits: u32, act_bits: u32) -> (i64, i64) {
+        let limit = 1i64 << (membrane_bits - 1);
+        let saturated = |x: i64| x.clamp(-limit, limit - 1);
+        let current = saturated(rounded(sum * self.mantissa, self.requant_shift) + self.bias);
+        let m = saturated(rounded(self.lambda * v, LEAK_FRACTION_BITS) + current);
+        let spike = rounded((m - self.theta).max(0), self.spike_shift).min((1 << act_bits) - 1);
+        (spike, saturated(m.min(self.theta) - self.offset))
+    }
+}
+
+/// A number of 64 bits that follows from `parts` and looks random.
+pub(crate) fn noise<const N: usize>(parts: [u64; N]) -> u64 {
+    parts.into_iter().fold(0x9e37_79b9_7f4a_7c15, |state, part| {
+        let mixed = (state ^ part).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (mixed ^ mixed >> 29).wrapping_mul(0x94d0_49bb_1331_11eb) ^ mixed >> 32
+    })
+}
+
+/// The low `bits` bits of `word` as a number in two's complement.
+pub(crate) fn signed(word: u64, bits: u32) -> i64 {
+    (word << (u64::BITS - bits)) as i64 >> (u64::BITS - bits)
+}

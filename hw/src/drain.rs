@@ -369,3 +369,6 @@ impl Drain {
         rtl.assign(&self.logit_o, select(&self.logit.iter().map(Wire::e).collect::<Vec<_>>(), &self.lane));
     }
 }
+
+#[cfg(test)]
+mod tests;

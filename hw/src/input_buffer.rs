@@ -61,3 +61,6 @@ impl InputBuffer {
         u
     }
 }
+
+#[cfg(test)]
+mod tests;

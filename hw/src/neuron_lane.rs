@@ -109,40 +109,15 @@ impl NeuronLane {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bench_support::NeuronModel;
     use proptest::prelude::*;
-
-    /// `docs/numerics.md` in plain integers.
-    struct Model {
-        mantissa: i64,
-        bias: i64,
-        lambda: i64,
-        theta: i64,
-        offset: i64,
-        requant_shift: u32,
-        spike_shift: u32,
-    }
-
-    fn rounded(x: i64, shift: u32) -> i64 {
-        if shift == 0 { x } else { (x + (1 << (shift - 1))) >> shift }
-    }
-
-    impl Model {
-        fn step(&self, sum: i64, v: i64, membrane_bits: u32, act_bits: u32) -> (i64, i64) {
-            let limit = 1i64 << (membrane_bits - 1);
-            let saturated = |x: i64| x.clamp(-limit, limit - 1);
-            let current = saturated(rounded(sum * self.mantissa, self.requant_shift) + self.bias);
-            let m = saturated(rounded(self.lambda * v, LEAK_FRACTION_BITS) + current);
-            let spike = rounded((m - self.theta).max(0), self.spike_shift).min((1 << act_bits) - 1);
-            (spike, saturated(m.min(self.theta) - self.offset))
-        }
-    }
 
     fn signed(bits: u32) -> impl Strategy<Value = i64> {
         let limit = 1i64 << (bits - 1);
         prop_oneof![4 => -limit..limit, 1 => Just(-limit), 1 => Just(limit - 1), 2 => -40i64..40]
     }
 
-    fn check(membrane_bits: u32, act_bits: u32, model: &Model, sums: &[(i64, i64)]) {
+    fn check(membrane_bits: u32, act_bits: u32, model: &NeuronModel, sums: &[(i64, i64)]) {
         let arch = ArchConfig { membrane_bits, act_bits, ..ArchConfig::default() };
         let mut lane = Bench::new(NeuronLane::new(&arch), |lane| &lane.clock);
         lane.mantissa_i.set_signed(model.mantissa);
@@ -176,7 +151,7 @@ mod tests {
             (bias, theta, offset) in (signed(12), signed(12), signed(12)),
             sums in prop::collection::vec((signed(28), signed(12)), 1..12),
         ) {
-            let model = Model { mantissa, bias, lambda, theta, offset, requant_shift, spike_shift };
+            let model = NeuronModel { mantissa, bias, lambda, theta, offset, requant_shift, spike_shift };
             check(membrane_bits, act_bits, &model, &sums);
         }
     }
@@ -189,7 +164,8 @@ mod tests {
             (limit - 1, limit - 1, limit - 1, limit - 1, limit - 1),
             (limit - 1, -limit, limit - 1, -limit, limit - 1),
         ] {
-            let model = Model { mantissa, bias, lambda, theta, offset, requant_shift: 0, spike_shift: 0 };
+            let model =
+                NeuronModel { mantissa, bias, lambda, theta, offset, requant_shift: 0, spike_shift: 0 };
             check(16, 8, &model, &[(-(1 << 27), -limit), ((1 << 27) - 1, limit - 1), (0, 0)]);
         }
     }

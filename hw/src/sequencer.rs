@@ -223,3 +223,6 @@ impl Sequencer {
         rtl.assign(&self.field_data_o, &self.schedule_i);
     }
 }
+
+#[cfg(test)]
+mod tests;
