@@ -3,7 +3,7 @@
 use crate::activity;
 use crate::build::Build;
 use crate::data::{Interface, ReadingArgs, SplitName};
-use crate::engines::{EngineName, cores, engine, in_parallel, verilated};
+use crate::engines::{EngineName, cores, engine, in_parallel, power_up, verilated};
 use crate::error::{Error, Result};
 use crate::output::{grouped, percent, print};
 use crate::samples::{Count, Samples};
@@ -60,6 +60,9 @@ pub(crate) struct Args {
     /// The first N samples [default: 16, or all where there are fewer]
     #[arg(long, value_name = "N")]
     samples: Option<usize>,
+    /// Decides the random values at which registers and memories of the Verilog start
+    #[arg(long, default_value_t = 0, value_name = "SEED")]
+    power_up_seed: u32,
 }
 
 /// Runs all engines and prints the closing table.
@@ -70,7 +73,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let samples = Samples::load(&args.data, args.split, args.reading, &network, count)?;
     let held = if build.hardware.is_some() { &HELD[..] } else { &HELD[..1] };
     let accelerator = build.hardware.as_ref().map(|_| verilated(&build, false)).transpose()?;
-    let checked = check(&build, held, &samples, accelerator.as_ref())?;
+    let options = Options { power_up_seed: args.power_up_seed, ..Options::default() };
+    if accelerator.is_some() {
+        print(&power_up(args.power_up_seed))?;
+    }
+    let checked = check(&build, held, &samples, (accelerator.as_ref(), options))?;
     let float = activity::during("Float network", || classify(&build.network, samples.frames()))?;
     Summary::new(held, checked).print(&build, &samples, &float)
 }
@@ -88,7 +95,7 @@ fn check(
     build: &Build,
     held: &[Held],
     samples: &Samples,
-    accelerator: Option<&Accelerator>,
+    (accelerator, options): (Option<&Accelerator>, Options),
 ) -> Result<Vec<Checked>> {
     let order: Vec<&str> = build.quant.nodes.iter().map(|node| node.name.as_str()).collect();
     let bar = activity::bar(samples.len(), "Comparing");
@@ -96,7 +103,7 @@ fn check(
         (cores(), samples.len()),
         &bar,
         || {
-            let open = |name| engine(name, build, accelerator, Options::default());
+            let open = |name| engine(name, build, accelerator, options.clone());
             Ok((
                 open(EngineName::Golden)?,
                 held.iter().map(|(name, _)| open(*name)).collect::<Result<Vec<_>>>()?,

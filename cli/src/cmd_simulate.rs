@@ -1,18 +1,20 @@
 //! `empf simulate`: one engine on many samples.
 
 use crate::activity;
-use crate::build::Build;
+use crate::build::{Build, Hardware};
 use crate::data::{Interface, ReadingArgs, SplitName};
-use crate::engines::{EngineName, cores, engine, in_parallel, verilated};
+use crate::engines::{EngineName, cores, engine, in_parallel, power_up, verilated};
 use crate::error::{Error, Result};
 use crate::output::{grouped, percent, print};
 use crate::samples::{Count, Samples};
 use crate::table::Table;
-use crate::waves;
+use crate::waves::{self, WaveArgs};
 use empf_ir::store::{self, folder_of};
 use empf_ir::{ClassNames, Trace, counted};
+use empf_sim::cycles::Cycles;
 use empf_sim::numpy::write_outputs;
-use empf_sim::verilator::Options;
+use empf_sim::verilator::{Options, Progress};
+use indicatif::ProgressBar;
 use std::path::PathBuf;
 
 /// With more samples than this, only totals are printed.
@@ -28,6 +30,8 @@ const LISTED: usize = 100;
 ///   empf simulate build/tiny --input glyphs --engine trainer
 ///   empf simulate build/tiny --input x.npy --engine golden --output out.npz
 ///   empf simulate build/tiny --input glyphs --samples 1 --engine verilator --trace waves.fst
+///   empf simulate build/tiny --input glyphs --samples 1 --engine verilator --trace waves.fst \
+///     --from 5000 --cycles 2000
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -51,31 +55,34 @@ pub(crate) struct Args {
     /// File for logits, cycles and all tensors
     #[arg(long, value_name = "FILE.npz")]
     output: Option<PathBuf>,
-    /// File for the waves of the whole run; only with Verilator
-    #[arg(long, value_name = "FILE.fst")]
-    trace: Option<PathBuf>,
+    #[command(flatten)]
+    waves: WaveArgs,
     /// Sender and receiver pause at random, as this seed decides, and no cycles are counted; only
     /// with Verilator
     #[arg(long, value_name = "SEED", value_parser = clap::value_parser!(u64).range(1..))]
     stalls: Option<u64>,
-    /// The process that writes the waves of --trace writes them there
-    #[arg(long, hide = true, requires = "trace")]
-    waves_into: Option<PathBuf>,
+    /// Decides the random values at which registers and memories start; only with Verilator
+    /// [default: 0]
+    #[arg(long, value_name = "SEED")]
+    power_up_seed: Option<u32>,
 }
 
 /// Runs the engine, prints its answers and writes the files.
 pub(crate) fn run(args: &Args) -> Result<()> {
     check_options(args)?;
-    if let (Some(file), None) = (&args.trace, &args.waves_into) {
+    if let Some(file) = args.waves.file() {
         return waves::in_process(file);
     }
-    if args.waves_into.is_some() {
+    if args.waves.waves().is_some() {
         waves::end_with_parent()?;
     }
     let build = Build::load(&args.build)?;
     let network = Interface::from(&build.quant);
     let count = Count::or_default(args.samples, usize::MAX);
     let samples = Samples::load(&args.input, args.split, args.reading, &network, count)?;
+    if args.engine == Some(EngineName::Verilator) {
+        print(&power_up(args.power_up_seed.unwrap_or(0)))?;
+    }
     let traces = simulate(args, &build, &samples)?;
     if let Some(path) = &args.output {
         write_outputs(path, samples.inputs(), &traces)?;
@@ -84,13 +91,17 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 fn check_options(args: &Args) -> Result<()> {
-    let only_verilator = [("trace", args.trace.is_some()), ("stalls", args.stalls.is_some())];
+    let only_verilator = [
+        ("trace", args.waves.trace.is_some()),
+        ("stalls", args.stalls.is_some()),
+        ("power-up-seed", args.power_up_seed.is_some()),
+    ];
     if let Some((option, _)) =
         only_verilator.iter().find(|(_, given)| *given && args.engine != Some(EngineName::Verilator))
     {
         return Err(Error::Option { option, message: "needs --engine verilator".into() });
     }
-    for file in [&args.output, &args.trace].into_iter().flatten() {
+    for file in [&args.output, &args.waves.trace].into_iter().flatten() {
         if !folder_of(file).is_dir() {
             return Err(Error::file(folder_of(file), "is no folder; create it first"));
         }
@@ -100,23 +111,27 @@ fn check_options(args: &Args) -> Result<()> {
 }
 
 fn simulate(args: &Args, build: &Build, samples: &Samples) -> Result<Vec<Trace>> {
-    let waves = &args.waves_into;
+    let waves = args.waves.waves();
+    let is_traced = waves.is_some();
+    let samples_done = activity::bar(samples.len(), "Simulating");
+    let cycles_done = activity::bar(samples.len() * expected_cycles(build), "Simulating, cycles");
+    let bar = cycles_done.clone();
     let options = Options {
-        waves: waves.clone(),
+        progress: is_traced.then(|| Progress::new(move |cycles| bar.set_position(cycles))),
+        waves,
         logits_only: args.output.is_none(),
         stall_seed: args.stalls.unwrap_or(0),
-        ..Options::default()
+        power_up_seed: args.power_up_seed.unwrap_or(0),
     };
     let without = if build.hardware.is_some() { EngineName::Interpreter } else { EngineName::Golden };
     let name = args.engine.unwrap_or(without);
     let accelerator = match name {
-        EngineName::Verilator => Some(verilated(build, waves.is_some())?),
+        EngineName::Verilator => Some(verilated(build, is_traced)?),
         _ => None,
     };
-    // A file of waves shows one accelerator.
-    let workers = if waves.is_some() { 1 } else { cores() };
-    let bar = activity::bar(samples.len(), "Simulating");
-    in_parallel(
+    // A file of waves shows one accelerator, and its samples take long.
+    let (workers, bar) = if is_traced { (1, ProgressBar::hidden()) } else { (cores(), samples_done) };
+    let traces = in_parallel(
         (workers, samples.len()),
         &bar,
         || engine(name, build, accelerator.as_ref(), options.clone()),
@@ -127,7 +142,19 @@ fn simulate(args: &Args, build: &Build, samples: &Samples) -> Result<Vec<Trace>>
             }
             Ok(trace)
         },
-    )
+    )?;
+    if is_traced {
+        args.waves.check(cycles_done.position())?;
+        cycles_done.finish_and_clear();
+    }
+    Ok(traces)
+}
+
+/// Clock cycles of an inference and of the sending of its input.
+fn expected_cycles(build: &Build) -> usize {
+    let Some(Hardware { program, .. }) = &build.hardware else { return 0 };
+    let inference = Cycles::of(program.steps.iter().map(|step| &step.task), &program.arch).total;
+    inference as usize + program.input_bytes()
 }
 
 fn report(names: &ClassNames, samples: &Samples, traces: &[Trace]) -> Result<()> {

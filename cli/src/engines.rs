@@ -57,6 +57,11 @@ pub(crate) fn engine<'b>(
     })
 }
 
+/// How simulated hardware starts, so that a failure can be seen again.
+pub(crate) fn power_up(seed: u32) -> String {
+    format!("registers and memories start at random values of --power-up-seed {seed}")
+}
+
 /// How many samples are worked on at a time: one a core.
 pub(crate) fn cores() -> usize {
     thread::available_parallelism().map_or(1, |n| n.get())

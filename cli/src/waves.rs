@@ -7,11 +7,53 @@
 use crate::error::{Error, Result};
 use empf_ir::store::temporary::{TemporaryFolder, remove_unfinished};
 use empf_ir::store::{self, folder_of};
-use empf_sim::verilator::check_waves;
+use empf_sim::verilator::{Waves, check_waves};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// Options of a simulation whose waves are kept.
+#[derive(Debug, clap::Args)]
+pub(crate) struct WaveArgs {
+    /// File for waves; only with Verilator
+    #[arg(long, value_name = "FILE.fst")]
+    pub(crate) trace: Option<PathBuf>,
+    /// First clock cycle of the waves; the run starts with cycle 0, in reset [default: 0]
+    #[arg(long, value_name = "CYCLE", requires = "trace")]
+    from: Option<u64>,
+    /// How many cycles the waves show [default: all]
+    #[arg(long, value_name = "N", requires = "trace", value_parser = clap::value_parser!(u64).range(1..))]
+    cycles: Option<u64>,
+    /// The process that writes the waves writes them there
+    #[arg(long, hide = true, requires = "trace")]
+    waves_into: Option<PathBuf>,
+}
+
+impl WaveArgs {
+    /// The file that another process has to write.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.trace.as_deref().filter(|_| self.waves_into.is_none())
+    }
+
+    /// The waves that this process has to write.
+    pub(crate) fn waves(&self) -> Option<Waves> {
+        let from = self.from.unwrap_or(0);
+        let until = self.cycles.map_or(u64::MAX, |cycles| from.saturating_add(cycles));
+        self.waves_into.clone().map(|path| Waves { path, cycles: from..until })
+    }
+
+    /// The run, which took so many `cycles`, has come to the first cycle of the waves.
+    pub(crate) fn check(&self, cycles: u64) -> Result<()> {
+        match self.from {
+            Some(from) if from >= cycles => {
+                let message = format!("the run has only the cycles 0 to {}", cycles.saturating_sub(1));
+                Err(Error::Option { option: "from", message })
+            }
+            _ => Ok(()),
+        }
+    }
+}
 
 /// Runs this command with its arguments in another process, which writes the waves, and gives them the name `file` when
 /// they are whole.

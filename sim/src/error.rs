@@ -61,6 +61,16 @@ pub enum Error {
         /// Debian package that contains it.
         package: &'static str,
     },
+    /// A library that the compiler does not find.
+    #[error(
+        "this version of Verilator needs the library `{library}` for waves; install it with `apt-get install {package}`"
+    )]
+    Library {
+        /// Its name for the linker.
+        library: &'static str,
+        /// Debian package that contains what a compiler needs of it.
+        package: &'static str,
+    },
     /// A program that ended with an error.
     #[error("`{tool}` failed ({status})\n{output}")]
     Tool {

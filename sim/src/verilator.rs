@@ -6,11 +6,14 @@
 mod accelerator;
 mod build;
 mod cache;
+mod libraries;
 mod model;
 mod ports;
+mod progress;
 mod waves;
 
 pub use accelerator::{Accelerator, Options, Verilator};
 pub use cache::{CACHE_VARIABLE, Cache};
 pub use model::{Model, Port};
-pub use waves::check_waves;
+pub use progress::Progress;
+pub use waves::{Waves, check_waves};

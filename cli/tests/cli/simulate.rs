@@ -1,9 +1,9 @@
 //! Inputs and outputs of single engines.
 
-use crate::command::{fail, files, made, succeed, words};
+use crate::command::{fail, files, made, run, succeed, words};
 use ndarray::{Array1, Array2, Array4, Array5, Axis, s};
 use ndarray_npy::{NpzReader, NpzWriter, WriteNpyExt};
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::Path;
 
 /// Images as the glyphs' shape is.
@@ -45,7 +45,12 @@ fn classes_labels_and_accuracy_are_printed() {
     let place = made();
     let place = place.path();
     let classes = |text: &str| -> Vec<i64> {
-        let rows = text.lines().skip(2).take(3).map(|row| row.split_whitespace().nth(1).unwrap().to_owned());
+        let rows = text
+            .lines()
+            .skip_while(|line| !line.starts_with("sample"))
+            .skip(2)
+            .take(3)
+            .map(|row| row.split_whitespace().nth(1).unwrap().to_owned());
         rows.map(|class| class.parse().unwrap()).collect()
     };
     images().write_npy(File::create(place.join("x.npy")).unwrap()).unwrap();
@@ -58,7 +63,12 @@ fn classes_labels_and_accuracy_are_printed() {
     assert_eq!(classes(&text), answers);
     assert_eq!(succeed(place, &words("simulate build --input out.npz")), text, "inputs and labels are kept");
     assert!(text.contains("accuracy 66.67 % (2 of 3)") && text.contains("cycles for 3 samples"), "{text}");
-    let text = succeed(place, &words("simulate build --input x.npz --engine verilator --stalls 7"));
+    let line = "simulate build --input x.npz --engine verilator --stalls 7 --power-up-seed 5";
+    let text = succeed(place, &words(line));
+    assert!(
+        text.starts_with("registers and memories start at random values of --power-up-seed 5\n"),
+        "{text}"
+    );
     assert_eq!(classes(&text), answers);
     assert!(!text.contains("cycles for"), "{text}");
 }
@@ -71,6 +81,28 @@ fn waves_appear_whole() {
     succeed(place.path(), &words(line));
     assert!(place.path().join("waves.fst").metadata().unwrap().len() > 1000);
     assert_eq!(files(place.path()).len(), before + 1);
+}
+
+#[test]
+fn waves_show_a_window() {
+    let place = made();
+    let place = place.path();
+    let line = "simulate build --input glyphs --samples 1 --engine verilator --trace";
+    let size = |file: &str, window: &str| {
+        succeed(place, &words(&format!("{line} {file}{window}")));
+        place.join(file).metadata().unwrap().len()
+    };
+    let (whole, part) = (size("whole.fst", ""), size("part.fst", " --from 5000 --cycles 200"));
+    assert!(10 * part < whole, "{part} of {whole} bytes");
+    // The header gives the times of the first and last change, in half cycles and behind the model's start.
+    let header = fs::read(place.join("part.fst")).unwrap();
+    let time = |at: usize| u64::from_be_bytes(header[at..at + 8].try_into().unwrap());
+    assert_eq!([time(9), time(17)], [10_001, 10_400]);
+    let error = fail(place, &words(&format!("{line} late.fst --from 99999999")));
+    let last: u64 = error.split("--from: the run has only the cycles 0 to ").nth(1).unwrap().parse().unwrap();
+    assert!((5200..99_999_999).contains(&last), "{error}");
+    let output = run(place, &words("simulate build --input glyphs --from 5"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--trace"), "a window of nothing");
 }
 
 #[test]

@@ -216,6 +216,7 @@ int empf_run(void* handle, const uint8_t* input, size_t bytes, int32_t* logits, 
     Run run{dut, *dut.top, capture ? writes : nullptr, stall_seed};
     auto ended = [&](Status status) {
         *simulated = run.cycles;
+        dut.tell();
         return run.broken ? run.broken : status;
     };
     if (!run.send(input, bytes, limit)) return ended(INPUT_REFUSED);

@@ -1,13 +1,14 @@
 //! The accelerator's top module as an engine.
 
 use super::model::{Instance, Object, Port};
+use super::progress::Progress;
+use super::waves::Waves;
 use crate::activation::ActivationMemory;
 use crate::capture::{self, replay};
 use crate::roms::Roms;
 use crate::{Engine, Error, Interpreter, Promise, Result, check_input};
 use empf_ir::{ArchConfig, Program, Trace};
 use std::ffi::{c_int, c_void};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Name of the accelerator's module.
@@ -64,8 +65,10 @@ pub struct Accelerator {
 /// How an engine runs.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// FST file of the whole run; needs an accelerator built with waves.
-    pub waves: Option<PathBuf>,
+    /// Needs an accelerator built with waves.
+    pub waves: Option<Waves>,
+    /// Is told the cycles of the simulation.
+    pub progress: Option<Progress>,
     /// Only logits and cycles: the traces have no tensors.
     pub logits_only: bool,
     /// Not 0: sender and receiver pause at random, and the cycles are not those of the prediction.
@@ -94,7 +97,10 @@ impl Accelerator {
         let roms = Roms::new(program)?;
         let arguments: Vec<String> =
             roms.plusargs().into_iter().chain(power_up(options.power_up_seed)).collect();
-        let instance = self.object.instance(&arguments, options.waves.as_deref())?;
+        let mut instance = self.object.instance(&arguments, options.waves.as_ref())?;
+        if let Some(progress) = options.progress.clone() {
+            instance.watch(progress)?;
+        }
         let expected = Interpreter::new(program)?.predicted_cycles();
         let mut engine = Verilator {
             writes: Writes::new(&self.object)?,

@@ -1,6 +1,7 @@
 //! Builds shared objects out of Verilog, once for each content.
 
 use super::cache::Cache;
+use super::libraries::{libraries, with_package};
 use crate::tool::execute;
 use crate::{Error, Result};
 use empf_ir::store;
@@ -94,16 +95,16 @@ fn build(source: &Source, tools: &Tools, folder: &Path) -> Result<PathBuf> {
         verilator.arg("--trace-fst");
     }
     execute(&mut verilator, "verilator")?;
+    // First what may be missing.
+    let (runtime, libraries) = (runtime(tools, source.waves)?, libraries(folder)?);
     let compiler = Compiler { folder, tools, waves: source.waves };
     let objects = compiler.compile_all(generated(folder)?)?;
     let complete = folder.join("dut.so");
     let mut link = Command::new("g++");
-    link.current_dir(folder).args(["-shared", "-pthread", "-o"]).arg(&complete).args(objects);
-    link.arg(runtime(tools, source.waves)?);
-    if source.waves {
-        link.arg("-lz");
-    }
-    execute(&mut link, "g++")?;
+    // What is not defined is seen now, and not when the object is loaded.
+    link.current_dir(folder).args(["-shared", "-pthread", "-Wl,-z,defs", "-o"]).arg(&complete).args(objects);
+    link.arg(runtime).args(libraries);
+    execute(&mut link, "g++").map_err(with_package)?;
     Ok(complete)
 }
 
@@ -168,7 +169,7 @@ impl Compiler<'_> {
         compiler.args(["-I.", "-DVM_COVERAGE=0", "-DVM_SC=0"]);
         compiler.args([format!("-DVM_TRACE={trace}"), format!("-DVM_TRACE_FST={trace}")]);
         compiler.arg("-I").arg(&self.tools.include).arg("-I").arg(self.tools.include.join("vltstd"));
-        execute(&mut compiler, "g++").map(drop)
+        execute(&mut compiler, "g++").map(drop).map_err(with_package)
     }
 }
 

@@ -1,6 +1,8 @@
 //! A verilated module and its ports.
 
 use super::build::{Source, shared_object};
+use super::progress::{Progress, tell};
+use super::waves::Waves;
 use crate::{Error, Result};
 use libloading::Library;
 use std::ffi::{CString, c_char, c_int, c_void};
@@ -28,7 +30,7 @@ impl Port {
 pub(super) struct Object {
     pub(super) library: Library,
     pub(super) path: PathBuf,
-    new: unsafe extern "C" fn(c_int, *const *const c_char, *const c_char) -> *mut c_void,
+    new: unsafe extern "C" fn(c_int, *const *const c_char, *const c_char, u64, u64) -> *mut c_void,
     free: unsafe extern "C" fn(*mut c_void),
 }
 
@@ -63,7 +65,11 @@ impl Object {
     }
 
     /// A model of its own, with its own plusargs.
-    pub(super) fn instance(self: &Arc<Self>, arguments: &[String], waves: Option<&Path>) -> Result<Instance> {
+    pub(super) fn instance(
+        self: &Arc<Self>,
+        arguments: &[String],
+        waves: Option<&Waves>,
+    ) -> Result<Instance> {
         let text = |text: &str| {
             CString::new(text).map_err(|_| Error::Model {
                 path: self.path.clone(),
@@ -74,11 +80,13 @@ impl Object {
         let arguments = program.chain(arguments.iter().map(String::as_str)).map(text);
         let arguments = arguments.collect::<Result<Vec<_>>>()?;
         let pointers: Vec<*const c_char> = arguments.iter().map(|argument| argument.as_ptr()).collect();
-        let waves = waves.map(|path| text(&path.to_string_lossy())).transpose()?;
-        let waves = waves.as_ref().map_or(std::ptr::null(), |path| path.as_ptr());
+        let cycles = waves.map_or(0..0, |waves| waves.cycles.clone());
+        let path = waves.map(|waves| text(&waves.path.to_string_lossy())).transpose()?;
+        let path = path.as_ref().map_or(std::ptr::null(), |path| path.as_ptr());
         // SAFETY: the strings outlive the call, which copies them.
-        let handle = unsafe { (self.new)(pointers.len() as c_int, pointers.as_ptr(), waves) };
-        Ok(Instance { handle, object: self.clone() })
+        let handle =
+            unsafe { (self.new)(pointers.len() as c_int, pointers.as_ptr(), path, cycles.start, cycles.end) };
+        Ok(Instance { handle, object: self.clone(), progress: None })
     }
 }
 
@@ -117,6 +125,25 @@ fn held_bytes(width: usize) -> usize {
 pub(super) struct Instance {
     pub(super) handle: *mut c_void,
     pub(super) object: Arc<Object>,
+    /// What the simulation tells its cycles to; it has the address.
+    progress: Option<Box<Progress>>,
+}
+
+impl Instance {
+    /// From now on `progress` is told the cycles.
+    pub(super) fn watch(&mut self, progress: Progress) -> Result<()> {
+        let progress = self.progress.insert(Box::new(progress));
+        // SAFETY: the type is that of the shim; `progress` stays where it is until the instance is freed.
+        unsafe {
+            let watch: unsafe extern "C" fn(
+                *mut c_void,
+                unsafe extern "C" fn(*const c_void, u64),
+                *const Progress,
+            ) = self.object.function("empf_watch")?;
+            watch(self.handle, tell, &raw const **progress);
+        }
+        Ok(())
+    }
 }
 
 // SAFETY: an instance has a context of its own, which each call makes that of the calling thread.
@@ -154,7 +181,8 @@ impl Model {
         waves: Option<&Path>,
     ) -> Result<Self> {
         let object = Object::new(verilog, top, (clock, ports), ("", ""), waves.is_some())?;
-        let instance = object.instance(arguments, waves)?;
+        let waves = waves.map(Waves::whole);
+        let instance = object.instance(arguments, waves.as_ref())?;
         // SAFETY: the types are those of the shim, and the instance keeps the object.
         unsafe {
             let address: unsafe extern "C" fn(*mut c_void, c_int) -> *mut c_void =

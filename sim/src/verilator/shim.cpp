@@ -15,8 +15,16 @@ struct Dut {
 #if VM_TRACE_FST
     std::unique_ptr<VerilatedFstC> wave;
 #endif
+    // Cycles that waves show.
+    uint64_t from, until;
+    // Rising edges so far.
+    uint64_t cycles = 0;
+    // Is told how many there were.
+    void (*progress)(const void*, uint64_t) = nullptr;
+    const void* progress_of = nullptr;
 
-    Dut(int argc, const char** argv, const char* wave_path) {
+    Dut(int argc, const char** argv, const char* wave_path, uint64_t from, uint64_t until)
+        : from(from), until(until) {
         context.commandArgs(argc, argv);
         context.fatalOnError(false);
         context.traceEverOn(wave_path != nullptr);
@@ -43,7 +51,7 @@ struct Dut {
 
     void dump() {
 #if VM_TRACE_FST
-        if (wave) wave->dump(context.time());
+        if (wave && from <= cycles && cycles < until) wave->dump(context.time());
 #endif
     }
 
@@ -62,6 +70,11 @@ struct Dut {
         top->eval();
         dump();
         context.timeInc(1);
+        if (!(++cycles % 1024)) tell();
+    }
+
+    void tell() {
+        if (progress) progress(progress_of, cycles);
     }
 };
 
@@ -69,7 +82,14 @@ struct Dut {
 
 extern "C" {
 
-void* empf_new(int argc, const char** argv, const char* wave_path) { return new Dut(argc, argv, wave_path); }
+void* empf_new(int argc, const char** argv, const char* wave_path, uint64_t from, uint64_t until) {
+    return new Dut(argc, argv, wave_path, from, until);
+}
+
+void empf_watch(void* dut, void (*progress)(const void*, uint64_t), const void* progress_of) {
+    static_cast<Dut*>(dut)->progress = progress;
+    static_cast<Dut*>(dut)->progress_of = progress_of;
+}
 
 void empf_free(void* dut) { delete static_cast<Dut*>(dut); }
 

@@ -1,4 +1,4 @@
-//! Whether a file of waves is whole: its writer does not say when a disk is full.
+//! Which waves are written, and whether a file of them is whole: its writer does not say when a disk is full.
 //!
 //! An FST file is a row of blocks: a byte of kind, then the length of what follows as 8 bytes, most significant first,
 //! these included.
@@ -6,7 +6,24 @@
 use crate::{Error, Result};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// Waves of a simulation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waves {
+    /// The FST file. A clock cycle takes two units of its time.
+    pub path: PathBuf,
+    /// Clock cycles that it shows, counted from 0, the first one of the simulation, reset included.
+    pub cycles: Range<u64>,
+}
+
+impl Waves {
+    /// Of the whole simulation.
+    pub fn whole(path: impl Into<PathBuf>) -> Self {
+        Waves { path: path.into(), cycles: 0..u64::MAX }
+    }
+}
 
 /// Kinds of blocks.
 const HEADER: u8 = 0;
