@@ -4,7 +4,7 @@ use crate::activity;
 use crate::build::{Build, Hardware};
 use crate::error::Result;
 use clap::ValueEnum;
-use empf_sim::verilator::{Accelerator, CACHE_VARIABLE, Cache, Options};
+use empf_sim::verilator::{Accelerator, CACHE_VARIABLE, Cache, Instrument, Options};
 use empf_sim::{Engine, GoldenEngine, IntegerEngine, Interpreter};
 use indicatif::ProgressBar;
 use std::panic::resume_unwind;
@@ -33,7 +33,8 @@ pub(crate) fn verilated(build: &Build, waves: bool) -> Result<Accelerator> {
     let arch = &program.arch;
     let message =
         format!("Verilator model of the {}x{} array: from the cache, or built now", arch.rows, arch.cols);
-    Ok(activity::during(&message, || Accelerator::build(verilog, arch, waves))?)
+    let instrument = if waves { Instrument::Waves } else { Instrument::None };
+    Ok(activity::during(&message, || Accelerator::build(verilog, arch, instrument))?)
 }
 
 /// The engine called `name` for the network of `build`; [`EngineName::Verilator`] runs on `accelerator`.

@@ -4,8 +4,10 @@ mod bench_array;
 mod bench_neurons;
 mod bench_train;
 mod cells;
+mod coverage;
 mod faults;
 mod killed;
+mod mutants;
 mod regress;
 mod study;
 
@@ -32,10 +34,14 @@ enum Command {
     BenchTrain(bench_train::Args),
     /// ECP5 cells of the array a processing element, held to its limits
     Cells(cells::Args),
+    /// Lines and bits of the emitted Verilog that random networks reach; what is never reached needs a reason
+    Coverage(coverage::Args),
     /// Plants faults in ROM images, Verilog and golden model; each must be seen and located
     Faults,
     /// Training that is killed at any moment ends with the weights of a run that nobody disturbed
     Killed(killed::Args),
+    /// Wrong code that the tests must see: kept mutants and drawn ones, of the Rust code and of the emitted Verilog
+    Mutants(mutants::Args),
     /// Random networks on every engine: exact equality of all tensors, logits and cycles
     Regress(regress::Args),
     /// A table of training runs, which can be stopped and started again at any time
@@ -48,8 +54,10 @@ fn main() -> ExitCode {
         Command::BenchNeurons(args) => bench_neurons::run(&args),
         Command::BenchTrain(args) => bench_train::run(&args),
         Command::Cells(args) => cells::run(&args),
+        Command::Coverage(args) => coverage::run(&args),
         Command::Faults => faults::run(),
         Command::Killed(args) => killed::run(&args),
+        Command::Mutants(args) => mutants::run(args),
         Command::Regress(args) => regress::run(args),
         Command::Study(args) => study::run(&args),
     };

@@ -1,5 +1,6 @@
 //! The accelerator's top module as an engine.
 
+use super::build::Instrument;
 use super::model::{Instance, Object, Port};
 use super::progress::Progress;
 use super::waves::Waves;
@@ -8,7 +9,8 @@ use crate::capture::{self, replay};
 use crate::roms::Roms;
 use crate::{Engine, Error, Interpreter, Promise, Result, check_input};
 use empf_ir::{ArchConfig, Program, Trace};
-use std::ffi::{c_int, c_void};
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Name of the accelerator's module.
@@ -59,7 +61,7 @@ const PATIENCE: u64 = 10_000;
 pub struct Accelerator {
     object: Arc<Object>,
     arch: ArchConfig,
-    waves: bool,
+    instrument: Instrument,
 }
 
 /// How an engine runs.
@@ -78,12 +80,12 @@ pub struct Options {
 }
 
 impl Accelerator {
-    /// The accelerator of `arch` as `verilog` describes it. With `waves`, its engines can write waves.
-    pub fn build(verilog: &str, arch: &ArchConfig, waves: bool) -> Result<Self> {
+    /// The accelerator of `arch` as `verilog` describes it. Its engines can write what `instrument` says.
+    pub fn build(verilog: &str, arch: &ArchConfig, instrument: Instrument) -> Result<Self> {
         let ports = [Port::new("aclk", 1)];
         let extension = include_str!("accelerator.cpp");
-        let object = Object::new(verilog, TOP, ("aclk", &ports), (extension, CONTROL), waves)?;
-        Ok(Accelerator { object, arch: arch.clone(), waves })
+        let object = Object::new(verilog, TOP, ("aclk", &ports), (extension, CONTROL), instrument)?;
+        Ok(Accelerator { object, arch: arch.clone(), instrument })
     }
 
     /// An accelerator of its own, after reset, with `program` in its ROMs.
@@ -91,7 +93,7 @@ impl Accelerator {
         if program.arch != self.arch {
             return Err(failure("the program was compiled for another architecture than the Verilog"));
         }
-        if options.waves.is_some() && !self.waves {
+        if options.waves.is_some() && self.instrument != Instrument::Waves {
             return Err(failure("this accelerator was built without waves"));
         }
         let roms = Roms::new(program)?;
@@ -184,6 +186,19 @@ pub struct Verilator<'p> {
 unsafe impl Send for Verilator<'_> {}
 
 impl Verilator<'_> {
+    /// Writes Verilator's account of lines and bits to `path`; the accelerator must be built with
+    /// [`Instrument::Coverage`].
+    pub fn write_coverage(&self, path: &Path) -> Result<()> {
+        let path = CString::new(path.to_string_lossy().as_bytes()).map_err(|e| failure(e.to_string()))?;
+        // SAFETY: the type is that of the shim, and the path outlives the call.
+        let is_written = unsafe {
+            let write: unsafe extern "C" fn(*mut c_void, *const c_char) -> c_int =
+                self.instance.object.function("empf_write_coverage")?;
+            write(self.instance.handle, path.as_ptr()) == 1
+        };
+        if is_written { Ok(()) } else { Err(failure("this accelerator was built without coverage")) }
+    }
+
     /// Clock cycles simulated by the last inference, input and control included.
     pub fn simulated_cycles(&self) -> u64 {
         self.simulated

@@ -21,8 +21,40 @@ pub(super) struct Source<'a> {
     pub(super) control: &'a str,
     /// C++ that includes `Vdut.h`.
     pub(super) shim: &'a str,
-    /// Waves can be written.
-    pub(super) waves: bool,
+    /// What the model keeps account of.
+    pub(super) instrument: Instrument,
+}
+
+/// What a model keeps account of besides the simulation; it costs time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Instrument {
+    /// Nothing.
+    #[default]
+    None,
+    /// All signals, for files of waves.
+    Waves,
+    /// Lines that were run and bits that changed.
+    Coverage,
+}
+
+impl Instrument {
+    /// Verilator's flags.
+    fn flags(self) -> &'static [&'static str] {
+        match self {
+            Instrument::None => &[],
+            Instrument::Waves => &["--trace-fst"],
+            Instrument::Coverage => &["--coverage-line", "--coverage-toggle"],
+        }
+    }
+
+    /// What of Verilator's runtime it needs.
+    fn runtime(self) -> Option<&'static str> {
+        match self {
+            Instrument::None => None,
+            Instrument::Waves => Some("verilated_fst_c.cpp"),
+            Instrument::Coverage => Some("verilated_cov.cpp"),
+        }
+    }
 }
 
 const VERILATOR_FLAGS: [&str; 15] = [
@@ -49,10 +81,9 @@ const CXX_FLAGS: [&str; 5] = ["-std=c++17", "-O2", "-fPIC", "-fno-gnu-unique", "
 /// The object appears under its name only when it is complete.
 pub(super) fn shared_object(source: &Source) -> Result<PathBuf> {
     let tools = TOOLS.as_ref().map_err(|tool| tool.error())?;
-    let waves = if source.waves { "waves" } else { "" };
-    let flags = [&VERILATOR_FLAGS[..], &CXX_FLAGS].concat().join(" ");
+    let flags = [&VERILATOR_FLAGS[..], source.instrument.flags(), &CXX_FLAGS].concat().join(" ");
     let Source { verilog, top, control, shim, .. } = source;
-    let content = [verilog, top, control, shim, waves, &flags, &tools.versions];
+    let content = [*verilog, *top, *control, *shim, flags.as_str(), tools.versions.as_str()];
     Cache::find()?.file(&content, "so", |folder| build(source, tools, folder))
 }
 
@@ -90,14 +121,12 @@ fn build(source: &Source, tools: &Tools, folder: &Path) -> Result<PathBuf> {
     store::write(&folder.join("shim.cpp"), source.shim.as_bytes())?;
     let mut verilator = Command::new("verilator");
     verilator.current_dir(folder).args(VERILATOR_FLAGS);
+    verilator.args(source.instrument.flags());
     verilator.args(["-Mdir", ".", "--top-module", source.top, "dut.vlt", "dut.v"]);
-    if source.waves {
-        verilator.arg("--trace-fst");
-    }
     execute(&mut verilator, "verilator")?;
     // First what may be missing.
-    let (runtime, libraries) = (runtime(tools, source.waves)?, libraries(folder)?);
-    let compiler = Compiler { folder, tools, waves: source.waves };
+    let (runtime, libraries) = (runtime(tools, source.instrument)?, libraries(folder)?);
+    let compiler = Compiler { folder, tools, instrument: source.instrument };
     let objects = compiler.compile_all(generated(folder)?)?;
     let complete = folder.join("dut.so");
     let mut link = Command::new("g++");
@@ -109,15 +138,13 @@ fn build(source: &Source, tools: &Tools, folder: &Path) -> Result<PathBuf> {
 }
 
 /// Verilator's runtime as one object, which all models share.
-fn runtime(tools: &Tools, waves: bool) -> Result<PathBuf> {
+fn runtime(tools: &Tools, instrument: Instrument) -> Result<PathBuf> {
     let mut names = vec!["verilated.cpp", "verilated_threads.cpp"];
-    if waves {
-        names.push("verilated_fst_c.cpp");
-    }
+    names.extend(instrument.runtime());
     let (files, flags) = (names.join(" "), CXX_FLAGS.join(" "));
     Cache::find()?.file(&[&files, &flags, &tools.versions], "o", |folder| {
         let files = names.iter().map(|name| tools.include.join(name)).collect();
-        let objects = Compiler { folder, tools, waves }.compile_all(files)?;
+        let objects = Compiler { folder, tools, instrument }.compile_all(files)?;
         let complete = folder.join("runtime.o");
         let mut link = Command::new("g++");
         link.current_dir(folder).args(["-r", "-nostdlib", "-o"]).arg(&complete).args(objects);
@@ -137,7 +164,7 @@ fn generated(folder: &Path) -> Result<Vec<PathBuf>> {
 struct Compiler<'a> {
     folder: &'a Path,
     tools: &'a Tools,
-    waves: bool,
+    instrument: Instrument,
 }
 
 impl Compiler<'_> {
@@ -163,10 +190,11 @@ impl Compiler<'_> {
     }
 
     fn compile(&self, file: &Path) -> Result<()> {
-        let trace = u8::from(self.waves);
+        let [trace, coverage] =
+            [Instrument::Waves, Instrument::Coverage].map(|kind| u8::from(self.instrument == kind));
         let mut compiler = Command::new("g++");
         compiler.current_dir(self.folder).args(CXX_FLAGS).arg("-c").arg(file).arg("-o").arg(object_of(file));
-        compiler.args(["-I.", "-DVM_COVERAGE=0", "-DVM_SC=0"]);
+        compiler.args(["-I.".into(), "-DVM_SC=0".into(), format!("-DVM_COVERAGE={coverage}")]);
         compiler.args([format!("-DVM_TRACE={trace}"), format!("-DVM_TRACE_FST={trace}")]);
         compiler.arg("-I").arg(&self.tools.include).arg("-I").arg(self.tools.include.join("vltstd"));
         execute(&mut compiler, "g++").map(drop).map_err(with_package)

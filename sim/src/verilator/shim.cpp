@@ -4,6 +4,9 @@
 #if VM_TRACE_FST
 #include "verilated_fst_c.h"
 #endif
+#if VM_COVERAGE
+#include "verilated_cov.h"
+#endif
 #include <cstdint>
 #include <memory>
 
@@ -99,6 +102,14 @@ void empf_tick(void* dut) {
     static_cast<Dut*>(dut)->settle();
     static_cast<Dut*>(dut)->edge();
     static_cast<Dut*>(dut)->settle();
+}
+
+// 0 where the model keeps no account.
+int empf_write_coverage(void* dut, const char* path) {
+#if VM_COVERAGE
+    static_cast<Dut*>(dut)->context.coveragep()->write(path);
+#endif
+    return VM_COVERAGE;
 }
 
 void* empf_port(void* dut, int index) { return port(*static_cast<Dut*>(dut)->top, index); }

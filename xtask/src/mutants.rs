@@ -1,0 +1,291 @@
+//! Wrong code that the tests must see: mutants that are kept as files, and others drawn by a seed.
+
+mod draw;
+mod list;
+mod site;
+mod suites;
+mod tree;
+mod verdict;
+mod verilog;
+
+use empf_tests::Case;
+use list::{Equivalent, Kept};
+use site::Site;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use suites::{End, Place, Suites};
+use tree::{Snapshot, Tree};
+use verdict::{Report, Verdict};
+
+/// Crates whose code is changed.
+const CRATES: [&str; 5] = ["golden", "integer", "compiler", "sim", "hw"];
+
+/// Suites that must see a drawn mutant of a crate, quick ones first.
+fn suites_of(file: &str) -> &'static [&'static str] {
+    match file.split('/').next() {
+        Some("golden") => &[
+            "golden/lib",
+            "golden/networks",
+            "tests/operators",
+            "tests/schedules",
+            "tests/presets",
+            "compiler/passes",
+        ],
+        Some("integer") => &["integer/lib", "tests/operators", "tests/schedules", "tests/presets"],
+        Some("compiler") => {
+            &["compiler/lib", "compiler/passes", "tests/schedules", "tests/operators", "tests/presets"]
+        }
+        Some("sim") => &[
+            "sim/lib",
+            "sim/compare",
+            "sim/verilator_model",
+            "tests/schedules",
+            "tests/simulators",
+            "tests/control",
+            "tests/cases",
+        ],
+        _ => &["hw/lib", "tests/simulators", "tests/control", "tests/reset", "hw/verilog", "tests/cases"],
+    }
+}
+
+/// Cases whose accelerators' Verilog is mutated, and the suites that must see it.
+const ACCELERATORS: [(&str, &[&str]); 2] = [
+    ("tests/cases/ports.json", &["tests/control", "tests/reset verilator", "tests/cases ports"]),
+    ("tests/cases/4x4-a4-seed0.json", &["tests/cases 4x4_a4"]),
+];
+
+/// Options of `mutants`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Seed of what is drawn
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Mutants drawn: two thirds in Rust, a third in Verilog
+    #[arg(long, default_value_t = 300)]
+    drawn: usize,
+    /// Only mutants whose description holds this text
+    #[arg(long)]
+    only: Option<String>,
+    /// Leave the mutants of the Verilog out
+    #[arg(long)]
+    rust_only: bool,
+    /// Mutants that run at a time
+    #[arg(long, default_value_t = 2)]
+    workers: usize,
+    /// Folder of the copies and of what they are built to
+    #[arg(long, default_value = "target/mutants")]
+    folder: PathBuf,
+}
+
+/// A change of Rust code.
+#[derive(Clone, Debug)]
+struct Mutant {
+    file: String,
+    range: Range<usize>,
+    function: String,
+    original: String,
+    mutated: String,
+    /// Of a kept one, the suite that must kill it.
+    killed_by: Option<String>,
+    /// The compiler takes it.
+    compiles: bool,
+}
+
+impl Mutant {
+    fn kept(kept: &Kept, snapshot: &Snapshot) -> crate::Result<Self> {
+        Ok(Mutant {
+            file: kept.file.clone(),
+            range: kept.range(snapshot.text(&kept.file)?)?,
+            function: String::new(),
+            original: kept.find.clone(),
+            mutated: kept.replace.clone(),
+            killed_by: Some(kept.killed_by.clone()),
+            compiles: true,
+        })
+    }
+
+    fn drawn(file: String, site: Site) -> Self {
+        let Site { range, function, original, mutated } = site;
+        Mutant { file, range, function, original, mutated, killed_by: None, compiles: true }
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        self.file == other.file && self.range.start < other.range.end && other.range.start < self.range.end
+    }
+
+    fn description(&self) -> String {
+        let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let Mutant { file, function, original, mutated, .. } = self;
+        format!("{file} {function}: {} -> {}", one_line(original), one_line(mutated))
+    }
+
+    fn is(&self, known: &Equivalent) -> bool {
+        self.file == known.file
+            && self.function == known.function
+            && self.original == known.original
+            && self.mutated == known.mutated
+    }
+}
+
+pub(crate) fn run(args: Args) -> crate::Result {
+    let root = std::env::current_dir()?;
+    let folder = std::path::absolute(&args.folder)?;
+    let args = &Args { folder: folder.clone(), ..args };
+    std::fs::create_dir_all(&folder)?;
+    let snapshot = Snapshot::new(&root)?;
+    let (kept, equivalent) = list::read(&root.join("xtask/mutants"))?;
+    let mut mutants = kept.iter().map(|kept| Mutant::kept(kept, &snapshot)).collect::<Result<Vec<_>, _>>()?;
+    check_lists(&snapshot, &mutants, &equivalent)?;
+    let drawn = args.drawn - args.drawn / 3;
+    mutants.extend(draw::draw(&snapshot, args.seed, drawn / CRATES.len(), &mutants)?);
+    println!("{} mutants kept, {} drawn in Rust; building them", kept.len(), mutants.len() - kept.len());
+    let tree = Tree::new(&snapshot, &folder)?;
+    let mut suites = tree.build(&mut mutants)?;
+    let mut report = Report::default();
+    rust(args, &mutants, &equivalent, &mut suites, &mut report)?;
+    if !args.rust_only {
+        for (index, (case, names)) in ACCELERATORS.iter().enumerate() {
+            let case = Case::load(&root.join(case))?;
+            let count = args.drawn / 3 / ACCELERATORS.len();
+            let place = folder.join(format!("verilog{index}"));
+            std::fs::create_dir_all(&place)?;
+            let mutated = verilog::mutate(&case.arch, count, args.seed, &place)?;
+            of_verilog(args, &mutated, &case, names, &equivalent, &mut suites, &mut report)?;
+        }
+    }
+    report.finish()
+}
+
+/// Kept mutants lie apart from each other, and what is said to be equivalent is in the code.
+fn check_lists(snapshot: &Snapshot, kept: &[Mutant], equivalent: &[Equivalent]) -> crate::Result {
+    for (index, mutant) in kept.iter().enumerate() {
+        if let Some(other) = kept[..index].iter().find(|other| other.overlaps(mutant)) {
+            let [one, two] = [mutant, other].map(Mutant::description);
+            return Err(format!("kept mutants overlap: {one}; {two}").into());
+        }
+    }
+    for known in equivalent.iter().filter(|known| known.file.ends_with(".rs")) {
+        if !known.is_there(snapshot.text(&known.file)?) {
+            let Equivalent { file, function, original, .. } = known;
+            return Err(format!("equivalent.toml: {file} has no `{original}` in {function}").into());
+        }
+    }
+    Ok(())
+}
+
+/// Judges `count` mutants on `workers` threads, and prints each as it ends.
+fn in_parallel(
+    workers: usize,
+    count: usize,
+    report: &mut Report,
+    judge: impl Fn(usize, usize) -> crate::Result<Option<(String, Verdict)>> + Sync,
+) -> crate::Result {
+    let (next, shared) = (AtomicUsize::new(0), Mutex::new(report));
+    let work = |worker: usize| -> crate::Result {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                return Ok(());
+            }
+            if let Some((description, verdict)) = judge(worker, index)? {
+                shared.lock().map_err(|_| "a judge panicked")?.add(description, verdict);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let work = &work;
+        let threads: Vec<_> = (0..workers).map(|worker| scope.spawn(move || work(worker))).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().map_err(|_| "a judge panicked")?)
+    })
+}
+
+fn is_wanted(args: &Args, description: &str) -> bool {
+    args.only.as_ref().is_none_or(|only| description.contains(only))
+}
+
+fn rust(
+    args: &Args,
+    mutants: &[Mutant],
+    equivalent: &[Equivalent],
+    suites: &mut Suites,
+    report: &mut Report,
+) -> crate::Result {
+    let names_of = |mutant: &Mutant| -> Vec<String> {
+        match &mutant.killed_by {
+            Some(suite) => vec![suite.clone()],
+            None => suites_of(&mutant.file).iter().map(|name| (*name).to_owned()).collect(),
+        }
+    };
+    let cache = args.folder.join("cache");
+    let wanted = |mutant: &&Mutant| is_wanted(args, &mutant.description());
+    let names: Vec<String> = mutants.iter().filter(wanted).flat_map(names_of).collect();
+    suites.measure(&names, &Place::of_rust(&cache, 0))?;
+    let suites = &*suites;
+    in_parallel(args.workers, mutants.len(), report, |_, index| {
+        let mutant = &mutants[index];
+        let description = mutant.description();
+        if !is_wanted(args, &description) {
+            return Ok(None);
+        }
+        let verdict = if !mutant.compiles {
+            Verdict::Refused
+        } else if let Some(known) = equivalent.iter().find(|known| mutant.is(known)) {
+            Verdict::Equivalent(known.reason.clone())
+        } else {
+            judge(suites, &names_of(mutant), &Place::of_rust(&cache, index + 1))?
+        };
+        Ok(Some((description, verdict)))
+    })
+}
+
+/// The first of `names` that fails kills the mutant.
+fn judge(suites: &Suites, names: &[String], place: &Place) -> crate::Result<Verdict> {
+    for name in names {
+        if let End::Failed(test) = suites.run(name, place)? {
+            return Ok(Verdict::Killed { suite: name.clone(), test });
+        }
+    }
+    Ok(Verdict::Survived)
+}
+
+fn of_verilog(
+    args: &Args,
+    mutated: &verilog::Mutated,
+    case: &Case,
+    names: &[&str],
+    equivalent: &[Equivalent],
+    suites: &mut Suites,
+    report: &mut Report,
+) -> crate::Result {
+    let folder = tempfile::tempdir()?;
+    std::fs::write(
+        folder.path().join(tree::verilog_name(&empf_hw::emit_accelerator(&case.arch)?)),
+        &mutated.text,
+    )?;
+    let places = (0..args.workers)
+        .map(|_| Place::of_verilog(&args.folder.join("cache"), folder.path()))
+        .collect::<crate::Result<Vec<_>>>()?;
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    suites.measure(&names, &places[0])?;
+    let suites = &*suites;
+    in_parallel(args.workers, mutated.mutants.len(), report, |worker, index| {
+        let verilog::Description { module, place, change } = &mutated.mutants[index];
+        let description = format!("{module} {place}: {change}");
+        if !is_wanted(args, &description) {
+            return Ok(None);
+        }
+        let known = equivalent
+            .iter()
+            .find(|known| known.file == *module && known.original == *place && known.mutated == *change);
+        let verdict = match known {
+            Some(known) => Verdict::Equivalent(known.reason.clone()),
+            None => {
+                places[worker].set_verilog(index + 1)?;
+                judge(suites, &names, &places[worker])?
+            }
+        };
+        Ok(Some((description, verdict)))
+    })
+}

@@ -1,0 +1,105 @@
+//! Mutants of the emitted Verilog, drawn by yosys: inverted, constant and swapped bits at the ports of cells.
+//!
+//! All mutants of an accelerator are in one text, behind a control signal that the simulation reads from a file in the
+//! folder it runs in.
+
+use empf_ir::ArchConfig;
+use std::path::Path;
+use std::process::Command;
+
+/// The control signal, and the file that holds its value.
+const SIGNAL: &str = "mutant";
+const BITS: usize = 16;
+/// The file that holds its value.
+pub(super) const VALUE_FILE: &str = "mutant.mem";
+
+/// Verilog with mutants.
+pub(super) struct Mutated {
+    /// The whole accelerator.
+    pub(super) text: String,
+    /// What each mutant is; the first has number 1.
+    pub(super) mutants: Vec<Description>,
+}
+
+/// A mutant in words.
+#[derive(Clone, Debug)]
+pub(super) struct Description {
+    pub(super) module: String,
+    /// Place in the emitted text, or the cell.
+    pub(super) place: String,
+    /// What is done to which bit of which port.
+    pub(super) change: String,
+}
+
+/// `count` mutants of the accelerator of `arch`; yosys works in `folder`.
+pub(super) fn mutate(arch: &ArchConfig, count: usize, seed: u64, folder: &Path) -> crate::Result<Mutated> {
+    let text = empf_hw::emit_accelerator(arch)?;
+    // The images of ROMs come at run time, so yosys sees nothing but their ports.
+    let (roms, logic): (Vec<&str>, Vec<&str>) =
+        modules(&text).into_iter().partition(|module| module.contains("$readmemh"));
+    std::fs::write(folder.join("logic.v"), logic.concat())?;
+    std::fs::write(folder.join("roms.v"), roms.concat())?;
+    let design = "read_verilog -lib roms.v; read_verilog logic.v; hierarchy -top empf_top; proc; opt_clean";
+    let list = format!(
+        "{design}; mutate -list {count} -seed {seed} -ctrl {SIGNAL} {BITS} 1 -o list.ys; write_rtlil design.il"
+    );
+    yosys(folder, &list)?;
+    let list = std::fs::read_to_string(folder.join("list.ys"))?;
+    let mutants: Vec<_> = list.lines().map(Description::of_command).collect();
+    yosys(folder, "read_rtlil design.il; script list.ys; write_verilog -noattr mutated.v")?;
+    let mutated = std::fs::read_to_string(folder.join("mutated.v"))?;
+    Ok(Mutated { text: roms.concat() + &with_switch(&mutated)?, mutants })
+}
+
+fn yosys(folder: &Path, script: &str) -> crate::Result {
+    let output = Command::new("yosys")
+        .current_dir(folder)
+        .args(["-q", "-p", script])
+        .output()
+        .map_err(|e| format!("yosys: {e}; install the package yosys"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("yosys -p '{script}': {}", String::from_utf8_lossy(&output.stderr)).into())
+}
+
+/// The text of each module, with what stands before it.
+fn modules(text: &str) -> Vec<&str> {
+    text.split_inclusive("\nendmodule\n").collect()
+}
+
+/// The top's control port becomes a register that reads its value at the start.
+fn with_switch(text: &str) -> crate::Result<String> {
+    let start = text.find("module empf_top").ok_or("no module empf_top")?;
+    let (before, top) = text.split_at(start);
+    let ports = top.find(';').ok_or("no ports")?;
+    let header = top[..ports].replace(&format!(", {SIGNAL}"), "").replace(&format!("{SIGNAL}, "), "");
+    let declared = [format!("input [{}:0] {SIGNAL};", BITS - 1), format!("wire [{}:0] {SIGNAL};", BITS - 1)];
+    let mut body = top[ports..].to_owned();
+    for line in &declared {
+        body = body.replacen(line, "", 1);
+    }
+    let read = format!(
+        ";\n  reg [{}:0] {SIGNAL}_value [0:0];\n  wire [{}:0] {SIGNAL} = {SIGNAL}_value[0];\n  \
+         initial $readmemh(\"{VALUE_FILE}\", {SIGNAL}_value);",
+        BITS - 1,
+        BITS - 1
+    );
+    Ok(format!("{before}{header}{read}{}", &body[1..]))
+}
+
+impl Description {
+    /// From a line of yosys's list.
+    fn of_command(line: &str) -> Self {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let of = |key: &str| {
+            let at = words.iter().position(|word| *word == key);
+            at.and_then(|at| words.get(at + 1)).copied().unwrap_or_default()
+        };
+        let named = |key: &str| of(key).trim_start_matches('\\').to_owned();
+        let place = if of("-src").is_empty() { named("-cell") } else { named("-src") };
+        let change =
+            format!("{} {} port {} bit {}", of("-mode"), named("-cell"), named("-port"), of("-portbit"));
+        Description { module: named("-module"), place, change }
+    }
+}
