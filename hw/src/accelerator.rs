@@ -327,7 +327,11 @@ impl Accelerator {
     fn activation_ports(&mut self) {
         let (rtl, a) = (&mut self._rtl, &self.activations);
         let (unfold, drain, pool) = (&self.unfold, &self.drain, &self.pool);
-        let (unfolds, drains) = (unfold.write_o.e().any(), drain.write_o.e().any());
+        rtl.section(
+            "Activation memory: one unit runs at a time, so the one that writes or reads drives the port",
+        );
+        let unfolds = rtl.named("unfolds", unfold.write_o.e().any());
+        let drains = rtl.named("drains", drain.write_o.e().any());
         rtl.assign(&self.act_write_en, &unfold.write_o | &drain.write_o | &pool.write_o);
         rtl.assign(
             &self.act_write_addr,
@@ -339,7 +343,7 @@ impl Accelerator {
         );
         rtl.assign(
             &self.act_write_data,
-            mux(unfolds, &unfold.write_data_o, mux(drains, &drain.write_data_o, &pool.write_data_o)),
+            mux(&unfolds, &unfold.write_data_o, mux(&drains, &drain.write_data_o, &pool.write_data_o)),
         );
         rtl.assign(&a.write_i, &self.act_write_en);
         rtl.assign(&a.write_address_i, &self.act_write_addr);
@@ -360,6 +364,7 @@ impl Accelerator {
         let (rtl, array) = (&mut self._rtl, &self.array);
         rtl.assign(&self.weights.read_i, &self.stream.weight_read_o);
         rtl.assign(&self.weights.address_i, &self.stream.weight_address_o);
+        rtl.section("Control goes beside the vectors, from their choice to their sums");
         rtl.register(&self.weight_first, 0).set(&self.stream.weight_first_o);
         rtl.assign(&array.load_i, &self.weight_first);
         rtl.assign(&array.weight_i, &self.weights.data_o);

@@ -93,11 +93,12 @@ impl Accumulator {
 
     fn read(&mut self) {
         let rtl = &mut self._rtl;
+        rtl.section("Cycle 0: the old value is read; the other bank is drained");
         let control = Control::unpack(&self.control_i.e());
         for (index, ram) in self.banks.iter().enumerate() {
-            let index = lit(index as u64, 1);
-            let drained = &self.drain_i & self.drain_bank_i.e().eq(&index);
-            let accumulated = &self.valid_i & control.bank.eq(&index);
+            let index = index as u64;
+            let drained = &self.drain_i & self.drain_bank_i.is(index);
+            let accumulated = &self.valid_i & control.bank.is(index);
             rtl.clock(&ram.clock);
             rtl.assign(&ram.read_i, &drained | accumulated);
             rtl.assign(&ram.read_address_i, mux(&drained, &self.drain_address_i, &control.address));
@@ -116,9 +117,13 @@ impl Accumulator {
     fn add(&mut self, acc_bits: usize) {
         let outputs: Vec<Expr> = self.banks.iter().map(|ram| ram.read_data_o.e()).collect();
         let old = select(&outputs, &self.bank);
-        let base = mux(&self.set, lit(0, acc_bits), mux(&self.double, old.shl(1), &old));
         let sum = self.sum_i.e().sext(acc_bits) ^ self.invert_i.e().repeat(acc_bits);
         let rtl = &mut self._rtl;
+        rtl.section(
+            "Cycle 1: ~sum is -sum - 1 of the inverted polarity, so an exclusive or restores it in the adder",
+        );
+        let old = rtl.named("old", old);
+        let base = rtl.named("base", mux(&self.set, lit(0, acc_bits), mux(&self.double, old.shl(1), &old)));
         rtl.register(&self.write_data, 0).without_reset().set(sum + base);
         rtl.register(&self.write_valid, 0).set(&self.valid);
         rtl.register(&self.write_bank, 0).without_reset().set(&self.bank);
@@ -126,8 +131,9 @@ impl Accumulator {
     }
 
     fn write(&mut self) {
+        self._rtl.section("Cycle 2: the new value is written");
         for (index, ram) in self.banks.iter().enumerate() {
-            let written = &self.write_valid & self.write_bank.e().eq(lit(index as u64, 1));
+            let written = &self.write_valid & self.write_bank.is(index as u64);
             self._rtl.assign(&ram.write_i, written);
             self._rtl.assign(&ram.write_address_i, &self.write_address);
             self._rtl.assign(&ram.write_data_i, &self.write_data);
@@ -188,6 +194,7 @@ impl Accumulators {
 
     fn distribute(&mut self) {
         let rtl = &mut self._rtl;
+        rtl.section("Control moves right with the sums, a cycle every second column");
         let (mut valid, mut control) = (self.valid_i.e(), self.control_i.e());
         for (c, column) in self.columns.iter().enumerate() {
             if c > 0 && c % 2 == 0 {

@@ -30,7 +30,7 @@ unit! {
         /// Codes for the array: border and missing banks filled in.
         masked_o: Vec<Wire<Out>> = Wire::array(rows, act_bits),
         banks: Vec<Ram> = (0..rows / lanes).map(|_| Ram::new("activation_bank", lanes * act_bits, depth)).collect(),
-        inside: Wire<Local> = Wire::new(1),
+        in_map: Wire<Local> = Wire::new(1),
         bank_mask: Wire<Local> = Wire::new(rows / lanes),
     }
 }
@@ -42,7 +42,8 @@ impl ActivationMemory {
         let mut u = Self::declare(arch.rows, lanes, act_bits, arch.activation_depth);
         let rtl = &mut u._rtl;
         rtl.doc("Activation memory: words of one code a row, written a bank at a time.");
-        rtl.register(&u.inside, 0).set(&u.inside_i);
+        rtl.section("Beside the read: where the codes come from");
+        rtl.register(&u.in_map, 0).set(&u.inside_i);
         rtl.register(&u.bank_mask, 0).set(&u.bank_mask_i);
         for (b, bank) in u.banks.iter().enumerate() {
             rtl.clock(&bank.clock);
@@ -56,7 +57,7 @@ impl ActivationMemory {
                 let code = bank.read_data_o.e().slice(lane * act_bits, act_bits);
                 let present = u.bank_mask.e().bit(b).repeat(act_bits);
                 rtl.assign(&u.code_o[row], &code);
-                rtl.register(&u.masked_o[row], 0).set(mux(&u.inside, code, &u.border_i) & present);
+                rtl.register(&u.masked_o[row], 0).set(mux(&u.in_map, code, &u.border_i) & present);
             }
         }
         u

@@ -75,6 +75,9 @@ impl Array {
     /// Stage s of the weights holds the bits of the columns from `2 s` on.
     fn load_weights(&mut self, rows: usize) {
         let rtl = &mut self._rtl;
+        rtl.section(
+            "Weights and their loads move right a stage every second column, loads down a row a cycle",
+        );
         rtl.delay(&self.load_i, &self.load);
         let mut stages = vec![self.weight_i.e()];
         for stage in &self.weight {

@@ -85,9 +85,12 @@ impl AxiLite {
     /// A write is done when its address and its data are there and the last response has been taken.
     fn write(&mut self) {
         let rtl = &mut self._rtl;
-        let done = &self.address_held & &self.data_held & !&self.bvalid_o;
-        let address_taken = &self.awvalid_i & &self.awready_o;
-        let data_taken = &self.wvalid_i & &self.wready_o;
+        rtl.section(
+            "Write: address and data are held until both are there and the last response has been taken",
+        );
+        let done = rtl.named("write_done", &self.address_held & &self.data_held & !&self.bvalid_o);
+        let address_taken = rtl.named("address_taken", &self.awvalid_i & &self.awready_o);
+        let data_taken = rtl.named("data_taken", &self.wvalid_i & &self.wready_o);
         rtl.assign(&self.awready_o, !&self.address_held);
         rtl.assign(&self.wready_o, !&self.data_held);
         rtl.register(&self.address_held, 0).when(&address_taken, lit(1, 1)).when(&done, lit(0, 1));
@@ -102,8 +105,9 @@ impl AxiLite {
         rtl.assign(&self.bresp_o, lit(0, 2));
         rtl.register(&self.bvalid_o, 0).when(&done, lit(1, 1)).when(&self.bready_i, lit(0, 1));
 
-        let control = done & !self.address.e().any() & &self.strobe;
-        let start = &control & self.data.e().bit(0);
+        rtl.section("CTRL and STATUS");
+        let control = rtl.named("control_written", done & !self.address.e().any() & &self.strobe);
+        let start = rtl.named("start_written", &control & self.data.e().bit(0));
         rtl.register(&self.pending, 0).when(&start, lit(1, 1)).when(&self.begun_i, lit(0, 1));
         rtl.register(&self.continuous, 0).when(control, self.data.e().bit(1));
         rtl.register(&self.done, 0).when(start | &self.begun_i, lit(0, 1)).when(&self.finished_i, lit(1, 1));
@@ -115,7 +119,8 @@ impl AxiLite {
 
     fn read(&mut self) {
         let rtl = &mut self._rtl;
-        let taken = &self.arvalid_i & &self.arready_o;
+        rtl.section("Read: one at a time");
+        let taken = rtl.named("read_taken", &self.arvalid_i & &self.arready_o);
         let pad = |bits: Expr| bits.zext(DATA_BITS);
         let registers = [
             pad(concat([&self.continuous, &self.pending])),
@@ -123,7 +128,7 @@ impl AxiLite {
             self.cycles_i.e(),
             self.build_id_i.e(),
         ];
-        let known = !self.araddr_i.e().slice(4, ADDRESS_BITS - 4).any();
+        let known = rtl.named("address_known", !self.araddr_i.e().slice(4, ADDRESS_BITS - 4).any());
         let value = select(&registers, self.araddr_i.e().slice(2, 2));
         rtl.assign(&self.arready_o, !&self.rvalid_o);
         rtl.assign(&self.rresp_o, lit(0, 2));

@@ -38,10 +38,10 @@ impl<R: Record<Wire<Local>>> Registers<R> {
 
     /// Makes each register keep its field when it is on the bus.
     pub(crate) fn keep(&self, rtl: &mut Rtl, bus: &Bus) {
-        let opcode = lit(R::UNIT.opcode().into(), opcode_bits());
-        let mine = bus.valid & bus.opcode.e().eq(opcode);
+        rtl.section("The descriptor, from the bus");
+        let mine = rtl.named("for_this_unit", bus.valid & bus.opcode.is(R::UNIT.opcode().into()));
         for (index, (_, register)) in self.0.values().into_iter().enumerate() {
-            let here = &mine & bus.index.e().eq(lit(index as u64, index_bits()));
+            let here = &mine & bus.index.is(index as u64);
             let value = bus.data.e().slice(0, register.width());
             rtl.register(register, 0).when(here, value).without_reset();
         }

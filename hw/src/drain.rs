@@ -17,6 +17,7 @@ use crate::descriptor::{FIELD_BITS, Registers, index_bits, keep_descriptor, opco
 use crate::neuron_lane::{LANE_LATENCY, NeuronLane, POTENTIAL_DELAY};
 use crate::rtl::address_width;
 use crate::rtl::prelude::*;
+use crate::rtl::states;
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
 use empf_ir::formats::{LOGIT_BITS, MULTIPLIER_BITS};
@@ -36,12 +37,13 @@ pub const fn load_cycles(lanes: usize) -> usize {
     PARAMETERS * lanes + 1
 }
 
-const IDLE: u64 = 0;
-const LOAD: u64 = 1;
-const RUN: u64 = 2;
-const FLUSH: u64 = 3;
-const SEND: u64 = 4;
-const STATE_BITS: usize = 3;
+states! {
+    Idle = "IDLE",
+    Load = "LOAD",
+    Run = "RUN",
+    Flush = "FLUSH",
+    Send = "SEND",
+}
 
 unit! {
     /// Neuron lanes with their parameters, potentials and loops.
@@ -78,7 +80,7 @@ unit! {
 
         descriptor: Registers<Fields<Wire<Local>>> = Registers::new(arch),
 
-        state: Wire<Local> = Wire::new(STATE_BITS),
+        state: Wire<Local> = State::wire(),
         /// There is a descriptor; sums may be there before it.
         active: Wire<Local> = Wire::new(1),
         full_banks: Wire<Local> = Wire::new(2),
@@ -160,27 +162,35 @@ impl Drain {
         u
     }
 
-    fn events(&self, arch: &ArchConfig) -> Events {
-        let one = |wire: &Wire<Local>| wire.e().eq(lit(1, wire.width()));
-        let in_state = |state| self.state.e().eq(lit(state, STATE_BITS));
-        let timer_end = one(&self.timer);
-        let sent = in_state(SEND) & &self.logit_ready_i;
-        let last_lane = self.lane.e().eq(lit(arch.lanes as u64 - 1, self.lane.width()));
-        let last_class = one(&self.classes_left);
-        let flushed = in_state(FLUSH) & &timer_end;
-        let run_end = (&flushed & !&self.descriptor.logits) | (&sent & (last_lane | &last_class));
-        let group_end = &run_end & one(&self.steps_left);
-        let last_group = self.group.e().eq(lit((arch.cols / arch.lanes - 1) as u64, self.group.width()));
-        let tile_end = &group_end & one(&self.groups_left);
-        let block_end = (&group_end & last_group) | &tile_end;
-        let all_end = &tile_end & one(&self.tiles_left);
-        let idle_start = in_state(IDLE) & &self.active & self.full_banks.e().any();
+    fn events(&mut self, arch: &ArchConfig) -> Events {
+        let rtl = &mut self._rtl;
+        let d = &self.descriptor;
+        rtl.section("Loops: step, group, tile of positions");
+        let loading = rtl.named("loading_parameters", State::Load.is(&self.state));
+        let running = rtl.named("running", State::Run.is(&self.state));
+        let timer_end = rtl.named("timer_end", self.timer.is(1));
+        let sent = rtl.named("logit_sent", State::Send.is(&self.state) & &self.logit_ready_i);
+        let last_lane = self.lane.is(arch.lanes as u64 - 1) | self.classes_left.is(1);
+        let flushed = State::Flush.is(&self.state) & &timer_end;
+        let run_end = rtl.named("run_end", (&flushed & !&d.logits) | (&sent & last_lane));
+        let [group_end, tile_end, all_end] = rtl.nest(
+            &self.start_i.e(),
+            &run_end,
+            [
+                Loop { end: "group_end", left: &self.steps_left, turns: &d.time_steps },
+                Loop { end: "tile_end", left: &self.groups_left, turns: &d.groups },
+                Loop { end: "all_end", left: &self.tiles_left, turns: &d.tiles },
+            ],
+        );
+        let last_group = self.group.is((arch.cols / arch.lanes - 1) as u64);
+        let block_end = rtl.named("block_end", (&group_end & last_group) | &tile_end);
+        let idle_start = State::Idle.is(&self.state) & &self.active & self.full_banks.e().any();
         Events {
-            loading: in_state(LOAD),
-            running: in_state(RUN),
-            load_start: idle_start | (&run_end & !&block_end),
+            load_start: rtl.named("load_start", idle_start | (&run_end & !&block_end)),
+            last_position: rtl.named("last_position", &running & self.positions_left.is(1)),
+            loading,
+            running,
             timer_end,
-            last_position: in_state(RUN) & one(&self.positions_left),
             run_end,
             group_end,
             block_end,
@@ -192,24 +202,23 @@ impl Drain {
 
     fn control(&mut self, e: &Events, lanes: usize) {
         let rtl = &mut self._rtl;
-        let state = |value| lit(value, STATE_BITS);
-        let flushing = self.state.e().eq(state(FLUSH));
-        rtl.register(&self.state, IDLE)
-            .when(&e.load_start, state(LOAD))
-            .when(&e.block_end, state(IDLE))
-            .when(&e.loading & &e.timer_end, state(RUN))
-            .when(&e.last_position, state(FLUSH))
-            .when(&flushing & &e.timer_end, state(SEND));
+        rtl.section("State, and the accumulator banks that are full");
+        let flushing = rtl.named("flushing", State::Flush.is(&self.state));
+        rtl.machine(&self.state, State::Idle)
+            .when(&e.load_start, State::Load)
+            .when(&e.block_end, State::Idle)
+            .when(&e.loading & &e.timer_end, State::Run)
+            .when(&e.last_position, State::Flush)
+            .when(&flushing & &e.timer_end, State::Send);
         rtl.register(&self.active, 0).when(&self.start_i, lit(1, 1)).when(&e.all_end, lit(0, 1));
         let timer = |cycles: usize| lit(cycles as u64, self.timer.width());
         rtl.register(&self.timer, 0)
             .when(&e.load_start, timer(load_cycles(lanes)))
             .when(&e.last_position, timer(FLUSH_CYCLES))
-            .when(&e.loading | flushing, &self.timer - timer(1));
-        let count = &self.full_banks;
-        rtl.register(count, 0)
-            .when(&self.block_i & !&e.block_end, count + lit(1, 2))
-            .when(&e.block_end & !&self.block_i, count - lit(1, 2));
+            .when(&e.loading | flushing, self.timer.minus(1));
+        rtl.register(&self.full_banks, 0)
+            .when(&self.block_i & !&e.block_end, self.full_banks.plus(1))
+            .when(&e.block_end & !&self.block_i, self.full_banks.minus(1));
         rtl.register(&self.bank, 0).when(&self.start_i, lit(0, 1)).when(&e.block_end, !&self.bank);
         rtl.assign(&self.bank_free_o, &e.block_end);
         rtl.assign(&self.done_o, &e.all_end);
@@ -217,43 +226,31 @@ impl Drain {
 
     fn count(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
-        let decrement = |wire: &Wire<Local>| wire - lit(1, wire.width());
-        rtl.register(&self.tiles_left, 0)
-            .when(&self.start_i, &self.descriptor.tiles)
-            .when(&e.tile_end, decrement(&self.tiles_left));
-        rtl.register(&self.groups_left, 0)
-            .when(&self.start_i | &e.tile_end, &self.descriptor.groups)
-            .when(&e.group_end, decrement(&self.groups_left));
+        let d = &self.descriptor;
+        rtl.section("Group of the column block, first step, positions of the tile");
         rtl.register(&self.group, 0)
-            .when(&self.start_i | &e.block_end, lit(0, self.group.width()))
-            .when(&e.group_end, &self.group + lit(1, self.group.width()));
-        rtl.register(&self.steps_left, 0)
-            .when(&self.start_i | &e.group_end, &self.descriptor.time_steps)
-            .when(&e.run_end, decrement(&self.steps_left));
+            .when(&self.start_i | &e.block_end, self.group.zero())
+            .when(&e.group_end, self.group.plus(1));
         rtl.register(&self.first_step, 1)
             .when(&self.start_i | &e.group_end, lit(1, 1))
             .when(&e.run_end, lit(0, 1));
-
-        let one = |wire: &Wire<Local>| wire.e().eq(lit(1, wire.width()));
-        let only_tile = one(&self.descriptor.tiles);
-        let next_is_last = self.tiles_left.e().eq(lit(2, self.tiles_left.width()));
-        let of =
-            |last: Expr| mux(last, &self.descriptor.last_tile_positions, &self.descriptor.tile_positions);
+        let of = |last: Expr| mux(last, &d.last_tile_positions, &d.tile_positions);
         rtl.register(&self.positions, 0)
-            .when(&self.start_i, of(only_tile))
-            .when(&e.tile_end, of(next_is_last));
+            .when(&self.start_i, of(d.tiles.is(1)))
+            .when(&e.tile_end, of(self.tiles_left.is(2)));
         rtl.register(&self.positions_left, 0)
             .when(&e.loading, &self.positions)
-            .when(&e.running, decrement(&self.positions_left));
+            .when(&e.running, self.positions_left.minus(1));
     }
 
     /// Parameters shift in serially, so that no lane needs an address.
     fn load_parameters(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
-        let read = &e.loading & !&e.timer_end;
+        rtl.section("Parameters shift in serially, so that no lane needs an address");
+        let read = rtl.named("parameter_read", &e.loading & !&e.timer_end);
         rtl.register(&self.parameter_address, 0)
             .when(&self.start_i | &e.tile_end, &self.descriptor.parameter_base)
-            .when(&read, &self.parameter_address + lit(1, self.parameter_address.width()));
+            .when(&read, self.parameter_address.plus(1));
         rtl.assign(&self.parameter_read_o, &read);
         rtl.assign(&self.parameter_address_o, &self.parameter_address);
         rtl.register(&self.loading, 0).set(read);
@@ -267,16 +264,15 @@ impl Drain {
     /// Sums of a step follow each other; a static input has one step for all.
     fn read_sums(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
+        rtl.section("Sums of a step follow each other; a static input has one step for all");
         let bits = self.entry.width();
-        let one_frame = self.descriptor.frames.e().eq(lit(1, self.descriptor.frames.width()));
+        let one_frame = self.descriptor.frames.is(1);
         let positions = self.positions.e().slice(0, bits);
         let next_step = mux(one_frame, &self.step_entry, &self.step_entry + positions);
         rtl.register(&self.step_entry, 0)
-            .when(&self.start_i | &e.group_end, lit(0, bits))
+            .when(&self.start_i | &e.group_end, self.step_entry.zero())
             .when(&e.run_end, next_step);
-        rtl.register(&self.entry, 0)
-            .when(&e.loading, &self.step_entry)
-            .when(&e.running, &self.entry + lit(1, bits));
+        rtl.register(&self.entry, 0).when(&e.loading, &self.step_entry).when(&e.running, self.entry.plus(1));
         rtl.assign(&self.drain_o, &e.running);
         rtl.assign(&self.drain_bank_o, &self.bank);
         rtl.assign(&self.drain_address_o, &self.entry);
@@ -284,7 +280,7 @@ impl Drain {
         let result = rtl.delay(&e.running, &self.results);
         let asked = self.results[SUM_DELAY + POTENTIAL_DELAY - 2].e();
         let count = |rtl: &mut Rtl, counter: &Wire<Local>, step: &Expr| {
-            rtl.register(counter, 0).when(&e.loading, lit(0, bits)).when(step, counter + lit(1, bits));
+            rtl.register(counter, 0).when(&e.loading, counter.zero()).when(step, counter.plus(1));
         };
         count(rtl, &self.potential_read, &asked);
         count(rtl, &self.potential_write, &result);
@@ -317,13 +313,13 @@ impl Drain {
     /// Output addresses: `out_base + step * out_frame_step + position * out_blocks + word of the group`.
     fn write_spikes(&mut self, e: &Events, arch: &ArchConfig) {
         let rtl = &mut self._rtl;
-        let act = self.write_address.width();
+        rtl.section("Results: out_base + step * out_frame_step + position * out_blocks + word of the group");
         let result = &self.results[RESULT_DELAY - 1];
         rtl.register(&self.write_address, 0)
             .when(&e.loading, (&self.tile_out + &self.step_out) + &self.group_word)
             .when(result, &self.write_address + &self.descriptor.out_blocks);
         rtl.register(&self.step_out, 0)
-            .when(&self.start_i | &e.group_end, lit(0, act))
+            .when(&self.start_i | &e.group_end, self.step_out.zero())
             .when(&e.run_end, &self.step_out + &self.descriptor.out_frame_step);
         rtl.register(&self.first_run, 1)
             .when(&self.start_i | &e.tile_end, lit(1, 1))
@@ -333,17 +329,16 @@ impl Drain {
             .when(&self.start_i, &self.descriptor.out_base)
             .when(&e.tile_end, mux(&self.first_run, &self.write_address, &self.next_tile_out));
 
-        let bits = self.group_bank.width();
-        let last_bank = self.group_bank.e().eq(lit(arch.banks() as u64 - 1, bits));
-        let restart = &self.start_i | &e.tile_end;
+        let word_end = rtl.named("word_end", &e.group_end & self.group_bank.is(arch.banks() as u64 - 1));
+        let restart = rtl.named("restart", &self.start_i | &e.tile_end);
         rtl.register(&self.group_bank, 0)
-            .when(&restart | (&e.group_end & &last_bank), lit(0, bits))
-            .when(&e.group_end, &self.group_bank + lit(1, bits));
+            .when(&restart | &word_end, self.group_bank.zero())
+            .when(&e.group_end, self.group_bank.plus(1));
         rtl.register(&self.group_word, 0)
-            .when(restart, lit(0, act))
-            .when(&e.group_end & last_bank, &self.group_word + lit(1, act));
-        let written = result & !&self.descriptor.logits;
-        let banks = (0..arch.banks() as u64).rev().map(|b| self.group_bank.e().eq(lit(b, bits)) & &written);
+            .when(restart, self.group_word.zero())
+            .when(word_end, self.group_word.plus(1));
+        let written = rtl.named("result_written", result & !&self.descriptor.logits);
+        let banks = (0..arch.banks() as u64).rev().map(|b| self.group_bank.is(b) & &written);
         rtl.assign(&self.write_o, concat(banks));
         rtl.assign(&self.write_address_o, &self.write_address);
         rtl.assign(&self.write_data_o, concat(self.lanes.iter().rev().map(|lane| &lane.spike_o)));
@@ -352,6 +347,7 @@ impl Drain {
     /// The bias of a logit is the lane's first two parameters, low and high half.
     fn send_logits(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
+        rtl.section("Logits: the bias is the lane's first two parameters, low and high half");
         let (bits, half) = (LOGIT_BITS as usize, LOGIT_BITS as usize / 2);
         for (l, logit) in self.logit.iter().enumerate() {
             let low = &self.parameters[PARAMETERS * l];
@@ -359,13 +355,12 @@ impl Drain {
             let bias = concat([high.e().slice(0, half), low.e().slice(0, half)]);
             rtl.register(logit, 0).when(&self.results[SUM_DELAY - 1], self.sum_i[l].e().sext(bits) + bias);
         }
-        let bits = self.lane.width();
-        rtl.register(&self.lane, 0).when(&e.loading, lit(0, bits)).when(&e.sent, &self.lane + lit(1, bits));
+        rtl.register(&self.lane, 0).when(&e.loading, self.lane.zero()).when(&e.sent, self.lane.plus(1));
         rtl.register(&self.classes_left, 0)
             .when(&self.start_i, &self.descriptor.classes)
-            .when(&e.sent, &self.classes_left - lit(1, self.classes_left.width()));
-        rtl.assign(&self.logit_valid_o, self.state.e().eq(lit(SEND, STATE_BITS)));
-        rtl.assign(&self.logit_last_o, self.classes_left.e().eq(lit(1, self.classes_left.width())));
+            .when(&e.sent, self.classes_left.minus(1));
+        rtl.assign(&self.logit_valid_o, State::Send.is(&self.state));
+        rtl.assign(&self.logit_last_o, self.classes_left.is(1));
         rtl.assign(&self.logit_o, select(&self.logit.iter().map(Wire::e).collect::<Vec<_>>(), &self.lane));
     }
 }

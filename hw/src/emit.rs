@@ -1,20 +1,29 @@
 //! Structural Verilog of a block tree: one module per kind of unit.
 //!
+//! Every module's name begins with `empf_`; no identifier is reserved in Verilog-2001 or SystemVerilog-2017.
 //! A RustHDL `Probe` visits the tree and renders each block from its signals and its [`crate::rtl::Rtl`];
 //! blocks with equal text share a module. A child's input driven by an expression becomes the port's
 //! connection, so no net remains that only renames another. The elements of a `Vec` field `x_i` are the
 //! ports `x_0_i`, `x_1_i`, ...
 
+mod clocked;
 mod expression;
+mod header;
+mod instance;
+mod keywords;
 mod loops;
+mod memory;
 mod module;
 
-use crate::rtl::{Description, description_of};
+use crate::rtl::{Description, Form, description_of};
+pub(crate) use header::header;
+use keywords::is_keyword;
 use loops::Dependencies;
+use memory::Parameters;
 use module::{Instance, Module, Signal};
 use rust_hdl_core::check_error::CheckError;
 use rust_hdl_core::prelude::{Atom, Block, Probe, check_all};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
 /// Why a block tree cannot be emitted.
@@ -31,6 +40,12 @@ pub enum EmitError {
     Loop {
         /// Nets of the loop, each driven by the next.
         nets: Vec<String>,
+    },
+    /// A name that Verilog or SystemVerilog reserves.
+    #[error("{path} has a name that Verilog-2001 or SystemVerilog-2017 reserves: call it something else")]
+    Keyword {
+        /// Instances from the top down, then the signal, instance or state.
+        path: String,
     },
     /// A block without an `Rtl` in its `Logic::hdl`.
     #[error("the block {path} has no Rtl description: implement its Logic with rtl_logic!")]
@@ -52,12 +67,17 @@ pub enum Ports {
     Packed,
 }
 
-/// Verilog of `top` and everything in it; the top module is called `name`.
+/// Verilog of `top` and everything in it; the top module is called `name`. Memories read their images.
 ///
 /// # Errors
-/// Undriven signals, combinational loops, and blocks that are not described by an `Rtl`.
+/// Undriven signals, combinational loops, reserved names, and blocks that are not described by an `Rtl`.
 pub fn verilog(name: &str, top: &dyn Block, ports: Ports) -> Result<String, EmitError> {
-    let mut emitter = Emitter { ports: Some(ports), top_name: name.into(), ..Emitter::default() };
+    design(name, top, ports, true)
+}
+
+/// As [`verilog`]; without `images`, memories read an image only where a parameter names one.
+pub(crate) fn design(name: &str, top: &dyn Block, ports: Ports, images: bool) -> Result<String, EmitError> {
+    let mut emitter = Emitter { ports: Some(ports), top_name: name.into(), images, ..Emitter::default() };
     top.accept(name, &mut emitter);
     if let Some(error) = emitter.error {
         return Err(error);
@@ -68,11 +88,20 @@ pub fn verilog(name: &str, top: &dyn Block, ports: Ports) -> Result<String, Emit
     }
     check_all(top).map_err(EmitError::Check)?;
     let wrapper = match (&emitter.top, ports) {
-        (Some(core), Ports::Packed) => module::packed(name, core),
+        (Some(core), Ports::Packed) => instance::packed(name, core),
         _ => String::new(),
     };
-    Ok(format!("{HEADER}\n{}{wrapper}{FOOTER}", emitter.text))
+    let models: String = emitter.models.values().map(|model| simulated(model)).collect();
+    Ok(format!("{HEADER}\n{}{wrapper}{models}{FOOTER}", emitter.text))
 }
+
+/// `model` where the target's library does not have the cell itself.
+fn simulated(model: &str) -> String {
+    format!("`ifndef SYNTHESIS\n{model}`endif\n\n")
+}
+
+/// Begins the name of every module.
+const PREFIX: &str = "empf_";
 
 const HEADER: &str = "`default_nettype none\n";
 const FOOTER: &str = "`default_nettype wire\n";
@@ -89,6 +118,7 @@ struct Open {
 struct Emitter {
     top_name: String,
     ports: Option<Ports>,
+    images: bool,
     open: Vec<Open>,
     /// Module names by kind and text.
     modules: HashMap<(String, String), String>,
@@ -96,6 +126,8 @@ struct Emitter {
     names: HashMap<String, usize>,
     paths: HashMap<usize, String>,
     dependencies: Dependencies,
+    /// Verilog of the cells used, by name.
+    models: BTreeMap<String, &'static str>,
     text: String,
     top: Option<Instance>,
     error: Option<EmitError>,
@@ -116,6 +148,7 @@ impl Probe for Emitter {
         if !atom.connected() && !driven_from_outside {
             self.error.get_or_insert(EmitError::Undriven { path: path.clone() });
         }
+        self.refuse_keyword(&signal.name, &path);
         self.paths.insert(signal.id, path);
         if let Some(block) = self.open.last_mut() {
             block.signals.push(signal);
@@ -129,12 +162,21 @@ impl Probe for Emitter {
             self.error.get_or_insert(EmitError::NoDescription { path });
             return;
         };
+        self.refuse_keyword(&block.name, &path);
+        for state in description.machine.iter().flat_map(|machine| machine.states) {
+            self.refuse_keyword(state, &format!("{path}.{state}"));
+        }
         self.dependencies.add(&description);
-        let primitive = module::primitive(&description);
+        let mut parameters = memory::parameters(description.memory.as_ref(), self.images);
+        parameters.extend(block.children.iter().flat_map(|child| child.parameters.clone()));
+        if let Form::Primitive { model, .. } = &description.form {
+            self.models.insert(description.kind.clone(), model);
+        }
+        let primitive = instance::primitive(&description);
         let is_primitive = primitive.is_some();
-        let module = primitive.unwrap_or_else(|| self.module(&block, &description));
+        let module = primitive.unwrap_or_else(|| self.module(&block, &description, &parameters));
         let ports = block.signals.into_iter().filter(Signal::is_port).collect();
-        let instance = Instance { name: block.name, module, ports, is_primitive };
+        let instance = Instance { name: block.name, module, parameters, ports, is_primitive };
         match self.open.last_mut() {
             Some(parent) => parent.children.push(instance),
             None => self.top = Some(instance),
@@ -148,16 +190,24 @@ impl Emitter {
         names.join(".")
     }
 
+    fn refuse_keyword(&mut self, name: &str, path: &str) {
+        if is_keyword(name) {
+            self.error.get_or_insert(EmitError::Keyword { path: path.into() });
+        }
+    }
+
     /// Name of the module of `block`, which is written if no block of its kind and text was before.
-    fn module(&mut self, block: &Open, description: &Description) -> String {
+    fn module(&mut self, block: &Open, description: &Description, parameters: &Parameters) -> String {
+        let prefixed = format!("{PREFIX}{}", description.kind.trim_start_matches(PREFIX));
         let kind = if self.open.is_empty() && self.ports == Some(Ports::Flat) {
             self.top_name.clone()
-        } else if description.kind == self.top_name {
+        } else if prefixed == self.top_name {
             format!("{}_core", self.top_name)
         } else {
-            description.kind.clone()
+            prefixed
         };
-        let text = Module { signals: &block.signals, children: &block.children, description }.render();
+        let (signals, children) = (&block.signals, &block.children);
+        let text = Module { signals, children, description, parameters }.render();
         let key = (kind, text);
         if let Some(name) = self.modules.get(&key) {
             return name.clone();
@@ -185,4 +235,82 @@ fn identifier(name: &str) -> String {
         }
     }
     format!("{base}{indices}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rtl::prelude::*;
+    use crate::rtl::states;
+
+    states! { Idle = "IDLE", Busy = "BUSY" }
+
+    #[derive(LogicBlock)]
+    struct Unit {
+        clock: Wire<In>,
+        step_i: Wire<In>,
+        inside: Wire<Local>,
+        state: Wire<Local>,
+        busy_o: Wire<Out>,
+        _rtl: Rtl,
+    }
+    rtl_logic!(Unit);
+
+    impl Unit {
+        fn new(name: &'static str) -> Self {
+            let (clock, step_i, busy_o) = (Wire::new(1), Wire::new(1), Wire::new(1));
+            let (inside, state) = (Wire::new(1), State::wire());
+            let mut rtl = Rtl::new("unit", &clock);
+            rtl.section("Work");
+            let begins = rtl.named(name, &step_i & State::Idle.is(&state));
+            rtl.named("unused_by_all", !&step_i);
+            rtl.machine(&state, State::Idle).when(&begins, State::Busy);
+            rtl.register(&inside, 0).set(begins);
+            rtl.assign(&busy_o, State::Busy.is(&state) | &inside);
+            Unit { clock, step_i, inside, state, busy_o, _rtl: rtl }
+        }
+    }
+
+    /// The unit with its signal `inside` under another name.
+    #[derive(LogicBlock)]
+    struct Renamed {
+        clock: Wire<In>,
+        step_i: Wire<In>,
+        in_map: Wire<Local>,
+        state: Wire<Local>,
+        busy_o: Wire<Out>,
+        _rtl: Rtl,
+    }
+    rtl_logic!(Renamed);
+
+    impl Renamed {
+        fn new(name: &'static str) -> Self {
+            let Unit { clock, step_i, inside, state, busy_o, _rtl } = Unit::new(name);
+            Renamed { clock, step_i, in_map: inside, state, busy_o, _rtl }
+        }
+    }
+
+    #[test]
+    fn reserved_names_are_refused() {
+        let error = verilog("top", &Unit::new("begins"), Ports::Flat).unwrap_err();
+        assert!(matches!(&error, EmitError::Keyword { path } if path == "top.inside"), "{error}");
+        assert!(verilog("module", &Renamed::new("begins"), Ports::Flat).is_err());
+    }
+
+    #[test]
+    fn names_states_and_sections_are_kept() {
+        let text = verilog("top", &Renamed::new("begins"), Ports::Flat).unwrap();
+        for line in [
+            "    localparam IDLE = 1'd0, BUSY = 1'd1;",
+            "    // Work",
+            "    wire begins = step_i & (state == IDLE);",
+            "    always @(posedge clock) if (begins) state <= BUSY;",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line}: {text}");
+        }
+        assert!(!text.contains("unused_by_all"), "{text}");
+        // Names that are reserved, or taken, are numbered.
+        assert!(verilog("top", &Renamed::new("do"), Ports::Flat).unwrap().contains("wire do_2 = "));
+        assert!(verilog("top", &Renamed::new("state"), Ports::Flat).unwrap().contains("wire state_2 = "));
+    }
 }

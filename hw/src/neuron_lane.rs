@@ -72,36 +72,40 @@ impl NeuronLane {
     /// `I = sat(round_shift(acc * M, sh) + B)`.
     fn requantize(&mut self, v: usize) {
         let rtl = &mut self._rtl;
+        rtl.section("I = sat(round_shift(acc * M, requant_shift) + B)");
         rtl.register(&self.acc, 0).set(&self.sum_i);
         rtl.register(&self.product, 0).set(self.acc.e().mul_signed(&self.mantissa_i));
         rtl.register(&self.product_retimed, 0).set(&self.product);
         rtl.register(&self.scaled, 0)
             .set(round_shift_by(&self.product_retimed.e(), &self.requant_shift_i.e()));
         let width = self.scaled.width() + 1;
-        let shifted = self.scaled.e().sext(width) + self.bias_i.e().sext(width);
+        let shifted = rtl.named("biased", self.scaled.e().sext(width) + self.bias_i.e().sext(width));
         rtl.register(&self.current, 0).set(saturate(&shifted, v));
     }
 
     /// `m = sat(round_shift(lambda * v, F) + I)`.
     fn integrate(&mut self, v: usize) {
         let rtl = &mut self._rtl;
+        rtl.section("m = sat(round_shift(lambda * v, F) + I)");
         rtl.register(&self.leak_product, 0).set(self.potential_i.e().mul_signed(&self.lambda_i));
         rtl.register(&self.leak, 0).set(round_shift(&self.leak_product.e(), LEAK_FRACTION_BITS as usize));
         let width = self.leak.width() + 1;
-        let sum = self.leak.e().sext(width) + self.current.e().sext(width);
+        let sum = rtl.named("leaked_and_current", self.leak.e().sext(width) + self.current.e().sext(width));
         rtl.register(&self.membrane, 0).set(saturate(&sum, v));
     }
 
     /// `s = clamp(round_shift(max(m - theta, 0), k))`, `v = sat(min(m, theta) - c)`.
     fn fire(&mut self, v: usize, act_bits: usize) {
         let rtl = &mut self._rtl;
+        rtl.section("s = clamp(round_shift(max(m - theta, 0), spike_shift)); v = sat(min(m, theta) - c)");
         let (m, theta) = (self.membrane.e(), self.theta_i.e());
         rtl.register(&self.excess, 0).set(m.sext(v + 1) - theta.sext(v + 1));
         rtl.register(&self.bounded, 0).set(mux(m.lt_signed(&theta), &m, &theta));
         let positive = mux(self.excess.e().msb(), lit(0, v), self.excess.e().slice(0, v));
+        let positive = rtl.named("positive", positive);
         let rounded = round_shift_by(&positive.zext(v + 1), &self.spike_shift_i.e());
         rtl.register(&self.spike_o, 0).set(clamp(&rounded.slice(0, v + 1), act_bits));
-        let reset = self.bounded.e().sext(v + 1) - self.offset_i.e().sext(v + 1);
+        let reset = rtl.named("offset_off", self.bounded.e().sext(v + 1) - self.offset_i.e().sext(v + 1));
         rtl.register(&self.potential_o, 0).set(saturate(&reset, v));
     }
 }

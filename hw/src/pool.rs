@@ -82,65 +82,59 @@ impl Pool {
     /// Reads the words of all windows; returns whether the present word is its window's last, and whether
     /// the window is the last of all.
     fn walk(&mut self, banks: usize) -> (Expr, Expr) {
-        let one = |wire: &Wire<Local>| wire.e().eq(lit(1, wire.width()));
-        let row_end = &self.reading & one(&self.kx_left);
-        let last_word = &row_end & one(&self.ky_left);
-        let waits = |cycles| self.wait_left.e().eq(lit(cycles, self.wait_left.width()));
-        let enough = waits(0) | waits(1);
-        let window_end = (&last_word | &self.waiting) & enough;
-        let blocks_end = &window_end & one(&self.blocks_left);
-        let x_end = &blocks_end & one(&self.x_left);
-        let y_end = &x_end & one(&self.y_left);
-        let last_window =
-            one(&self.blocks_left) & one(&self.x_left) & one(&self.y_left) & one(&self.frames_left);
-        let all_end = &y_end & one(&self.frames_left);
-
         let rtl = &mut self._rtl;
+        let d = &self.descriptor;
+        let start = self.start_i.e();
+        rtl.section("Loops: words of a window, then windows; a window waits until the last one is written");
+        let [row_end, last_word] = rtl.nest(
+            &start,
+            &self.reading.e(),
+            [
+                Loop { end: "row_end", left: &self.kx_left, turns: &d.kernel_width },
+                Loop { end: "last_word", left: &self.ky_left, turns: &d.kernel_height },
+            ],
+        );
+        let waited = self.wait_left.is(0) | self.wait_left.is(1);
+        let window_end = rtl.named("window_end", (&last_word | &self.waiting) & waited);
+        let [blocks_end, x_end, y_end, all_end] = rtl.nest(
+            &start,
+            &window_end,
+            [
+                Loop { end: "blocks_end", left: &self.blocks_left, turns: &d.blocks },
+                Loop { end: "x_end", left: &self.x_left, turns: &d.out_width },
+                Loop { end: "y_end", left: &self.y_left, turns: &d.out_height },
+                Loop { end: "all_end", left: &self.frames_left, turns: &d.frames },
+            ],
+        );
         rtl.register(&self.reading, 0)
-            .when(&self.start_i, lit(1, 1))
+            .when(&start, lit(1, 1))
             .when(&all_end, lit(0, 1))
             .when(&window_end, lit(1, 1))
             .when(&last_word, lit(0, 1));
         rtl.register(&self.waiting, 0).when(&window_end, lit(0, 1)).when(&last_word, lit(1, 1));
-        let loops = [
-            (&self.kx_left, &self.descriptor.kernel_width, self.reading.e(), row_end.clone()),
-            (&self.ky_left, &self.descriptor.kernel_height, row_end.clone(), last_word.clone()),
-            (&self.blocks_left, &self.descriptor.blocks, window_end.clone(), blocks_end.clone()),
-            (&self.x_left, &self.descriptor.out_width, blocks_end.clone(), x_end.clone()),
-            (&self.y_left, &self.descriptor.out_height, x_end.clone(), y_end.clone()),
-            (&self.frames_left, &self.descriptor.frames, y_end.clone(), all_end.clone()),
-        ];
-        for (left, count, step, wrap) in loops {
-            rtl.register(left, 0).when(&self.start_i | wrap, count).when(step, left - lit(1, left.width()));
-        }
-        let bits = self.wait_left.width();
+        let restart = rtl.named("restart", start | &window_end);
         rtl.register(&self.wait_left, 0)
-            .when(&self.start_i | &window_end, lit(banks as u64, bits))
-            .when(self.wait_left.e().any(), &self.wait_left - lit(1, bits));
-        rtl.register(&self.first_tap, 1)
-            .when(&self.start_i | &window_end, lit(1, 1))
-            .when(&self.reading, lit(0, 1));
+            .when(&restart, lit(banks as u64, self.wait_left.width()))
+            .when(self.wait_left.e().any(), self.wait_left.minus(1));
+        rtl.register(&self.first_tap, 1).when(&restart, lit(1, 1)).when(&self.reading, lit(0, 1));
 
-        let act = self.window.width();
-        let step = mux(
-            &y_end,
-            &self.descriptor.frame_step,
-            mux(&x_end, &self.descriptor.row_step, mux(&blocks_end, &self.descriptor.x_step, lit(1, act))),
-        );
-        rtl.register(&self.window, 0)
-            .when(&self.start_i, &self.descriptor.in_base)
-            .when(&window_end, &self.window + step);
-        rtl.register(&self.tap, 0).when(&self.start_i | &last_word | &window_end, lit(0, act)).when(
-            &self.reading,
-            &self.tap + mux(row_end, &self.descriptor.ky_step, &self.descriptor.kx_step),
-        );
+        rtl.section("Address: that of the window and, within it, of the tap");
+        let next_x = mux(&blocks_end, &d.x_step, lit(1, self.window.width()));
+        let step = mux(&y_end, &d.frame_step, mux(&x_end, &d.row_step, next_x));
+        rtl.register(&self.window, 0).when(&self.start_i, &d.in_base).when(&window_end, &self.window + step);
+        rtl.register(&self.tap, 0)
+            .when(restart | &last_word, self.tap.zero())
+            .when(&self.reading, &self.tap + mux(row_end, &d.ky_step, &d.kx_step));
         rtl.assign(&self.read_o, &self.reading);
         rtl.assign(&self.read_address_o, &self.window + &self.tap);
-        (last_word.clone(), last_word & last_window)
+        let of_last_window = [&self.blocks_left, &self.x_left, &self.y_left, &self.frames_left];
+        let last_of_all = of_last_window.into_iter().fold(last_word.clone(), |all, left| all & left.is(1));
+        (last_word, rtl.named("last_word_of_all", last_of_all))
     }
 
     fn accumulate(&mut self, last_word: &Expr, last_of_all: &Expr) {
         let rtl = &mut self._rtl;
+        rtl.section("Sums of a window, which are held while they are written");
         rtl.register(&self.word_valid, 0).set(&self.reading);
         rtl.register(&self.word_first, 0).set(&self.first_tap);
         rtl.register(&self.word_last, 0).set(last_word);
@@ -157,18 +151,16 @@ impl Pool {
 
     fn write(&mut self, arch: &ArchConfig, sum: usize) {
         let rtl = &mut self._rtl;
-        let (bank_bits, left_bits) = (self.bank.width(), self.banks_left.width());
-        let writing = self.banks_left.e().any();
-        let last = self.banks_left.e().eq(lit(1, left_bits));
+        rtl.section("Means are written bank by bank");
+        let writing = rtl.named("writing", self.banks_left.e().any());
+        let last = rtl.named("last_bank", self.banks_left.is(1));
         rtl.register(&self.banks_left, 0)
-            .when(&self.sum_valid, lit(arch.banks() as u64, left_bits))
-            .when(&writing, &self.banks_left - lit(1, left_bits));
-        rtl.register(&self.bank, 0)
-            .when(&self.sum_valid, lit(0, bank_bits))
-            .when(&writing, &self.bank + lit(1, bank_bits));
+            .when(&self.sum_valid, lit(arch.banks() as u64, self.banks_left.width()))
+            .when(&writing, self.banks_left.minus(1));
+        rtl.register(&self.bank, 0).when(&self.sum_valid, self.bank.zero()).when(&writing, self.bank.plus(1));
         rtl.register(&self.write_address, 0)
             .when(&self.start_i, &self.descriptor.out_base)
-            .when(&last, &self.write_address + lit(1, self.write_address.width()));
+            .when(&last, self.write_address.plus(1));
         let shift = self.descriptor.shift.e();
         let code = |lane: usize| {
             let choices: Vec<Expr> =
@@ -179,7 +171,7 @@ impl Pool {
             clamp(&rounded.slice(0, sum + 1), arch.act_bits as usize)
         };
         let codes: Vec<Expr> = (0..arch.lanes).rev().map(code).collect();
-        let banks = (0..arch.banks() as u64).rev().map(|b| self.bank.e().eq(lit(b, bank_bits)) & &writing);
+        let banks = (0..arch.banks() as u64).rev().map(|b| self.bank.is(b) & &writing);
         rtl.assign(&self.write_o, concat(banks));
         rtl.assign(&self.write_address_o, &self.write_address);
         rtl.assign(&self.write_data_o, concat(codes));

@@ -25,7 +25,7 @@
 //!         let step_i = Wire::new(1);
 //!         let count_o = Wire::new(width);
 //!         let mut rtl = Rtl::new("counter", &clock);
-//!         rtl.register(&count_o, 0).when(&step_i, &count_o + lit(1, width));
+//!         rtl.register(&count_o, 0).when(&step_i, count_o.plus(1));
 //!         Counter { clock, step_i, count_o, _rtl: rtl }
 //!     }
 //! }
@@ -42,27 +42,32 @@
 //! clock low. The depth of a unit in the hierarchy and the order of updates make no difference.
 
 mod bench;
+mod count;
 mod expr;
 mod memory;
 mod power_up;
+mod states;
 mod unit;
 mod wire;
 pub mod word;
 
 pub use bench::{Bench, settle};
+pub use count::Loop;
 pub use expr::{Expr, concat, lit, lit_signed, mux, select};
 pub use memory::{Ram, Rom, address_width};
 pub use power_up::random_power_up;
+pub use states::States;
 pub use unit::{Register, Rtl};
 pub use wire::Wire;
 
 pub(crate) use expr::{Binary, Compare, Node, Shift};
-pub(crate) use unit::{Assign, Description, Form, MemoryImage, RegisterSpec, description_of};
+pub(crate) use states::states;
+pub(crate) use unit::{Description, Form, Memory, MemoryImage, RegisterSpec, Section, description_of};
 pub(crate) use wire::Net;
 
 /// What a file that describes a unit imports.
 pub mod prelude {
-    pub use super::{Bench, Expr, Ram, Rom, Rtl, Wire, concat, lit, lit_signed, mux, select};
+    pub use super::{Bench, Expr, Loop, Ram, Rom, Rtl, States, Wire, concat, lit, lit_signed, mux, select};
     pub use crate::rtl_logic;
     pub use rust_hdl_core::prelude::{Block, In, Local, Logic, LogicBlock, Out, Verilog};
     // The code derived by `LogicBlock` names these modules.

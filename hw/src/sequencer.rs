@@ -13,6 +13,7 @@ use crate::arithmetic::counter_bits;
 use crate::descriptor::{FIELD_BITS, index_bits, opcode_bits};
 use crate::rtl::address_width;
 use crate::rtl::prelude::*;
+use crate::rtl::states;
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
 use empf_ir::isa::{HEADER, OPCODE_END, Unit};
@@ -22,15 +23,17 @@ pub const FETCH_CYCLES: usize = 3;
 /// Cycles from the end of a WAIT to the start of the unit, besides its fields: the last field on the bus, LAUNCH.
 pub const LAUNCH_CYCLES: usize = 2;
 
-const BUILD_ID: u64 = 0;
-const LENGTH: u64 = 1;
-const IDLE: u64 = 2;
-const FETCH: u64 = 3;
-const DECODE: u64 = 4;
-const WAIT: u64 = 5;
-const FIELDS: u64 = 6;
-const LAUNCH: u64 = 7;
-const STATE_BITS: usize = 3;
+states! {
+    /// After reset, the header is read: its first word, then its second.
+    BuildId = "BUILD_ID",
+    Length = "LENGTH",
+    Idle = "IDLE",
+    Fetch = "FETCH",
+    Decode = "DECODE",
+    Wait = "WAIT",
+    Fields = "FIELDS",
+    Launch = "LAUNCH",
+}
 
 unit! {
     /// Control of an inference.
@@ -68,7 +71,7 @@ unit! {
         ready_o: Wire<Out> = Wire::new(1),
         /// Cycles of the present inference, or of the last.
         cycles_o: Wire<Out> = Wire::new(FIELD_BITS),
-        state: Wire<Local> = Wire::new(STATE_BITS),
+        state: Wire<Local> = State::wire(),
         address: Wire<Local> = Wire::new(address_width(depth)),
         known: Wire<Local> = Wire::new(1),
         opcode: Wire<Local> = Wire::new(opcode_bits()),
@@ -95,12 +98,12 @@ impl Sequencer {
         u
     }
 
-    fn is(&self, state: u64) -> Expr {
-        self.state.e().eq(lit(state, STATE_BITS))
+    fn is(&self, state: State) -> Expr {
+        state.is(&self.state)
     }
 
     fn is_opcode(&self, opcode: u32) -> Expr {
-        self.opcode.e().eq(lit(opcode.into(), opcode_bits()))
+        self.opcode.is(opcode.into())
     }
 
     fn busy(&self, unit: Unit) -> &Wire<Local> {
@@ -128,41 +131,45 @@ impl Sequencer {
     }
 
     fn advance(&mut self) {
-        let begin = self.is(IDLE) & &self.start_i & &self.input_full_i;
-        let goes_on = self.is(WAIT) & self.may_go_on();
-        let finished = &goes_on & self.is_opcode(OPCODE_END);
-        let last_field = self.is(FIELDS) & !&self.reading;
-        let state = |value| lit(value, STATE_BITS);
-        let (build_id, length, fetch, decode, launch) =
-            (self.is(BUILD_ID), self.is(LENGTH), self.is(FETCH), self.is(DECODE), self.is(LAUNCH));
+        let begin = self.is(State::Idle) & &self.start_i & &self.input_full_i;
+        let goes_on = self.is(State::Wait) & self.may_go_on();
+        let at_end = self.is_opcode(OPCODE_END);
+        let last_field = self.is(State::Fields) & !&self.reading;
+        let length_known = self.is(State::Length) & &self.known;
+        let [build_id, fetch, decode, launch] =
+            [State::BuildId, State::Fetch, State::Decode, State::Launch].map(|state| self.is(state));
         let last_index = self.last_index();
         let rtl = &mut self._rtl;
-        rtl.register(&self.state, BUILD_ID)
-            .when(build_id, state(LENGTH))
-            .when(length & &self.known, state(IDLE))
-            .when(&begin | launch, state(FETCH))
-            .when(fetch, state(DECODE))
-            .when(decode, state(WAIT))
-            .when(&finished, state(IDLE))
-            .when(&goes_on, state(FIELDS))
-            .when(last_field, state(LAUNCH));
+        rtl.section("From record to record");
+        let begin = rtl.named("begin_inference", begin);
+        let goes_on = rtl.named("goes_on", goes_on);
+        let finished = rtl.named("finished", &goes_on & at_end);
+        rtl.machine(&self.state, State::BuildId)
+            .when(build_id, State::Length)
+            .when(length_known, State::Idle)
+            .when(&begin | launch, State::Fetch)
+            .when(fetch, State::Decode)
+            .when(decode, State::Wait)
+            .when(&finished, State::Idle)
+            .when(&goes_on, State::Fields)
+            .when(last_field, State::Launch);
         rtl.register(&self.reading, 0).when(goes_on & !&finished, lit(1, 1)).when(last_index, lit(0, 1));
         let written = &self.unfold_done_i | &self.drain_done_i | &self.pool_done_i;
-        let bits = self.step_o.width();
-        rtl.register(&self.step_o, 0).when(&begin, lit(0, bits)).when(written, &self.step_o + lit(1, bits));
+        rtl.register(&self.step_o, 0).when(&begin, self.step_o.zero()).when(written, self.step_o.plus(1));
         rtl.register(&self.cycles_o, 0)
-            .when(&begin, lit(0, FIELD_BITS))
-            .when(&self.busy_o, &self.cycles_o + lit(1, FIELD_BITS));
-        rtl.assign(&self.busy_o, self.state.e().ge(lit(FETCH, STATE_BITS)));
+            .when(&begin, self.cycles_o.zero())
+            .when(&self.busy_o, self.cycles_o.plus(1));
+        rtl.assign(&self.busy_o, self.state.e().ge(State::Fetch));
         rtl.assign(&self.begun_o, begin);
         rtl.assign(&self.finished_o, finished);
     }
 
     /// A unit is busy from its start until it is done.
     fn units(&mut self) {
-        let launch = self.is(LAUNCH);
+        let launch = self.is(State::Launch);
         let starts = Unit::ALL.map(|unit| &launch & self.is_opcode(unit.opcode()));
         let rtl = &mut self._rtl;
+        rtl.section("A unit is busy from its start until it is done");
         for ((output, done, busy), start) in [
             (&self.unfold_start_o, &self.unfold_done_i, &self.unfold_busy),
             (&self.stream_start_o, &self.stream_done_i, &self.stream_busy),
@@ -179,19 +186,21 @@ impl Sequencer {
 
     /// One word a cycle while `schedule_read_o` is high; an inference starts behind the header.
     fn read_schedule(&mut self) {
-        let read = self.is(BUILD_ID) | self.is(LENGTH) & !&self.known | self.is(FETCH) | &self.reading;
-        let bits = self.address.width();
+        let header = self.is(State::BuildId) | self.is(State::Length) & !&self.known;
+        let read = header | self.is(State::Fetch) | &self.reading;
         let rtl = &mut self._rtl;
+        rtl.section("Reading of the schedule; an inference starts behind the header");
         rtl.assign(&self.schedule_read_o, &read);
         rtl.assign(&self.schedule_address_o, &self.address);
         rtl.register(&self.address, 0)
-            .when(&self.finished_o, lit(HEADER.len() as u64, bits))
-            .when(read, &self.address + lit(1, bits));
+            .when(&self.finished_o, lit(HEADER.len() as u64, self.address.width()))
+            .when(read, self.address.plus(1));
     }
 
     fn header(&mut self) {
-        let (build_id, length) = (self.is(BUILD_ID), self.is(LENGTH));
+        let (build_id, length) = (self.is(State::BuildId), self.is(State::Length));
         let rtl = &mut self._rtl;
+        rtl.section("The header");
         rtl.register(&self.known, 0).when(&length, lit(1, 1));
         rtl.register(&self.build_id_o, 0).when(&length & !&self.known, &self.schedule_i);
         rtl.register(&self.input_length_o, 0)
@@ -211,12 +220,11 @@ impl Sequencer {
 
     /// The opcode says how many fields follow; a field is on the bus one cycle after its read.
     fn fields(&mut self) {
-        let decode = self.is(DECODE);
+        let decode = self.is(State::Decode);
         let rtl = &mut self._rtl;
+        rtl.section("The descriptor bus: a field is there one cycle after its read");
         rtl.register(&self.opcode, 0).when(&decode, self.schedule_i.e().slice(0, opcode_bits()));
-        rtl.register(&self.index, 0)
-            .when(decode, lit(0, index_bits()))
-            .when(&self.reading, &self.index + lit(1, index_bits()));
+        rtl.register(&self.index, 0).when(decode, self.index.zero()).when(&self.reading, self.index.plus(1));
         rtl.register(&self.field_valid_o, 0).set(&self.reading);
         rtl.register(&self.field_index_o, 0).set(&self.index);
         rtl.assign(&self.field_opcode_o, &self.opcode);

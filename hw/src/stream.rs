@@ -18,6 +18,7 @@ use crate::arithmetic::counter_bits;
 use crate::descriptor::{FIELD_BITS, Registers, index_bits, keep_descriptor, opcode_bits, widths};
 use crate::rtl::address_width;
 use crate::rtl::prelude::*;
+use crate::rtl::states;
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
 use empf_ir::isa::{MAX_EXTENT, Stream as Fields};
@@ -34,10 +35,12 @@ pub const fn control_delay(rows: usize) -> usize {
     ADDRESS_DELAY + MASKED_READ_DELAY + rows - 1
 }
 
-const IDLE: u64 = 0;
-const WAIT: u64 = 1;
-const RUN: u64 = 2;
-const PAD: u64 = 3;
+states! {
+    Idle = "IDLE",
+    Wait = "WAIT",
+    Run = "RUN",
+    Pad = "PAD",
+}
 
 unit! {
     /// Address generator of the array.
@@ -75,7 +78,7 @@ unit! {
 
         descriptor: Registers<Fields<Wire<Local>>> = Registers::new(arch),
 
-        state: Wire<Local> = Wire::new(2),
+        state: Wire<Local> = State::wire(),
         free_banks: Wire<Local> = Wire::new(2),
         bank: Wire<Local> = Wire::new(1),
         tiles_left: Wire<Local> = Wire::new(w.tiles),
@@ -129,16 +132,21 @@ unit! {
 /// Conditions of the present cycle.
 struct Events {
     running: Expr,
+    /// A weight tile runs, or is padded.
+    working: Expr,
     last_position: Expr,
+    /// The weight tile's last vector is chosen.
     last_vector: Expr,
-    last_block: Expr,
-    last_kx: Expr,
-    /// All taps of the window are done.
-    taps_done: Expr,
-    /// So are all summed frames.
-    pass_done: Expr,
-    /// The present weight tile ends.
+    /// The present weight tile, one tap and channel block, ends.
     tile_end: Expr,
+    /// So do the channel blocks of the tap.
+    blocks_end: Expr,
+    /// So does the window's row.
+    row_end: Expr,
+    /// So do all taps of the window.
+    taps_end: Expr,
+    /// So do all summed frames.
+    pass_end: Expr,
     /// So does the column block.
     block_end: Expr,
     /// So does the tile of positions.
@@ -159,7 +167,7 @@ impl Stream {
         keep_descriptor!(u);
         let events = u.events(min_cycles, arch.rows);
         u.control(&events, min_cycles);
-        u.count_taps(&events);
+        u.count_tiles(&events);
         u.walk_positions(&events);
         u.offset(&events);
         u.weights(&events, min_cycles);
@@ -167,32 +175,44 @@ impl Stream {
         u
     }
 
-    fn events(&self, min_cycles: usize, rows: usize) -> Events {
-        let one = |wire: &Wire<Local>| wire.e().eq(lit(1, wire.width()));
-        let in_state = |state| self.state.e().eq(lit(state, 2));
-        let running = in_state(RUN);
-        let (last_position, last_block, last_kx) =
-            (one(&self.positions_left), one(&self.blocks_left), one(&self.kx_left));
-        let last_vector = &running & &last_position & one(&self.frames_left);
-        let cycles = self.cycles_left.width();
-        let long_enough = self.cycles_left.e().le(lit(1, cycles));
-        let tile_end = (&last_vector | in_state(PAD)) & long_enough;
-        let taps_done = &last_block & &last_kx & one(&self.ky_left);
-        let pass_done = &taps_done & one(&self.summed_left);
-        let block_end = &tile_end & &pass_done & one(&self.passes_left);
-        let positions_end = &block_end & one(&self.column_blocks_left);
-        let all_end = &positions_end & one(&self.tiles_left);
-        let reading =
-            (&running | in_state(PAD)) & self.cycles_left.e().gt(lit((min_cycles - rows) as u64, cycles));
+    fn events(&mut self, min_cycles: usize, rows: usize) -> Events {
+        let rtl = &mut self._rtl;
+        let d = &self.descriptor;
+        rtl.section("Loops: vectors of a weight tile, then weight tiles, the innermost loop first");
+        let running = rtl.named("running", State::Run.is(&self.state));
+        let working = rtl.named("working", &running | State::Pad.is(&self.state));
+        let last_position = rtl.named("last_position", self.positions_left.is(1));
+        let last_vector = &running & &last_position & self.frames_left.is(1);
+        let last_vector = rtl.named("last_vector", last_vector);
+        let long_enough = self.cycles_left.e().le(lit(1, self.cycles_left.width()));
+        let padded = State::Pad.is(&self.state);
+        let tile_end = rtl.named("tile_end", (&last_vector | padded) & long_enough);
+        let [blocks_end, row_end, taps_end, pass_end, block_end, positions_end, all_end] = rtl.nest(
+            &self.start_i.e(),
+            &tile_end,
+            [
+                Loop { end: "blocks_end", left: &self.blocks_left, turns: &d.blocks },
+                Loop { end: "row_end", left: &self.kx_left, turns: &d.kernel_width },
+                Loop { end: "taps_end", left: &self.ky_left, turns: &d.kernel_height },
+                Loop { end: "pass_end", left: &self.summed_left, turns: &d.summed_frames },
+                Loop { end: "block_end", left: &self.passes_left, turns: &d.passes },
+                Loop { end: "positions_end", left: &self.column_blocks_left, turns: &d.column_blocks },
+                Loop { end: "all_end", left: &self.tiles_left, turns: &d.tiles },
+            ],
+        );
+        let weights_end = (min_cycles - rows) as u64;
+        let unread = self.cycles_left.e().gt(lit(weights_end, self.cycles_left.width()));
+        let reading = rtl.named("reading", &working & unread);
         Events {
             running,
+            working,
             last_position,
             last_vector,
-            last_block,
-            last_kx,
-            taps_done,
-            pass_done,
             tile_end,
+            blocks_end,
+            row_end,
+            taps_end,
+            pass_end,
             block_end,
             positions_end,
             all_end,
@@ -203,63 +223,38 @@ impl Stream {
     /// State, banks and the length of a weight tile.
     fn control(&mut self, e: &Events, min_cycles: usize) {
         let rtl = &mut self._rtl;
-        let state = |value| lit(value, 2);
-        let waiting = self.state.e().eq(state(WAIT));
-        let free = self.free_banks.e().any();
+        rtl.section("State, free accumulator banks, and the cycles that a weight tile still takes");
+        let waiting = rtl.named("waiting", State::Wait.is(&self.state));
+        let free = rtl.named("bank_free", self.free_banks.e().any());
+        rtl.machine(&self.state, State::Idle)
+            .when(&self.start_i, State::Wait)
+            .when(&waiting & &free, State::Run)
+            .when(&e.all_end, State::Idle)
+            .when(&e.block_end, mux(&free, State::Run, State::Wait))
+            .when(&e.tile_end, State::Run)
+            .when(&e.last_vector, State::Pad);
         let next_block = &e.block_end & !&e.all_end;
-        rtl.register(&self.state, IDLE)
-            .when(&self.start_i, state(WAIT))
-            .when(&waiting & &free, state(RUN))
-            .when(&e.all_end, state(IDLE))
-            .when(&e.block_end, mux(&free, state(RUN), state(WAIT)))
-            .when(&e.tile_end, state(RUN))
-            .when(&e.last_vector, state(PAD));
-        let taken = (waiting | next_block) & &free;
-        let count = &self.free_banks;
-        rtl.register(count, 2)
+        let taken = rtl.named("bank_taken", (waiting | next_block) & free);
+        rtl.register(&self.free_banks, 2)
             .when(&self.start_i, lit(2, 2))
-            .when(&taken & !&self.bank_free_i, count - lit(1, 2))
-            .when(&self.bank_free_i & !&taken, count + lit(1, 2));
+            .when(&taken & !&self.bank_free_i, self.free_banks.minus(1))
+            .when(&self.bank_free_i & !&taken, self.free_banks.plus(1));
         rtl.register(&self.bank, 0).when(&self.start_i, lit(0, 1)).when(&e.block_end, !&self.bank);
         rtl.assign(&self.done_o, &e.all_end);
-        let bits = self.cycles_left.width();
-        let working = self.state.e().bit(1) & self.cycles_left.e().any();
         rtl.register(&self.cycles_left, 0)
-            .when(&self.start_i | &e.tile_end, lit(min_cycles as u64, bits))
-            .when(working, &self.cycles_left - lit(1, bits));
+            .when(&self.start_i | &e.tile_end, lit(min_cycles as u64, self.cycles_left.width()))
+            .when(&e.working & self.cycles_left.e().any(), self.cycles_left.minus(1));
     }
 
-    /// Loop counters of weight tiles, innermost first.
-    fn count_taps(&mut self, e: &Events) {
-        let d = &self.descriptor;
-        let one = |wire: &Wire<Local>| wire.e().eq(lit(1, wire.width()));
-        let rows_done = &e.last_block & &e.last_kx;
-        let loops = [
-            (&self.blocks_left, &d.blocks, lit(1, 1), e.last_block.clone()),
-            (&self.kx_left, &d.kernel_width, e.last_block.clone(), rows_done.clone()),
-            (&self.ky_left, &d.kernel_height, rows_done, e.taps_done.clone()),
-            (&self.summed_left, &d.summed_frames, e.taps_done.clone(), e.pass_done.clone()),
-            (&self.passes_left, &d.passes, e.pass_done.clone(), &e.pass_done & one(&self.passes_left)),
-        ];
-        for (left, count, step, wrap) in loops {
-            self._rtl
-                .register(left, 0)
-                .when(&self.start_i | (&e.tile_end & wrap), count)
-                .when(&e.tile_end & step, left - lit(1, left.width()));
-        }
+    /// What the first weight tile of a column block, or of a pass, does otherwise.
+    fn count_tiles(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
-        let (blocks, tiles) = (&self.column_blocks_left, &self.tiles_left);
-        rtl.register(blocks, 0)
-            .when(&self.start_i | &e.positions_end, &d.column_blocks)
-            .when(&e.block_end, blocks - lit(1, blocks.width()));
-        rtl.register(tiles, 0)
-            .when(&self.start_i, &d.tiles)
-            .when(&e.positions_end, tiles - lit(1, tiles.width()));
+        rtl.section("The first weight tile of a column block sets the sums, that of a pass may double them");
         rtl.register(&self.first_tile, 1)
             .when(&self.start_i | &e.block_end, lit(1, 1))
             .when(&e.tile_end, lit(0, 1));
         rtl.register(&self.first_of_pass, 1)
-            .when(&self.start_i | (&e.tile_end & &e.pass_done), lit(1, 1))
+            .when(&self.start_i | &e.pass_end, lit(1, 1))
             .when(&e.tile_end, lit(0, 1));
     }
 
@@ -267,9 +262,11 @@ impl Stream {
     fn walk_positions(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
         let d = &self.descriptor;
+        rtl.section("Position: address, coordinates, and those of the tile's first position");
         let zero = lit(0, COORDINATE_BITS);
-        let row_end = self.row_left.e().eq(lit(1, d.out_width.width()));
-        let stride = d.stride.e().zext(COORDINATE_BITS);
+        let row_end = rtl.named("position_row_end", self.row_left.is(1));
+        let stride = rtl.named("stride_extended", d.stride.e().zext(COORDINATE_BITS));
+        let frame_end = rtl.named("frame_end", &e.running & &e.last_position);
         let step = mux(&row_end, &d.row_step, &d.x_step);
         let walks = [
             (&self.position, &self.tile_position, d.in_origin.e(), &self.position + step),
@@ -289,85 +286,84 @@ impl Stream {
                 &self.row_left,
                 &self.tile_row_left,
                 d.out_width.e(),
-                mux(&row_end, &d.out_width, &self.row_left - lit(1, d.out_width.width())),
+                mux(&row_end, &d.out_width, self.row_left.minus(1)),
             ),
         ];
+        let again = rtl.named("tile_again", &e.tile_end | (&frame_end & !&e.last_vector));
         for (present, first, origin, next) in walks {
             let moved = mux(&e.running, &next, present);
             rtl.register(first, 0).when(&self.start_i, &origin).when(&e.positions_end, &moved);
             rtl.register(present, 0)
                 .when(&self.start_i, &origin)
                 .when(&e.positions_end, &moved)
-                .when(&e.tile_end | (&e.running & &e.last_position & !&e.last_vector), first)
+                .when(&again, first)
                 .when(&e.running, next);
         }
 
-        let only_tile = d.tiles.e().eq(lit(1, d.tiles.width()));
-        let next_is_last = self.tiles_left.e().eq(lit(2, d.tiles.width()));
-        let last_of = |last: &Expr| mux(last, &d.last_tile_positions, &d.tile_positions);
-        let first_positions = last_of(&only_tile);
-        let next_positions = mux(&e.positions_end, last_of(&next_is_last), &self.positions);
+        rtl.section("Positions of the tile, frames, and the accumulator's entry");
+        let of = |last: Expr| mux(last, &d.last_tile_positions, &d.tile_positions);
+        let first_positions = rtl.named("first_positions", of(d.tiles.is(1)));
+        let next_positions = mux(&e.positions_end, of(self.tiles_left.is(2)), &self.positions);
+        let next_positions = rtl.named("next_positions", next_positions);
         rtl.register(&self.positions, 0)
             .when(&self.start_i, &first_positions)
             .when(&e.positions_end, &next_positions);
         rtl.register(&self.positions_left, 0)
             .when(&self.start_i, first_positions)
-            .when(&e.tile_end | (&e.running & &e.last_position), next_positions)
-            .when(&e.running, &self.positions_left - lit(1, self.positions_left.width()));
+            .when(&e.tile_end | &frame_end, next_positions)
+            .when(&e.running, self.positions_left.minus(1));
         rtl.register(&self.frames_left, 0)
             .when(&self.start_i | &e.tile_end, &d.frames)
-            .when(&e.running & &e.last_position, &self.frames_left - lit(1, d.frames.width()));
+            .when(frame_end, self.frames_left.minus(1));
         rtl.register(&self.entry, 0)
-            .when(&self.start_i | &e.tile_end, lit(0, self.entry.width()))
-            .when(&e.running, &self.entry + lit(1, self.entry.width()));
+            .when(&self.start_i | &e.tile_end, self.entry.zero())
+            .when(&e.running, self.entry.plus(1));
     }
 
     /// Offsets of tap, frame, summed frame and plane.
     fn offset(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
         let d = &self.descriptor;
-        let act = self.tap.width();
-        let (zero, one) = (lit(0, act), lit(1, act));
+        rtl.section("Offsets of tap, frame, summed frame and plane");
+        let zero = self.tap.zero();
+        let padding = d.padding.e().zext(COORDINATE_BITS);
+        let border = rtl.named("minus_padding", lit(0, COORDINATE_BITS) - padding);
         rtl.register(&self.tap, 0)
-            .when(&self.start_i | (&e.tile_end & &e.taps_done), &zero)
-            .when(&e.tile_end, &self.tap + mux(&e.last_block & &e.last_kx, &d.ky_step, one));
-        let border = lit(0, COORDINATE_BITS) - d.padding.e().zext(COORDINATE_BITS);
-        let next = |wire: &Wire<Local>| wire + lit(1, COORDINATE_BITS);
+            .when(&self.start_i | &e.taps_end, &zero)
+            .when(&e.tile_end, &self.tap + mux(&e.row_end, &d.ky_step, lit(1, self.tap.width())));
         rtl.register(&self.tap_y, 0)
-            .when(&self.start_i | (&e.tile_end & &e.taps_done), &border)
-            .when(&e.tile_end & &e.last_block & &e.last_kx, next(&self.tap_y));
+            .when(&self.start_i | &e.taps_end, &border)
+            .when(&e.row_end, self.tap_y.plus(1));
         rtl.register(&self.tap_x, 0)
-            .when(&self.start_i | (&e.tile_end & &e.last_block & &e.last_kx), border)
-            .when(&e.tile_end & &e.last_block, next(&self.tap_x));
+            .when(&self.start_i | &e.row_end, border)
+            .when(&e.blocks_end, self.tap_x.plus(1));
         rtl.register(&self.frame, 0)
             .when(&self.start_i | &e.tile_end, &zero)
             .when(&e.running & &e.last_position, &self.frame + &d.frame_step);
         rtl.register(&self.summed_frame, 0)
-            .when(&self.start_i | (&e.tile_end & &e.pass_done), zero)
-            .when(&e.tile_end & &e.taps_done, &self.summed_frame + &d.frame_step);
-        let next_pass = &e.tile_end & &e.pass_done;
+            .when(&self.start_i | &e.pass_end, zero)
+            .when(&e.taps_end, &self.summed_frame + &d.frame_step);
         rtl.register(&self.planes, 0)
             .when(&self.start_i | &e.block_end, concat([&d.planes_high, &d.planes_low]))
-            .when(&next_pass, self.planes.e().shr(2));
+            .when(&e.pass_end, self.planes.e().shr(2));
         rtl.register(&self.doubles, 0)
             .when(&self.start_i | &e.block_end, &d.double_mask)
-            .when(next_pass, self.doubles.e().shr(1));
+            .when(&e.pass_end, self.doubles.e().shr(1));
     }
 
     /// A tile's weights follow each other in the memory; summed frames read them again.
     fn weights(&mut self, e: &Events, min_cycles: usize) {
         let rtl = &mut self._rtl;
         let d = &self.descriptor;
-        let next = &self.weight + e.reading.zext(self.weight.width());
-        let rewind = &self.start_i | &e.positions_end;
+        rtl.section("Weights of a tile follow each other in the memory; summed frames read them again");
+        let next = rtl.named("next_weight", &self.weight + e.reading.zext(self.weight.width()));
+        let rewind = rtl.named("rewind", &self.start_i | &e.positions_end);
         rtl.register(&self.weight, 0)
             .when(&rewind, &d.weight_base)
-            .when(&e.tile_end & &e.taps_done & !&e.pass_done, &self.pass_weight)
+            .when(&e.taps_end & !&e.pass_end, &self.pass_weight)
             .set(&next);
-        rtl.register(&self.pass_weight, 0)
-            .when(rewind, &d.weight_base)
-            .when(&e.tile_end & &e.pass_done, next);
-        let first = &e.reading & self.cycles_left.e().eq(lit(min_cycles as u64, self.cycles_left.width()));
+        rtl.register(&self.pass_weight, 0).when(rewind, &d.weight_base).when(&e.pass_end, next);
+        let first = &e.reading & self.cycles_left.is(min_cycles as u64);
         let read = rtl.delay(&e.reading, &self.weight_reads);
         let first = rtl.delay(first, &self.weight_firsts);
         let address = rtl.delay_data(&self.weight, &self.weight_addresses);
@@ -379,6 +375,7 @@ impl Stream {
     fn emit_vectors(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
         let d = &self.descriptor;
+        rtl.section("A vector: control of its sums, then its address in two steps");
         let control = Control {
             set: self.first_tile.e(),
             double: &self.first_of_pass & self.doubles.e().bit(0),
@@ -387,22 +384,22 @@ impl Stream {
         };
         rtl.assign(&self.valid_o, &e.running);
         rtl.assign(&self.control_o, control.pack());
-        rtl.assign(
-            &self.last_o,
-            &e.last_vector & &e.pass_done & self.passes_left.e().eq(lit(1, d.passes.width())),
-        );
+        let loops = [&self.blocks_left, &self.kx_left, &self.ky_left, &self.summed_left, &self.passes_left];
+        let last = loops.into_iter().fold(e.last_vector.clone(), |all, left| all & left.is(1));
+        rtl.assign(&self.last_o, last);
 
         let step = d.plane_step.e();
         let plane = select(
             &[lit(0, step.width()), step.clone(), step.shl(1), &step + step.shl(1)],
             self.planes.e().slice(0, 2),
         );
+        let plane = rtl.named("plane_offset", plane);
         rtl.register(&self.vector, 0).set(&e.running);
         rtl.register(&self.vector_position, 0).set(&self.position);
         rtl.register(&self.vector_offset, 0).set((&self.tap + &self.frame) + (&self.summed_frame + plane));
         rtl.register(&self.vector_y, 0).set(&self.position_y + &self.tap_y);
         rtl.register(&self.vector_x, 0).set(&self.position_x + &self.tap_x);
-        rtl.register(&self.vector_last_block, 0).set(&e.last_block);
+        rtl.register(&self.vector_last_block, 0).set(self.blocks_left.is(1));
 
         let inside = self.vector_y.e().lt(d.in_height.e().zext(COORDINATE_BITS))
             & self.vector_x.e().lt(d.in_width.e().zext(COORDINATE_BITS));
@@ -526,7 +523,7 @@ mod tests {
                 weights.push(unit.weight_address_o.get());
             }
             // A bank becomes free long after its block was streamed.
-            unit.bank_free_i.set(u64::from(blocks > 0 && unit.state.get() == WAIT));
+            unit.bank_free_i.set(u64::from(blocks > 0 && unit.state.get() == State::Wait as u64));
             blocks += unit.last_o.get();
             unit.tick();
         }
@@ -536,7 +533,7 @@ mod tests {
         let of_layer = u64::from(d.column_blocks * d.passes * 18) * 4;
         let expected_weights: Vec<u64> = (0..d.tiles).flat_map(|_| (0..of_layer).map(|w| 7 + w)).collect();
         assert_eq!(weights, expected_weights);
-        assert_eq!(unit.state.get(), IDLE);
+        assert_eq!(unit.state.get(), State::Idle as u64);
     }
 
     #[test]

@@ -11,16 +11,19 @@
 use crate::arithmetic::counter_bits;
 use crate::descriptor::{FIELD_BITS, Registers, index_bits, keep_descriptor, opcode_bits, widths};
 use crate::rtl::prelude::*;
+use crate::rtl::states;
 use crate::stream::COORDINATE_BITS;
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
 use empf_ir::formats::INPUT_BITS;
 use empf_ir::isa::Unfold as Fields;
 
-const IDLE: u64 = 0;
-const READ: u64 = 1;
-const TAKE: u64 = 2;
-const WRITE: u64 = 3;
+states! {
+    Idle = "IDLE",
+    Read = "READ",
+    Take = "TAKE",
+    Write = "WRITE",
+}
 
 unit! {
     /// The unfolding unit.
@@ -42,7 +45,7 @@ unit! {
 
         descriptor: Registers<Fields<Wire<Local>>> = Registers::new(arch),
 
-        state: Wire<Local> = Wire::new(2),
+        state: Wire<Local> = State::wire(),
         channels_left: Wire<Local> = Wire::new(w.channels),
         kx_left: Wire<Local> = Wire::new(w.kernel_width),
         ky_left: Wire<Local> = Wire::new(w.kernel_height),
@@ -74,6 +77,10 @@ unit! {
 /// Conditions of the present cycle.
 struct Events {
     reading: Expr,
+    /// The last code of a position is read.
+    channels_end: Expr,
+    /// So is the window's row.
+    row_end: Expr,
     /// The last code of a window is read.
     window_read: Expr,
     /// The last code of a group is read.
@@ -95,62 +102,77 @@ impl Unfold {
         u._rtl.reset(&u.reset_i);
         keep_descriptor!(u);
         let events = u.events(arch);
-        u.count(&events);
+        u.control(&events);
         u.walk(&events);
         u.take(&events);
         u.write(&events, arch);
         u
     }
 
-    fn events(&self, arch: &ArchConfig) -> Events {
-        let one = |wire: &Wire<Local>| wire.e().eq(lit(1, wire.width()));
-        let top = |wire: &Wire<Local>, count: usize| wire.e().eq(lit(count as u64 - 1, wire.width()));
-        let reading = self.state.e().eq(lit(READ, 2));
-        let window_read = &reading & one(&self.channels_left) & one(&self.kx_left) & one(&self.ky_left);
-        let group_read = (&reading & top(&self.lane, arch.lanes)) | &window_read;
-        let group_end = self.state.e().eq(lit(WRITE, 2)) & top(&self.plane, arch.input_planes());
-        let window_end = &group_end & &self.window_done;
-        let x_end = &window_end & one(&self.x_left);
-        let y_end = &x_end & one(&self.y_left);
-        let all_end = &y_end & one(&self.frames_left);
-        Events { reading, window_read, group_read, group_end, window_end, x_end, y_end, all_end }
+    fn events(&mut self, arch: &ArchConfig) -> Events {
+        let rtl = &mut self._rtl;
+        let d = &self.descriptor;
+        let start = self.start_i.e();
+        rtl.section("Loops: codes of a window, then windows");
+        let reading = rtl.named("reading", State::Read.is(&self.state));
+        let [channels_end, row_end, window_read] = rtl.nest(
+            &start,
+            &reading,
+            [
+                Loop { end: "channels_end", left: &self.channels_left, turns: &d.channels },
+                Loop { end: "row_end", left: &self.kx_left, turns: &d.kernel_width },
+                Loop { end: "window_read", left: &self.ky_left, turns: &d.kernel_height },
+            ],
+        );
+        let full = &reading & self.lane.is(arch.lanes as u64 - 1);
+        let group_read = rtl.named("group_read", full | &window_read);
+        let last_plane = self.plane.is(arch.input_planes() as u64 - 1);
+        let group_end = rtl.named("group_end", State::Write.is(&self.state) & last_plane);
+        let window_end = rtl.named("window_end", &group_end & &self.window_done);
+        let [x_end, y_end, all_end] = rtl.nest(
+            &start,
+            &window_end,
+            [
+                Loop { end: "x_end", left: &self.x_left, turns: &d.out_width },
+                Loop { end: "y_end", left: &self.y_left, turns: &d.out_height },
+                Loop { end: "all_end", left: &self.frames_left, turns: &d.frames },
+            ],
+        );
+        Events {
+            reading,
+            channels_end,
+            row_end,
+            window_read,
+            group_read,
+            group_end,
+            window_end,
+            x_end,
+            y_end,
+            all_end,
+        }
     }
 
-    fn count(&mut self, e: &Events) {
+    fn control(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
-        let state = |value| lit(value, 2);
-        rtl.register(&self.state, IDLE)
-            .when(&self.start_i, state(READ))
-            .when(&e.all_end, state(IDLE))
-            .when(&e.group_end, state(READ))
-            .when(&e.group_read, state(TAKE))
-            .when(self.state.e().eq(state(TAKE)), state(WRITE));
-        let one = |wire: &Wire<Local>| wire.e().eq(lit(1, wire.width()));
-        let channel_end = &e.reading & one(&self.channels_left);
-        let row_end = &channel_end & one(&self.kx_left);
-        let loops = [
-            (&self.channels_left, self.descriptor.channels.e(), e.reading.clone(), channel_end.clone()),
-            (&self.kx_left, self.descriptor.kernel_width.e(), channel_end, row_end.clone()),
-            (&self.ky_left, self.descriptor.kernel_height.e(), row_end, e.window_read.clone()),
-            (&self.x_left, self.descriptor.out_width.e(), e.window_end.clone(), e.x_end.clone()),
-            (&self.y_left, self.descriptor.out_height.e(), e.x_end.clone(), e.y_end.clone()),
-            (&self.frames_left, self.descriptor.frames.e(), e.y_end.clone(), e.all_end.clone()),
-        ];
-        for (left, count, step, wrap) in loops {
-            rtl.register(left, 0).when(&self.start_i | wrap, count).when(step, left - lit(1, left.width()));
-        }
-        let bits = self.lane.width();
+        rtl.section("State, and the lane of the code being read");
+        rtl.machine(&self.state, State::Idle)
+            .when(&self.start_i, State::Read)
+            .when(&e.all_end, State::Idle)
+            .when(&e.group_end, State::Read)
+            .when(&e.group_read, State::Take)
+            .when(State::Take.is(&self.state), State::Write);
         rtl.register(&self.lane, 0)
-            .when(&self.start_i | &e.group_read, lit(0, bits))
-            .when(&e.reading, &self.lane + lit(1, bits));
+            .when(&self.start_i | &e.group_read, self.lane.zero())
+            .when(&e.reading, self.lane.plus(1));
         rtl.register(&self.window_done, 0).when(&e.reading, &e.window_read);
         rtl.assign(&self.done_o, &e.all_end);
     }
 
     fn walk(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
+        rtl.section("Address and coordinates of window and tap");
         let zero = lit(0, COORDINATE_BITS);
-        let stride = self.descriptor.stride.e().zext(COORDINATE_BITS);
+        let stride = rtl.named("stride_extended", self.descriptor.stride.e().zext(COORDINATE_BITS));
         let step = mux(
             &e.y_end,
             &self.descriptor.frame_step,
@@ -167,20 +189,16 @@ impl Unfold {
             .when(&e.window_end, &self.window_x + stride);
 
         let input = self.tap.width();
-        let one = |wire: &Wire<Local>| wire.e().eq(lit(1, wire.width()));
-        let channel_end = &e.reading & one(&self.channels_left);
-        let row_end = &channel_end & one(&self.kx_left);
-        let border = lit(0, COORDINATE_BITS) - self.descriptor.padding.e().zext(COORDINATE_BITS);
-        let restart = &self.start_i | &e.window_read;
+        let padding = self.descriptor.padding.e().zext(COORDINATE_BITS);
+        let border = rtl.named("minus_padding", lit(0, COORDINATE_BITS) - padding);
+        let restart = rtl.named("restart", &self.start_i | &e.window_read);
         rtl.register(&self.tap, 0)
             .when(&restart, lit(0, input))
-            .when(&e.reading, &self.tap + mux(&row_end, &self.descriptor.ky_step, lit(1, input)));
-        rtl.register(&self.tap_y, 0)
-            .when(&restart, &border)
-            .when(&row_end, &self.tap_y + lit(1, COORDINATE_BITS));
+            .when(&e.reading, &self.tap + mux(&e.row_end, &self.descriptor.ky_step, lit(1, input)));
+        rtl.register(&self.tap_y, 0).when(&restart, &border).when(&e.row_end, self.tap_y.plus(1));
         rtl.register(&self.tap_x, 0)
-            .when(restart | row_end, border)
-            .when(channel_end, &self.tap_x + lit(1, COORDINATE_BITS));
+            .when(restart | &e.row_end, border)
+            .when(&e.channels_end, self.tap_x.plus(1));
         rtl.assign(&self.read_o, &e.reading);
         rtl.assign(&self.read_address_o, &self.window + &self.tap);
     }
@@ -188,42 +206,44 @@ impl Unfold {
     /// Puts the code read in the last cycle into its lane; the first of a group clears the others.
     fn take(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
+        rtl.section(
+            "The code read in the last cycle goes into its lane; the first of a group clears the others",
+        );
         let y = &self.window_y + &self.tap_y;
         let x = &self.window_x + &self.tap_x;
         let d = &self.descriptor;
         let inside = y.lt(d.in_height.e().zext(COORDINATE_BITS)) & x.lt(d.in_width.e().zext(COORDINATE_BITS));
+        let first = rtl.named("first_taken", &self.taken & self.taken_lane.is(0));
         rtl.register(&self.taken, 0).set(&e.reading);
         rtl.register(&self.taken_inside, 0).set(inside);
         rtl.register(&self.taken_lane, 0).set(&self.lane);
         rtl.assign(&self.code, mux(&self.taken_inside, &self.code_i, &self.descriptor.zero_point));
         for (l, code) in self.codes.iter().enumerate() {
-            let here = self.taken_lane.e().eq(lit(l as u64, self.taken_lane.width()));
-            let first = &self.taken & self.taken_lane.e().eq(lit(0, self.taken_lane.width()));
-            rtl.register(code, 0).when(&self.taken & here, &self.code).when(first, lit(0, code.width()));
+            let here = &self.taken & self.taken_lane.is(l as u64);
+            rtl.register(code, 0).when(here, &self.code).when(&first, code.zero());
         }
     }
 
     fn write(&mut self, e: &Events, arch: &ArchConfig) {
         let rtl = &mut self._rtl;
         let (planes, act_bits) = (arch.input_planes(), arch.act_bits as usize);
-        let writing = self.state.e().eq(lit(WRITE, 2));
-        let bits = self.plane.width();
+        rtl.section("Planes are written plane_words apart, bank by bank");
+        let writing = rtl.named("writing", State::Write.is(&self.state));
         rtl.register(&self.plane, 0)
-            .when(&self.start_i | &e.group_end, lit(0, bits))
-            .when(&writing, &self.plane + lit(1, bits));
+            .when(&self.start_i | &e.group_end, self.plane.zero())
+            .when(&writing, self.plane.plus(1));
         rtl.register(&self.plane_address, 0)
-            .when(self.state.e().eq(lit(TAKE, 2)), &self.word)
+            .when(State::Take.is(&self.state), &self.word)
             .when(&writing, &self.plane_address + &self.descriptor.plane_words);
 
-        let bits = self.bank.width();
-        let last_bank = self.bank.e().eq(lit(arch.banks() as u64 - 1, bits));
-        let next_word = &e.window_end | (&e.group_end & last_bank);
+        let last_bank = self.bank.is(arch.banks() as u64 - 1);
+        let next_word = rtl.named("next_word", &e.window_end | (&e.group_end & last_bank));
         rtl.register(&self.bank, 0)
-            .when(&self.start_i | &next_word, lit(0, bits))
-            .when(&e.group_end, &self.bank + lit(1, bits));
+            .when(&self.start_i | &next_word, self.bank.zero())
+            .when(&e.group_end, self.bank.plus(1));
         rtl.register(&self.word, 0)
             .when(&self.start_i, &self.descriptor.out_base)
-            .when(next_word, &self.word + lit(1, self.word.width()));
+            .when(next_word, self.word.plus(1));
 
         let part = |code: &Wire<Local>| {
             let padded = code.e().zext(planes * act_bits);
@@ -231,7 +251,7 @@ impl Unfold {
             if let [single] = &parts[..] { single.clone() } else { select(&parts, &self.plane) }
         };
         let codes: Vec<Expr> = self.codes.iter().rev().map(part).collect();
-        let banks = (0..arch.banks() as u64).rev().map(|b| self.bank.e().eq(lit(b, bits)) & &writing);
+        let banks = (0..arch.banks() as u64).rev().map(|b| self.bank.is(b) & &writing);
         rtl.assign(&self.write_o, concat(banks));
         rtl.assign(&self.write_address_o, &self.plane_address);
         rtl.assign(&self.write_data_o, concat(codes));

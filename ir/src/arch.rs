@@ -3,6 +3,7 @@
 use crate::formats::{ACT_BITS, INPUT_BITS, MULTIPLIER_BITS};
 use crate::{Error, Result, json, store};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
@@ -47,6 +48,13 @@ pub struct ArchConfig {
     pub schedule_depth: usize,
     /// Form of the processing element's adder.
     pub adder: AdderForm,
+}
+
+/// As a TOML file that [`ArchConfig::load`] reads.
+impl fmt::Display for ArchConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&toml::to_string(self).map_err(|_| fmt::Error)?)
+    }
 }
 
 /// A memory of the accelerator.

@@ -199,7 +199,7 @@ pub fn off_by_one_stride() -> Result<Vec<Located>> {
 /// `text` with the fault in its module `stream`, in exactly one place.
 fn with_short_stride(text: &str) -> Result<String> {
     const RIGHT: &str = "? row_step : x_step)";
-    let start = text.find("module stream (").unwrap_or(text.len());
+    let start = text.find("module empf_stream (").unwrap_or(text.len());
     let end = text[start..].find("endmodule").map_or(text.len(), |length| start + length);
     let stream = &text[start..end];
     if stream.matches(RIGHT).count() != 1 {
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn verilog_that_the_fault_does_not_fit_is_refused() {
-        assert!(matches!(with_short_stride("module stream (\nendmodule\n"), Err(FaultError::Text(_))));
+        assert!(matches!(with_short_stride("module empf_stream (\nendmodule\n"), Err(FaultError::Text(_))));
         assert!(matches!(with_short_stride("module pool (? row_step : x_step)"), Err(FaultError::Text(_))));
     }
 }

@@ -31,6 +31,7 @@ impl Ccu2c {
         let rtl = Rtl::primitive(
             "CCU2C",
             &[("INIT0", &init), ("INIT1", &init), ("INJECT1_0", "\"NO\""), ("INJECT1_1", "\"NO\"")],
+            include_str!("ccu2c.v"),
         );
         let bit = || Wire::new(1);
         let mut cell = Ccu2c {

@@ -60,6 +60,7 @@ impl Column {
         rtl.doc(
             "Column of the array: weights come down one row a cycle, sums leave in the last row's polarity.",
         );
+        rtl.section("A row's flip bit says whether the row above has the other weight");
         rtl.register(&u.above, 1).set(&u.weight_i);
         rtl.assign(&u.flip, &u.weight_i ^ (&u.load_i[0] | &u.above));
         rtl.register(&u.last_minus, 0).when(&u.load_i[rows - 1], !&u.weight_i);

@@ -3,8 +3,10 @@
 //! An expression's operands have equal widths and its context never widens it, so Verilog's
 //! context-determined sizes equal the declared ones and plain operators are exact. Two kinds of
 //! sub-expression are hoisted into a named wire: those Verilog cannot select bits from, and those whose
-//! meaning depends on being signed, which an unsigned neighbour would silently take away.
+//! meaning depends on being signed, which an unsigned neighbour would silently take away. So are those that have
+//! a name, and those that are used more than once, which are called after the place of their first use.
 
+use super::keywords::is_keyword;
 use crate::rtl::{Binary, Compare, Expr, Node, Shift};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -25,13 +27,27 @@ pub(super) struct Scope {
     uses: HashMap<*const Node, usize>,
     hoisted: HashMap<*const Node, String>,
     declarations: Vec<String>,
+    place: String,
 }
 
 impl Scope {
-    /// `names` maps the ids of nets to their names.
-    pub(super) fn new(names: HashMap<usize, String>) -> Self {
-        let taken = names.values().cloned().collect();
-        Scope { names, taken, uses: HashMap::new(), hoisted: HashMap::new(), declarations: vec![] }
+    /// `names` maps the ids of nets to their names; `others` are names besides.
+    pub(super) fn new(names: HashMap<usize, String>, others: impl IntoIterator<Item = String>) -> Self {
+        Scope {
+            taken: names.values().cloned().chain(others).collect(),
+            names,
+            uses: HashMap::new(),
+            hoisted: HashMap::new(),
+            declarations: vec![],
+            place: String::new(),
+        }
+    }
+
+    /// What is rendered next belongs to the net `id`; wires that it needs are called after both.
+    pub(super) fn enter(&mut self, id: usize, what: &str) {
+        let name = self.name(id);
+        let stem = name.strip_suffix("_o").or(name.strip_suffix("_i")).unwrap_or(name);
+        self.place = format!("{stem}_{what}");
     }
 
     pub(super) fn name(&self, id: usize) -> &str {
@@ -42,9 +58,19 @@ impl Scope {
         self.names.insert(id, name);
     }
 
-    /// Declarations of the hoisted wires, in an order in which each uses only earlier ones.
-    pub(super) fn declarations(&self) -> &[String] {
-        &self.declarations
+    /// Takes the declarations of the wires hoisted since the last time; each uses only earlier ones.
+    pub(super) fn take_declarations(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.declarations)
+    }
+
+    /// Declares a wire with a name, if something uses it.
+    pub(super) fn declare_named(&mut self, expr: &Expr) {
+        if let (Node::Named(name, _), true) =
+            (&**expr.node(), self.uses.contains_key(&Arc::as_ptr(expr.node())))
+        {
+            self.place = name.to_string();
+            self.hoist(expr, "");
+        }
     }
 
     /// Counts the uses of `expr`; what is used more than once gets a name of its own when rendered.
@@ -77,8 +103,9 @@ impl Scope {
             return (name.clone(), Level::Primary);
         }
         let shared = self.uses.get(&pointer).is_some_and(|uses| *uses > 1);
-        if needs_signed_context(expr) || shared && is_worth_a_name(expr) {
-            return (self.hoist(expr, false), Level::Primary);
+        let is_named = matches!(&**expr.node(), Node::Named(..));
+        if is_named || needs_signed_context(expr) || shared && is_worth_a_name(expr) {
+            return (self.hoist(expr, ""), Level::Primary);
         }
         self.render_here(expr)
     }
@@ -87,6 +114,11 @@ impl Scope {
     fn render_here(&mut self, expr: &Expr) -> (String, Level) {
         match &**expr.node() {
             Node::Literal(value) => (literal(*value, expr.width()), Level::Primary),
+            Node::Constant(name, _) => (name.to_string(), Level::Primary),
+            Node::Named(_, value) if self.hoisted.contains_key(&Arc::as_ptr(value.node())) => {
+                self.render(value)
+            }
+            Node::Named(_, value) => self.render_here(value),
             Node::Net(net) => (self.name(net.id()).to_string(), Level::Primary),
             Node::Not(a) => (format!("~{}", self.at_least(a, Level::Primary)), Level::Unary),
             Node::Binary(op, a, b) => {
@@ -164,7 +196,7 @@ impl Scope {
         };
         let name = match &**whole.node() {
             Node::Net(net) => self.name(net.id()).to_string(),
-            _ => self.hoist(whole, true),
+            _ => self.hoist(whole, PART),
         };
         if slice.width() == 1 {
             format!("{name}[{lo}]")
@@ -173,18 +205,21 @@ impl Scope {
         }
     }
 
-    /// Gives `expr` a wire of its own and returns the wire's name; `in_part` says that bits may stay unused,
-    /// which the linter's waivers know by the name.
-    fn hoist(&mut self, expr: &Expr, in_part: bool) -> String {
+    /// Gives `expr` a wire of its own and returns the wire's name: the expression's, else the place's with `suffix`.
+    fn hoist(&mut self, expr: &Expr, suffix: &str) -> String {
         let pointer = Arc::as_ptr(expr.node());
         if let Some(name) = self.hoisted.get(&pointer) {
             return name.clone();
         }
         let text = self.render_here(expr).0;
-        let stem = if in_part { "part" } else { "value" };
-        let name = (0..)
-            .map(|n| format!("{stem}_{n}"))
-            .find(|name| !self.taken.contains(name))
+        let stem = match &**expr.node() {
+            Node::Named(name, _) => name.to_string(),
+            _ => format!("{}{suffix}", self.place),
+        };
+        let numbered = (2..).map(|n| format!("{stem}_{n}"));
+        let name = std::iter::once(stem.clone())
+            .chain(numbered)
+            .find(|name| !self.taken.contains(name) && !is_keyword(name))
             .expect("there are endlessly many names");
         self.taken.insert(name.clone());
         self.declarations.push(format!("wire {}{name} = {text};", range(expr.width())));
@@ -193,6 +228,9 @@ impl Scope {
     }
 }
 
+/// Ends the name of a wire of which bits may stay unused; the linter's waivers know it.
+const PART: &str = "_part";
+
 /// In Verilog a signed operand next to an unsigned one becomes unsigned.
 fn needs_signed_context(expr: &Expr) -> bool {
     matches!(&**expr.node(), Node::MulSigned(..) | Node::Shift(Shift::RightSigned, ..))
@@ -200,7 +238,7 @@ fn needs_signed_context(expr: &Expr) -> bool {
 
 fn is_worth_a_name(expr: &Expr) -> bool {
     match &**expr.node() {
-        Node::Literal(_) | Node::Net(_) => false,
+        Node::Literal(_) | Node::Constant(..) | Node::Net(_) => false,
         Node::Slice(a, _) | Node::Not(a) | Node::Zext(a) | Node::Sext(a) | Node::Repeat(a, _) => {
             is_worth_a_name(a)
         }
@@ -214,5 +252,5 @@ pub(super) fn range(width: usize) -> String {
 }
 
 pub(super) fn literal(value: u64, width: usize) -> String {
-    if value < 10 { format!("{width}'d{value}") } else { format!("{width}'h{value:x}") }
+    if value < 1000 { format!("{width}'d{value}") } else { format!("{width}'h{value:x}") }
 }

@@ -1,7 +1,9 @@
 //! Verilog text of one module.
 
 use super::expression::{Scope, literal, range};
-use crate::rtl::{Assign, Description, Expr, Form, MemoryImage, Net, Node, RegisterSpec};
+use super::memory::{self, Parameters};
+use super::{clocked, instance};
+use crate::rtl::{Description, Expr, Net, Node, Section};
 use rust_hdl_core::prelude::AtomKind;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
@@ -30,8 +32,9 @@ impl Signal {
 #[derive(Debug)]
 pub(super) struct Instance {
     pub(super) name: String,
-    /// Module name with its parameters.
     pub(super) module: String,
+    /// Of the images inside it.
+    pub(super) parameters: Parameters,
     pub(super) ports: Vec<Signal>,
     pub(super) is_primitive: bool,
 }
@@ -41,44 +44,77 @@ pub(super) struct Module<'a> {
     pub(super) signals: &'a [Signal],
     pub(super) children: &'a [Instance],
     pub(super) description: &'a Description,
+    pub(super) parameters: &'a Parameters,
 }
 
 impl Module<'_> {
     /// Ports and body: everything after the module's name.
     pub(super) fn render(&self) -> String {
-        let mut scope = Scope::new(self.names());
-        let assigns = self.connect_outputs(&mut scope);
-        self.count_uses(&mut scope, &assigns);
-        let registers: HashSet<usize> = self.registers();
-        let child_inputs: HashSet<usize> =
-            self.children.iter().flat_map(|c| &c.ports).filter(|p| p.is_input()).map(|p| p.id).collect();
+        let states = self.description.machine.iter().flat_map(|machine| machine.states);
+        let reserved = states.copied().chain(["words", "path", "image"]).map(String::from);
+        let mut scope = Scope::new(self.names(), reserved.chain(self.parameters.keys().cloned()));
+        let renamed = self.connect_outputs(&mut scope);
+        self.count_uses(&mut scope, &renamed);
 
+        let registers = self.registers();
+        let mut text = self.ports(&registers);
+        self.declarations(&mut text, &scope, &registers);
         let mut connections = HashMap::new();
+        for section in &self.description.sections {
+            text += &self.section(section, &renamed, &mut connections, &mut scope);
+        }
+        text += &self.rest(&mut scope);
+        let mut instances = String::new();
+        for child in self.children {
+            instance::render(&mut instances, child, &scope, &connections);
+        }
+        text + &under("", &[], &instances)
+    }
+
+    /// Wires, assignments and registers of `section` under its title; what is for a child becomes a connection.
+    fn section(
+        &self,
+        section: &Section,
+        renamed: &HashSet<usize>,
+        connections: &mut HashMap<usize, String>,
+        scope: &mut Scope,
+    ) -> String {
+        let child_ports = self.children.iter().flat_map(|child| &child.ports);
+        let child_inputs: HashSet<usize> = child_ports.filter(|p| p.is_input()).map(|p| p.id).collect();
+        for named in &section.named {
+            scope.declare_named(named);
+        }
         let mut body = String::new();
-        for assign in &assigns {
+        for index in section.assigns.iter().filter(|index| !renamed.contains(index)) {
+            let assign = &self.description.assigns[*index];
+            let target = assign.target.id();
+            scope.enter(target, "value");
             let value = scope.text(&assign.value);
-            if child_inputs.contains(&assign.target.id()) {
-                connections.insert(assign.target.id(), value);
+            if child_inputs.contains(&target) {
+                connections.insert(target, value);
             } else {
-                line(&mut body, 1, &format!("assign {} = {value};", scope.name(assign.target.id())));
+                line(&mut body, 1, &format!("assign {} = {value};", scope.name(target)));
             }
         }
-        self.clocked(&mut body, &mut scope);
-        self.memory(&mut body, &mut scope);
+        if let Some(clock) = &self.description.clock {
+            let clock = scope.name(clock.id()).to_owned();
+            body += &clocked::render(self.description, &section.registers, &clock, scope);
+        }
+        under(&section.title, &scope.take_declarations(), &body)
+    }
+
+    /// The memory, and what silences the linter.
+    fn rest(&self, scope: &mut Scope) -> String {
+        let mut body = String::new();
+        if let (Some(memory), Some(clock)) = (&self.description.memory, &self.description.clock) {
+            let clock = scope.name(clock.id()).to_owned();
+            body += &memory::render(memory, &clock, scope);
+        }
         for (n, value) in self.description.discards.iter().enumerate() {
             let text = scope.text(value);
             line(&mut body, 1, &format!("wire unused_{n} = &{{1'b0, {text}}};"));
         }
-
-        let mut text = self.ports(&registers);
-        self.declarations(&mut text, &scope, &registers);
-        for declaration in scope.declarations() {
-            line(&mut text, 1, declaration);
-        }
-        for child in self.children {
-            instance(&mut text, child, &scope, &connections);
-        }
-        text + &body
+        under("", &scope.take_declarations(), &body)
     }
 
     /// Names of the own signals and of the children's ports.
@@ -116,29 +152,32 @@ impl Module<'_> {
         registers.chain(self.description.memory.iter().map(|m| m.read_data.id())).collect()
     }
 
-    /// Children's outputs that are an own signal take its name; returns the other assignments.
-    fn connect_outputs(&self, scope: &mut Scope) -> Vec<Assign> {
+    /// Children's outputs that are an own signal take its name; returns the positions of the assignments that said so.
+    fn connect_outputs(&self, scope: &mut Scope) -> HashSet<usize> {
         let mut outputs: HashSet<usize> =
             self.children.iter().flat_map(|c| &c.ports).filter(|p| !p.is_input()).map(|p| p.id).collect();
         let own: HashSet<usize> = self.signals.iter().map(|s| s.id).collect();
-        let mut rest = vec![];
-        for assign in &self.description.assigns {
-            match &**assign.value.node() {
-                Node::Net(net) if own.contains(&assign.target.id()) && outputs.remove(&net.id()) => {
-                    let name = scope.name(assign.target.id()).to_string();
-                    scope.rename(net.id(), name);
-                }
-                _ => rest.push(assign.clone()),
+        let mut renamed = HashSet::new();
+        for (index, assign) in self.description.assigns.iter().enumerate() {
+            if let Node::Net(net) = &**assign.value.node()
+                && own.contains(&assign.target.id())
+                && outputs.remove(&net.id())
+            {
+                let name = scope.name(assign.target.id()).to_string();
+                scope.rename(net.id(), name);
+                renamed.insert(index);
             }
         }
-        rest
+        renamed
     }
 
-    fn count_uses(&self, scope: &mut Scope, assigns: &[Assign]) {
-        for assign in assigns {
+    fn count_uses(&self, scope: &mut Scope, renamed: &HashSet<usize>) {
+        let assigns = self.description.assigns.iter().enumerate();
+        for (_, assign) in assigns.filter(|(index, _)| !renamed.contains(index)) {
             scope.count(&assign.value);
         }
         for_each_clocked_expr(self.description, &mut |e| scope.count(e));
+        self.description.discards.iter().for_each(|value| scope.count(value));
     }
 
     fn ports(&self, registers: &HashSet<usize>) -> String {
@@ -152,11 +191,24 @@ impl Module<'_> {
                 format!("    {direction} {}{}", range(s.width), s.name)
             })
             .collect();
-        format!(" (\n{}\n);\n", ports.join(",\n"))
+        format!("{} (\n{}\n);\n", self.parameter_list(), ports.join(",\n"))
+    }
+
+    fn parameter_list(&self) -> String {
+        let each: Vec<String> =
+            self.parameters.iter().map(|(name, value)| format!("    parameter {name} = {value}")).collect();
+        if each.is_empty() { String::new() } else { format!(" #(\n{}\n)", each.join(",\n")) }
     }
 
     /// Everything is declared before its first use: Verilog would make an undeclared net 1 bit wide.
     fn declarations(&self, text: &mut String, scope: &Scope, registers: &HashSet<usize>) {
+        if let Some(machine) = &self.description.machine {
+            let width = machine.register.width();
+            let each: Vec<String> = (machine.states.iter().zip(0..))
+                .map(|(name, value)| format!("{name} = {}", literal(value, width)))
+                .collect();
+            line(text, 1, &format!("localparam {}{};\n", range(width), each.join(", ")));
+        }
         for signal in self.signals.iter().filter(|s| !s.is_port()) {
             let keyword = if registers.contains(&signal.id) { "reg" } else { "wire" };
             line(text, 1, &format!("{keyword} {}{};", range(signal.width), signal.name));
@@ -167,72 +219,6 @@ impl Module<'_> {
             if !own.contains(name) {
                 line(text, 1, &format!("wire {}{name};", range(port.width)));
             }
-        }
-    }
-
-    /// Registers with equal conditions share an `if`, all without a condition share a block.
-    fn clocked(&self, text: &mut String, scope: &mut Scope) {
-        let mut groups: Vec<(Vec<String>, bool, Vec<&RegisterSpec>)> = vec![];
-        for register in &self.description.registers {
-            let conditions: Vec<String> =
-                register.branches.iter().filter_map(|(c, _)| c.as_ref()).map(|c| scope.text(c)).collect();
-            let ends_always = register.branches.last().is_some_and(|(c, _)| c.is_none());
-            let key = (&conditions, register.resets);
-            match groups.iter_mut().find(|(c, resets, members)| {
-                (c, *resets) == key
-                    && members[0].branches.last().is_some_and(|(c, _)| c.is_none()) == ends_always
-            }) {
-                Some((.., members)) => members.push(register),
-                None => groups.push((conditions, register.resets, vec![register])),
-            }
-        }
-        let Some(clock) = &self.description.clock else { return };
-        let clock = scope.name(clock.id()).to_string();
-        let reset = self.description.reset.as_ref().map(|reset| scope.text(reset));
-        for (conditions, resets, members) in groups {
-            let mut arms: Vec<(String, Vec<String>)> = vec![];
-            if let Some(reset) = reset.as_ref().filter(|_| resets) {
-                arms.push((
-                    format!("if ({reset})"),
-                    members.iter().map(|m| reset_to_init(m, scope)).collect(),
-                ));
-            }
-            for branch in 0..members[0].branches.len() {
-                let statements = members
-                    .iter()
-                    .map(|m| {
-                        let value = scope.text(&m.branches[branch].1);
-                        format!("{} <= {value};", scope.name(m.target.id()))
-                    })
-                    .collect();
-                let head = match (conditions.get(branch), arms.is_empty()) {
-                    (Some(condition), true) => format!("if ({condition})"),
-                    (Some(condition), false) => format!("else if ({condition})"),
-                    (None, true) => String::new(),
-                    (None, false) => "else".into(),
-                };
-                arms.push((head, statements));
-            }
-            always(text, &clock, &arms);
-        }
-    }
-
-    fn memory(&self, text: &mut String, scope: &mut Scope) {
-        let (Some(memory), Some(clock)) = (&self.description.memory, &self.description.clock) else { return };
-        let clock = scope.name(clock.id()).to_string();
-        line(text, 1, &format!("reg {}words [0:{}];", range(memory.width), memory.depth - 1));
-        line(text, 1, &format!("always @(posedge {clock}) begin"));
-        if let Some(write) = &memory.write {
-            let (enable, address, data) =
-                (scope.text(&write.enable), scope.text(&write.address), scope.text(&write.data));
-            line(text, 2, &format!("if ({enable}) words[{address}] <= {data};"));
-        }
-        let (enable, address) = (scope.text(&memory.read_enable), scope.text(&memory.read_address));
-        let data = scope.name(memory.read_data.id());
-        line(text, 2, &format!("if ({enable}) {data} <= words[{address}];"));
-        line(text, 1, "end");
-        if let Some(image) = &memory.image {
-            read_image(text, image);
         }
     }
 }
@@ -263,132 +249,22 @@ fn for_each_clocked_expr(description: &Description, visit: &mut impl FnMut(&Expr
     }
 }
 
-fn reset_to_init(register: &RegisterSpec, scope: &Scope) -> String {
-    let target = &register.target;
-    format!("{} <= {};", scope.name(target.id()), literal(register.init, target.width()))
-}
-
-/// `arms` are the heads and statements of an if / else chain, or one arm with an empty head.
-fn always(text: &mut String, clock: &str, arms: &[(String, Vec<String>)]) {
-    let head = format!("always @(posedge {clock})");
-    match arms {
-        [(condition, statements)] if condition.is_empty() => block(text, 1, &head, statements),
-        [(condition, statements)] => block(text, 1, &format!("{head} {condition}"), statements),
-        _ => {
-            line(text, 1, &format!("{head} begin"));
-            for (condition, statements) in arms {
-                block(text, 2, condition, statements);
-            }
-            line(text, 1, "end");
-        }
-    }
-}
-
-/// `head` with one statement beside it or several in begin and end.
-fn block(text: &mut String, indent: usize, head: &str, statements: &[String]) {
-    if let [statement] = statements {
-        line(text, indent, &format!("{head} {statement}"));
-        return;
-    }
-    line(text, indent, &format!("{head} begin"));
-    for statement in statements {
-        line(text, indent + 1, statement);
-    }
-    line(text, indent, "end");
-}
-
-fn read_image(text: &mut String, MemoryImage { plusarg, path }: &MemoryImage) {
-    text.push_str("`ifdef SYNTHESIS\n");
-    line(text, 1, &format!("initial $readmemh(\"{path}\", words);"));
-    text.push_str("`else\n");
-    line(text, 1, "reg [8*1024-1:0] path;");
-    line(text, 1, "initial begin");
-    line(text, 2, &format!("if (!$value$plusargs(\"{plusarg}=%s\", path)) path = \"{path}\";"));
-    line(text, 2, "$readmemh(path, words);");
-    line(text, 1, "end");
-    text.push_str("`endif\n");
-}
-
-fn instance(text: &mut String, child: &Instance, scope: &Scope, connections: &HashMap<usize, String>) {
-    let ports: Vec<String> = (child.ports.iter())
-        .map(|port| {
-            let net = connections.get(&port.id).map_or_else(|| scope.name(port.id), String::as_str);
-            let name = if child.is_primitive { port.name.to_uppercase() } else { port.name.clone() };
-            format!(".{name}({net})")
-        })
-        .collect();
-    let one_line = ports.join(", ");
-    if one_line.len() < 90 {
-        line(text, 1, &format!("{} {} ({one_line});", child.module, child.name));
-    } else {
-        line(text, 1, &format!("{} {} (\n        {}\n    );", child.module, child.name, fill(&ports)));
-    }
-}
-
-/// Connections in lines of moderate length.
-fn fill(ports: &[String]) -> String {
-    let mut text = String::new();
-    let mut column = 0;
-    for (n, port) in ports.iter().enumerate() {
-        if n > 0 {
-            let wraps = column + port.len() > 100;
-            text.push_str(if wraps { ",\n        " } else { ", " });
-            column = if wraps { 0 } else { column };
-        }
-        text.push_str(port);
-        column += port.len() + 2;
-    }
-    text
-}
-
-fn line(text: &mut String, indent: usize, content: &str) {
+/// A line of the module's text.
+pub(super) fn line(text: &mut String, indent: usize, content: &str) {
     writeln!(text, "{:width$}{content}", "", width = 4 * indent).expect("writing to a string");
 }
 
-/// The primitive's name with its parameters, or `None` for a unit with a module of its own.
-pub(super) fn primitive(description: &Description) -> Option<String> {
-    let Form::Primitive { parameters } = &description.form else { return None };
-    let parameters: Vec<String> =
-        parameters.iter().map(|(name, value)| format!(".{name}({value})")).collect();
-    Some(format!("{} #({})", description.kind, parameters.join(", ")))
-}
-
-/// Module `name` around `core` with one bus per `Vec` of ports, element 0 in the low bits.
-pub(super) fn packed(name: &str, core: &Instance) -> String {
-    let mut buses: Vec<(&Signal, usize)> = vec![];
-    let mut connections = vec![];
-    for port in &core.ports {
-        let lo = match buses.last_mut() {
-            Some((first, width)) if first.bus == port.bus => {
-                *width += port.width;
-                *width - port.width
-            }
-            _ => {
-                buses.push((port, port.width));
-                0
-            }
-        };
-        connections.push((port, lo));
+/// A paragraph of declarations and body under a comment; nothing where there is nothing.
+fn under(title: &str, declarations: &[String], body: &str) -> String {
+    if declarations.is_empty() && body.is_empty() {
+        return String::new();
     }
-    let width_of =
-        |bus: &str| buses.iter().find(|(first, _)| first.bus == bus).map_or(0, |(_, width)| *width);
-    let connections: Vec<String> = connections
-        .iter()
-        .map(|(port, lo)| match (width_of(&port.bus), port.width) {
-            (total, width) if total == width => format!(".{}({})", port.name, port.bus),
-            (_, 1) => format!(".{}({}[{lo}])", port.name, port.bus),
-            (_, width) => format!(".{}({}[{}:{lo}])", port.name, port.bus, lo + width - 1),
-        })
-        .collect();
-    let ports: Vec<String> = (buses.iter())
-        .map(|(first, width)| {
-            let direction = if first.is_input() { "input wire" } else { "output wire" };
-            format!("    {direction} {}{}", range(*width), first.bus)
-        })
-        .collect();
-    let (ports, connections) = (ports.join(",\n"), fill(&connections));
-    format!(
-        "module {name} (\n{ports}\n);\n    {} core (\n        {connections}\n    );\nendmodule\n\n",
-        core.module
-    )
+    let mut text = "\n".to_owned();
+    if !title.is_empty() {
+        line(&mut text, 1, &format!("// {title}"));
+    }
+    for declaration in declarations {
+        line(&mut text, 1, declaration);
+    }
+    text + body
 }

@@ -43,7 +43,11 @@ pub(crate) enum Shift {
 #[derive(Debug)]
 pub(crate) enum Node {
     Literal(u64),
+    /// Constant with a name, which the unit declares.
+    Constant(&'static str, u64),
     Net(Net),
+    /// The same value under a name of its own.
+    Named(&'static str, Expr),
     Not(Expr),
     Binary(Binary, Expr, Expr),
     Compare(Compare, Expr, Expr),
@@ -148,7 +152,7 @@ fn same_width(a: &Expr, b: &Expr) {
 }
 
 impl Expr {
-    fn new(node: Node, width: usize) -> Self {
+    pub(super) fn new(node: Node, width: usize) -> Self {
         Expr { node: Arc::new(node), width }
     }
 
@@ -349,8 +353,9 @@ impl Expr {
     pub(crate) fn eval(&self) -> u64 {
         let signed = |e: &Expr| to_signed(e.eval(), e.width);
         let value = match &*self.node {
-            Node::Literal(value) => *value,
+            Node::Literal(value) | Node::Constant(_, value) => *value,
             Node::Net(net) => net.get(),
+            Node::Named(_, value) => value.eval(),
             Node::Not(a) => !a.eval(),
             Node::Binary(op, a, b) => {
                 let (a, b) = (a.eval(), b.eval());
@@ -403,8 +408,9 @@ impl Expr {
     /// Calls `visit` with each operand.
     pub(crate) fn for_each_operand(&self, mut visit: impl FnMut(&Expr)) {
         match &*self.node {
-            Node::Literal(_) | Node::Net(_) => {}
-            Node::Not(a)
+            Node::Literal(_) | Node::Constant(..) | Node::Net(_) => {}
+            Node::Named(_, a)
+            | Node::Not(a)
             | Node::Zext(a)
             | Node::Sext(a)
             | Node::Slice(a, _)

@@ -78,8 +78,8 @@ impl Ram {
 /// Read-only memory loaded by `$readmemh`.
 ///
 /// `data_o` shows the word at `address_i` one cycle after `read_i`, and holds it until the next read. In a
-/// Verilog simulation the plusarg `+<plusarg>=<file>` names the image, else, as in synthesis, it is `path`. In
-/// RustHDL's simulator the content is set by [`Rom::load`].
+/// Verilog simulation the plusarg `+<name>=<file>` names the image; else, as in synthesis, it is the file that the
+/// parameter `<NAME>_MEM` names, in the folder `MEM_PATH`. In RustHDL's simulator the content is set by [`Rom::load`].
 #[derive(LogicBlock)]
 pub struct Rom {
     /// Clock.
@@ -95,9 +95,10 @@ pub struct Rom {
 rtl_logic!(Rom);
 
 impl Rom {
-    /// Memory of `depth` words of `width` bits in the file `path`; `kind` is the name of its Verilog module.
+    /// Memory of `depth` words of `width` bits; `kind` is the name of its Verilog module, `name` that of its image,
+    /// which is in `file` unless a parameter says otherwise.
     #[track_caller]
-    pub fn new(kind: impl Into<String>, width: usize, depth: usize, plusarg: &str, path: &str) -> Self {
+    pub fn new(kind: impl Into<String>, width: usize, depth: usize, name: &str, file: &str) -> Self {
         assert!(depth > 0, "a memory has at least one word");
         let clock = Wire::new(1);
         let mut rom = Rom {
@@ -110,7 +111,11 @@ impl Rom {
         rom._rtl.memory(Memory {
             width,
             depth,
-            image: Some(MemoryImage { plusarg: plusarg.into(), path: path.into() }),
+            image: Some(MemoryImage {
+                plusarg: name.into(),
+                parameter: format!("{}_MEM", name.to_uppercase()),
+                file: file.into(),
+            }),
             write: None,
             read_enable: rom.read_i.e(),
             read_address: rom.address_i.e(),

@@ -1,6 +1,6 @@
 //! What a unit does: assignments, registers and memories, simulated and emitted from one description.
 
-use super::expr::Expr;
+use super::expr::{Expr, Node};
 use super::power_up::first_value;
 use super::wire::{Net, Wire};
 use super::word::mask;
@@ -14,6 +14,24 @@ pub(crate) struct Assign {
     pub(crate) value: Expr,
 }
 
+/// What belongs together in the Verilog, under a comment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Section {
+    pub(crate) title: String,
+    /// Expressions with names.
+    pub(crate) named: Vec<Expr>,
+    /// Targets assigned and registers, by their positions in the description.
+    pub(crate) assigns: Vec<usize>,
+    pub(crate) registers: Vec<usize>,
+}
+
+/// A register whose values have names, in the order of their numbers.
+#[derive(Clone, Debug)]
+pub(crate) struct Machine {
+    pub(crate) register: Net,
+    pub(crate) states: &'static [&'static str],
+}
+
 /// Takes the value of the first branch whose condition holds (`None`: always) at each rising edge.
 #[derive(Clone, Debug)]
 pub(crate) struct RegisterSpec {
@@ -23,11 +41,13 @@ pub(crate) struct RegisterSpec {
     pub(crate) branches: Vec<(Option<Expr>, Expr)>,
 }
 
-/// A memory's first content: `$readmemh` of the file named by the plusarg, else of `path`.
+/// A memory's first content: `$readmemh` of the file named by the plusarg, else by the parameter.
 #[derive(Clone, Debug)]
 pub(crate) struct MemoryImage {
     pub(crate) plusarg: String,
-    pub(crate) path: String,
+    pub(crate) parameter: String,
+    /// The parameter's value, unless the module is instantiated with another.
+    pub(crate) file: String,
 }
 
 /// Memory with one synchronous read port and at most one write port.
@@ -54,9 +74,10 @@ pub(crate) struct MemoryWrite {
 #[derive(Clone, Debug)]
 pub(crate) enum Form {
     Module,
-    /// Cell of the target's library: no module is emitted, ports are named in upper case.
+    /// Cell of the target's library, with ports named in upper case; its Verilog model is for simulation alone.
     Primitive {
         parameters: Vec<(String, String)>,
+        model: &'static str,
     },
 }
 
@@ -69,6 +90,8 @@ pub(crate) struct Description {
     pub(crate) reset: Option<Expr>,
     pub(crate) assigns: Vec<Assign>,
     pub(crate) registers: Vec<RegisterSpec>,
+    pub(crate) sections: Vec<Section>,
+    pub(crate) machine: Option<Machine>,
     pub(crate) memory: Option<Memory>,
     pub(crate) discards: Vec<Expr>,
 }
@@ -109,11 +132,12 @@ impl Rtl {
     }
 
     /// Combinational cell `name` of the target's library, with its Verilog parameters. Ports are called like
-    /// the block's fields in upper case; assignments are its simulation model and are not emitted.
-    pub fn primitive(name: &str, parameters: &[(&str, &str)]) -> Self {
+    /// the block's fields in upper case; assignments are what the cell does in RustHDL's simulator, and `model` is its
+    /// Verilog module, which synthesis does not see.
+    pub fn primitive(name: &str, parameters: &[(&str, &str)], model: &'static str) -> Self {
         let parameters = parameters.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
         Rtl {
-            description: Description { form: Form::Primitive { parameters }, ..blank(name.into()) },
+            description: Description { form: Form::Primitive { parameters, model }, ..blank(name.into()) },
             ..empty()
         }
     }
@@ -121,6 +145,33 @@ impl Rtl {
     /// Comment above the emitted module.
     pub fn doc(&mut self, text: impl Into<String>) {
         self.description.doc = text.into();
+    }
+
+    /// What follows stands under this comment in the Verilog.
+    pub fn section(&mut self, title: &str) {
+        self.description.sections.push(Section { title: title.into(), ..Section::default() });
+    }
+
+    fn open_section(&mut self) -> &mut Section {
+        if self.description.sections.is_empty() {
+            self.section("");
+        }
+        self.description.sections.last_mut().expect("one was made")
+    }
+
+    /// `value` as a wire called `name` in the Verilog, if something uses it.
+    pub fn named(&mut self, name: &'static str, value: impl Into<Expr>) -> Expr {
+        let value = value.into();
+        let width = value.width();
+        let named = Expr::new(Node::Named(name, value), width);
+        self.open_section().named.push(named.clone());
+        named
+    }
+
+    #[track_caller]
+    pub(super) fn declare_states(&mut self, register: &Wire<Local>, states: &'static [&'static str]) {
+        assert!(self.description.machine.is_none(), "a unit has one machine");
+        self.description.machine = Some(Machine { register: register.net().clone(), states });
     }
 
     /// Synchronous reset: while the 1-bit `condition` holds, registers take their initial value.
@@ -138,7 +189,13 @@ impl Rtl {
         let value = value.into();
         check_assignment(target.width(), &value);
         target.net().claim();
-        self.description.assigns.push(Assign { target: target.net().clone(), value });
+        self.push_assign(Assign { target: target.net().clone(), value });
+    }
+
+    fn push_assign(&mut self, assign: Assign) {
+        let index = self.description.assigns.len();
+        self.open_section().assigns.push(index);
+        self.description.assigns.push(assign);
     }
 
     /// Drives the clock input of a child with the unit's clock.
@@ -146,7 +203,7 @@ impl Rtl {
     pub fn clock(&mut self, child: &Wire<In>) {
         let clock = self.description.clock.clone().expect("a combinational unit has no clocked children");
         child.net().claim();
-        self.description.assigns.push(Assign { target: child.net().clone(), value: Expr::from(&clock) });
+        self.push_assign(Assign { target: child.net().clone(), value: Expr::from(&clock) });
     }
 
     /// Makes an own output or local signal a register that takes `init` at reset. In Verilog it starts at no known
@@ -159,6 +216,8 @@ impl Rtl {
         let first = first_value(mask(target.width()), init);
         self.next.push(first);
         target.net().set(first);
+        let index = self.description.registers.len();
+        self.open_section().registers.push(index);
         let registers = &mut self.description.registers;
         registers.push(RegisterSpec { target: target.net().clone(), init, resets: true, branches: vec![] });
         Register { spec: registers.last_mut().expect("just pushed") }
@@ -287,6 +346,8 @@ fn blank(kind: String) -> Description {
         reset: None,
         assigns: vec![],
         registers: vec![],
+        sections: vec![],
+        machine: None,
         memory: None,
         discards: vec![],
     }

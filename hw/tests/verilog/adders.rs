@@ -4,6 +4,7 @@ use crate::tools;
 use empf_hw::array::Array;
 use empf_hw::emit::{Ports, verilog};
 use empf_ir::{AdderForm, ArchConfig};
+use std::fs;
 
 /// Registers have the same names and initial values in both forms; if they are equal in one cycle, they are
 /// equal in the next, whatever the inputs: the proof needs no bound on cycles. CCU2C is yosys' own model.
@@ -38,9 +39,9 @@ fn prove(
         let arch = ArchConfig { adder, ..ArchConfig::sized(rows, cols, act_bits) };
         let text = verilog("array", &Array::new(&arch), Ports::Packed).unwrap();
         let text = if adder == AdderForm::Ecp5 { change(text) } else { text };
-        std::fs::write(folder.path().join(file), text).unwrap();
+        fs::write(folder.path().join(file), text).unwrap();
     }
-    std::fs::write(folder.path().join("proof.ys"), PROOF).unwrap();
+    fs::write(folder.path().join("proof.ys"), PROOF).unwrap();
     tools::try_run(folder.path(), "yosys", &["-Q", "-s", "proof.ys"])
 }
 
@@ -50,6 +51,52 @@ fn both_adders_are_equal() {
         let output = prove(rows, cols, act_bits, |text| text).unwrap();
         assert!(output.contains("Equivalence successfully proven!"), "{rows}x{cols} A={act_bits}: {output}");
     }
+}
+
+/// The cell's model for simulation against yosys' own, for all inputs, with the tables and links in use and others.
+fn prove_cell(model: &str, parameters: &str) -> Result<String, String> {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("model.v"), model).unwrap();
+    let module = |file: &str, name: &str| {
+        format!(
+            "read_verilog {file}
+            chparam {parameters} CCU2C
+            hierarchy -check -top CCU2C
+            proc; flatten; opt_clean
+            rename -top {name}
+            design -stash {name}\n"
+        )
+    };
+    let miter = "
+        design -copy-from gold -as gold gold
+        design -copy-from gate -as gate gate
+        miter -equiv -flatten -make_outputs gold gate miter
+        hierarchy -top miter
+        sat -verify -prove trigger 0 miter";
+    let script = module("+/ecp5/cells_sim.v", "gold") + &module("model.v", "gate") + miter;
+    fs::write(folder.path().join("proof.ys"), script).unwrap();
+    tools::try_run(folder.path(), "yosys", &["-Q", "-s", "proof.ys"])
+}
+
+const MODEL: &str = include_str!("../../src/array/ccu2c.v");
+
+#[test]
+fn the_model_of_the_carry_cell_is_yosys_own() {
+    for (inits, links) in [
+        (["960C", "960C"], ["NO", "NO"]),
+        (["960C", "A5F1"], ["NO", "YES"]),
+        (["36C8", "7D42"], ["YES", "NO"]),
+        (["FFFF", "0001"], ["YES", "YES"]),
+    ] {
+        let parameters = format!(
+            "-set INIT0 16'h{} -set INIT1 16'h{} -set INJECT1_0 \"{}\" -set INJECT1_1 \"{}\"",
+            inits[0], inits[1], links[0], links[1]
+        );
+        let output = prove_cell(MODEL, &parameters).unwrap();
+        assert!(output.contains("SAT proof finished - no model found: SUCCESS!"), "{parameters}: {output}");
+    }
+    let wrong = MODEL.replace("passes_1 ? carry", "passes_1 ? CIN");
+    assert!(wrong != MODEL && prove_cell(&wrong, "-set INIT0 16'h960C -set INIT1 16'h960C").is_err());
 }
 
 #[test]

@@ -239,9 +239,10 @@ fn emitted_expressions_mean_what_the_simulator_computes() {
         tools::lint(
             folder.path(),
             "expressions",
-            &["-Wno-UNSIGNED", "-Wno-UNUSEDSIGNAL", "-Wno-CMPCONST", "-Wno-DECLFILENAME", "dut.v"],
+            &["-Wno-UNSIGNED", "-Wno-UNUSEDSIGNAL", "-Wno-CMPCONST", "-Wno-DECLFILENAME"],
+            "dut.v",
         );
-        let icarus = values(&tools::icarus(folder.path(), "bench", &["bench.v", "dut.v"], &[]));
+        let icarus = values(&tools::icarus(folder.path(), "bench", &["bench.v", "dut.v"]));
         compare("Icarus Verilog", seed, &icarus, &expected);
         let binary = ["--binary", "--timing", "-Wno-fatal", "-O0", "-CFLAGS", "-O0", "--top-module", "bench"];
         tools::run(folder.path(), "verilator", &[&binary[..], &["bench.v", "dut.v"]].concat());

@@ -30,16 +30,22 @@ pub(crate) fn try_run(folder: &Path, program: impl AsRef<Path>, args: &[&str]) -
     Err(format!("{} {args:?} failed:\n{text}\n{errors}", program.display()))
 }
 
-/// Lints with every warning on; any warning is a failure. `arguments` are files and further options.
+/// The languages that the emitted text is: the names of Verilator and of Icarus Verilog.
+const LANGUAGES: [(&str, &str); 2] = [("1364-2001", "-g2001"), ("1800-2017", "-g2012")];
+
+/// Lints `file` in both languages with every warning on; any warning is a failure. `options` are Verilator's.
 #[track_caller]
-pub(crate) fn lint(folder: &Path, top: &str, arguments: &[&str]) {
-    let language = ["--lint-only", "-Wall", "--default-language", "1364-2005", "--top-module", top];
-    run(folder, "verilator", &[&language, arguments].concat());
+pub(crate) fn lint(folder: &Path, top: &str, options: &[&str], file: &str) {
+    for (verilator, icarus) in LANGUAGES {
+        let language = ["--lint-only", "-Wall", "--language", verilator, "--top-module", top];
+        run(folder, "verilator", &[&language, options, &[file]].concat());
+        run(folder, "iverilog", &[icarus, "-tnull", "-s", top, file]);
+    }
 }
 
 /// Compiles `files` with Icarus Verilog and runs module `top`; returns what it printed.
 #[track_caller]
-pub(crate) fn icarus(folder: &Path, top: &str, files: &[&str], plusargs: &[&str]) -> String {
-    run(folder, "iverilog", &[&["-g2005", "-o", "icarus.vvp", "-s", top], files].concat());
-    run(folder, "vvp", &[&["-n", "icarus.vvp"], plusargs].concat())
+pub(crate) fn icarus(folder: &Path, top: &str, files: &[&str]) -> String {
+    run(folder, "iverilog", &[&["-g2001", "-o", "icarus.vvp", "-s", top], files].concat());
+    run(folder, "vvp", &["-n", "icarus.vvp"])
 }

@@ -1,0 +1,35 @@
+//! What stands above the Verilog of an accelerator.
+
+use empf_ir::ArchConfig;
+
+/// Version, licence, synthesis and architecture, as comments.
+pub(crate) fn header(arch: &ArchConfig, images: bool) -> String {
+    let images = if images { IMAGES } else { NO_IMAGES };
+    let text = format!(
+        "EM-PF accelerator, written by empf {}. Its top module is {}.\n\
+         SPDX-License-Identifier: CC0-1.0\n{LICENSE}\n{SYNTHESIS}{images}\nThe architecture:\n{arch}",
+        env!("CARGO_PKG_VERSION"),
+        crate::TOP
+    );
+    let comment = |line: &str| format!("// {line}").trim_end().to_owned() + "\n";
+    text.lines().map(comment).collect::<String>() + "\n"
+}
+
+const LICENSE: &str = "\
+What empf writes is yours: use, change, build and pass on this file under any terms, or none.
+";
+
+const SYNTHESIS: &str = "\
+The text is Verilog-2001 and SystemVerilog-2017. Define SYNTHESIS where the tool does not (yosys does): it leaves out
+what only simulators need, the plusargs that name images and the models of the target's cells.
+";
+
+const IMAGES: &str = "\
+The ROMs are read from the files that the top's parameters name, in the folder MEM_PATH, which ends in a slash and is
+at first the one that the tool runs in. A simulator takes +weights=FILE, +parameters=FILE, +schedule=FILE as well.
+";
+
+const NO_IMAGES: &str = "\
+FOR LINT ONLY: no parameter of the top names an image, so that the ROMs are empty and synthesis deletes most of the
+design. What `empf compile` writes has the same modules with the images of a network.
+";
