@@ -13,11 +13,13 @@ const VERILOG: &str = "accel.v";
 const ARCH: &str = "arch.json";
 const KIND: Kind = Kind { header: VERILOG, files: &[ARCH] };
 
-/// Write the Verilog of an accelerator
+/// Write the Verilog of an accelerator without a network, for linters
 ///
 /// The accelerator runs every network that fits its memories, so it depends on the
 /// architecture alone. The folder holds accel.v (top module empf_top) and arch.json,
-/// the architecture that it was made from.
+/// the architecture that it was made from. The ROMs are empty unless parameters name
+/// images: it elaborates without any file, but synthesis would delete most of it.
+/// `empf compile` writes the same modules with the images of a network.
 ///
 /// Examples:
 ///   empf emit --arch 32x32 -o build/accel
@@ -35,14 +37,15 @@ pub(crate) struct Args {
 /// Writes the folder, whole or not at all.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let arch = args.arch.resolve()?;
-    let verilog = empf_hw::emit_accelerator(&arch)?;
+    let verilog = empf_hw::emit_without_images(&arch)?;
     folder::write(&args.output, KIND, |folder| {
         store::write_json(&folder.join(ARCH), &arch)?;
         Ok(store::write(&folder.join(VERILOG), verilog.as_bytes())?)
     })?;
     let modules = verilog.lines().filter(|line| line.starts_with("module ")).count();
     print(&format!(
-        "{}x{} array, A = {}: {modules} modules, {} bytes in {}",
+        "{}x{} array, A = {}: {modules} modules, {} bytes in {}\n\
+         for lint only: its ROMs are empty; `empf compile` writes one with the images of a network",
         arch.rows,
         arch.cols,
         arch.act_bits,

@@ -50,9 +50,9 @@ fn an_off_by_one_stride_in_the_verilog_is_located() {
     let place = made();
     let file = place.path().join("build/accel.v");
     let verilog = fs::read_to_string(&file).unwrap();
-    let sum = verilog.find("position + (").expect("the stream's step to the next position");
-    let (before, after) = verilog.split_at(sum);
-    fs::write(&file, before.to_owned() + &after.replacen("x_step", "x_step + 16'd1", 1)).unwrap();
+    let step = "position + (position_row_end ? row_step : x_step";
+    assert!(verilog.contains(step));
+    fs::write(&file, verilog.replacen(step, &format!("{step} + 16'd1"), 1)).unwrap();
     let text = differing(place.path());
     let last = text.trim_end().lines().last().unwrap();
     assert!(last.contains("first: verilator, sample 0, layer `neuron1`, time-step 0,"), "{last}");
@@ -81,4 +81,26 @@ fn a_build_replaces_a_build_and_nothing_else() {
     copy(&place.path().join("network"), &place.path().join("build"));
     let error = fail(place.path(), &compile);
     assert!(error.contains("choose another output"), "{error}");
+}
+
+/// The model of the carry cell comes along.
+#[test]
+fn a_build_with_carry_cells_is_equal_on_all_engines() {
+    let place = made();
+    let place = place.path();
+    succeed(place, &words("compile network --arch 4x4 --adder ecp5 -o cells"));
+    assert!(fs::read_to_string(place.join("cells/accel.v")).unwrap().contains("CCU2C #(.INIT0"));
+    let text = succeed(place, &words("check cells --samples 1"));
+    assert!(text.trim_end().lines().last().unwrap().starts_with("0 mismatches in "), "{text}");
+}
+
+#[test]
+fn verilog_without_a_network_needs_no_images() {
+    let place = tempfile::tempdir().unwrap();
+    let text = succeed(place.path(), &words("emit --arch 4x4 -o accel"));
+    assert!(text.contains("for lint only"), "{text}");
+    let yosys =
+        ["-q", "-p", "read_verilog accel/accel.v; hierarchy -check -top empf_top; proc; check -assert"];
+    let output = std::process::Command::new("yosys").args(yosys).current_dir(place.path()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -82,7 +82,8 @@ fn yosys_reads_images_of_another_folder() {
     fs::write(folder.path().join("accel.v"), text).unwrap();
     let board = format!("module board; {TOP} #(.MEM_PATH(\"images/\")) top (); endmodule\n");
     fs::write(folder.path().join("board.v"), board).unwrap();
-    let script = "read_verilog -defer accel.v; read_verilog -defer board.v; hierarchy -check -top board; proc";
+    let script =
+        "read_verilog -defer accel.v; read_verilog -defer board.v; hierarchy -check -top board; proc";
     let error = tools::try_run(folder.path(), "yosys", &["-q", "-p", script]).unwrap_err();
     assert!(error.contains("images/"), "{error}");
     fs::create_dir(folder.path().join("images")).unwrap();
