@@ -6,6 +6,8 @@ use crate::report::Report;
 use empf_compiler::lower;
 use empf_ir::program::{PARAMETERS_MEM, SCHEDULE_MEM, WEIGHTS_MEM};
 use empf_ir::{Network, Program, QuantNetwork, Shape, counted, store};
+use empf_sim::bench::{self, Stimulus};
+use empf_sim::{Engine, GoldenEngine};
 use std::path::Path;
 
 /// Name of the Verilog file.
@@ -29,8 +31,15 @@ pub(crate) const KIND: Kind = Kind {
         SCHEDULE_MEM,
         VERILOG,
         REPORT,
+        "tb/bench.v",
+        "tb/stimuli.vh",
+        "tb/input.mem",
+        "tb/expected.mem",
+        "tb/files.f",
     ],
 };
+/// Folder of the bench.
+const BENCH: &str = "tb";
 
 /// A network and what the compiler made of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,9 +96,9 @@ impl Build {
         self.hardware.as_ref().ok_or_else(|| Error::file(what, message))
     }
 
-    /// Writes the build, and the report of one with an accelerator, to `folder`, whole or not at all; an older
-    /// build is replaced.
-    pub(crate) fn write(&self, folder: &Path, report: Option<&Report>) -> Result<()> {
+    /// Writes the build to `folder`, with the report of one that has an accelerator and a bench that runs `inputs`,
+    /// whole or not at all; an older build is replaced.
+    pub(crate) fn write(&self, folder: &Path, report: Option<&Report>, inputs: &[Vec<u8>]) -> Result<()> {
         self.check().map_err(|message| Error::file(folder, message))?;
         folder::write(folder, KIND, |new| {
             self.network.save(new)?;
@@ -97,9 +106,20 @@ impl Build {
             if let Some(Hardware { program, verilog }) = &self.hardware {
                 store::write(&new.join(VERILOG), verilog.as_bytes())?;
                 program.save(new)?;
+                self.write_bench(&new.join(BENCH), program, inputs)?;
             }
             report.map_or(Ok(()), |report| Ok(store::write_json(&new.join(REPORT), report)?))
         })
+    }
+
+    /// Writes a bench that holds the accelerator to the golden model.
+    fn write_bench(&self, folder: &Path, program: &Program, inputs: &[Vec<u8>]) -> Result<()> {
+        let mut golden = GoldenEngine::new(&self.quant);
+        let stimulus =
+            |input: &Vec<u8>| Ok(Stimulus { input: input.clone(), logits: golden.run(input)?.logits });
+        let stimuli = inputs.iter().map(stimulus).collect::<Result<Vec<_>>>()?;
+        store::create_dir(folder)?;
+        Ok(bench::write(folder, program, &stimuli)?)
     }
 
     /// Network, integer network and program, if any, are of one origin, or how they differ.

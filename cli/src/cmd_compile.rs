@@ -23,8 +23,8 @@ const SAMPLES: usize = 64;
 /// Compile a trained network for an accelerator
 ///
 /// The build's folder holds the network, its integer form (quant.*), the program
-/// (program.json and the ROM images *.mem), the Verilog (accel.v) and the costs of
-/// every layer (report.json).
+/// (program.json and the ROM images *.mem), the Verilog (accel.v), a self-checking
+/// bench of it for other simulators (tb/) and the costs of every layer (report.json).
 ///
 /// A network with operators that are not yet in hardware - residual additions,
 /// maximum pooling, channel attention - can be compiled to integers only, which the
@@ -99,14 +99,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.integers_only {
         let quant = compilation.quantized(last)?.clone();
         let nodes = counted(quant.nodes.len(), "node");
-        Build { network, quant, hardware: None }.write(output, None)?;
+        Build { network, quant, hardware: None }.write(output, None, &[])?;
         return print(&format!("integer network of {nodes} in {}", output.display()));
     }
     let (quant, program) = compilation.finish()?;
     let verilog = empf_hw::emit_accelerator(&arch)?;
     let build = Build { network, quant, hardware: Some(Hardware { program, verilog }) };
     let report = Report::new(&build)?;
-    build.write(output, Some(&report))?;
+    // The first without pauses, the second with.
+    let inputs: Vec<Vec<u8>> = (0..2).map(|i| images.bytes(i % images.len())).collect();
+    build.write(output, Some(&report), &inputs)?;
     print(&summary(&report, output))
 }
 

@@ -151,6 +151,11 @@ fn put_in_place(from: &Path, target: &Path, kind: Kind) -> Result<()> {
     remove(&target.join(kind.header)).map_err(failed)?;
     for file in old.iter().filter(|file| !new.contains(file)) {
         remove(&target.join(file)).map_err(failed)?;
+        // A folder inside goes with its last file.
+        let _ = file
+            .parent()
+            .filter(|inner| *inner != Path::new(""))
+            .map(|inner| fs::remove_dir(target.join(inner)));
     }
     let (header, rest): (Vec<_>, Vec<_>) = new.iter().partition(|file| *file == Path::new(kind.header));
     for file in rest.into_iter().chain(header) {

@@ -1,20 +1,17 @@
 //! The emitted Verilog in Icarus Verilog: an event-driven simulator, slow, with unknown values.
 
 use crate::activation::ActivationMemory;
+use crate::bench::{self, Settings};
 use crate::capture::{Write, replay};
 use crate::roms::Roms;
 use crate::tool::execute;
-use crate::{Engine, Error, Interpreter, Promise, Result, check_input};
-use empf_ir::program::write_mem;
+use crate::{Engine, Error, Promise, Result, check_input};
 use empf_ir::{Program, Trace, store};
-use std::path::PathBuf;
 use std::process::Command;
 use tempfile::TempDir;
 
 /// Debian package of the simulator.
 const PACKAGE: &str = "iverilog";
-/// Cycles of patience beyond twice what is expected.
-const PATIENCE: u64 = 10_000;
 
 /// An accelerator with a program. Every inference starts at power-up.
 pub struct Icarus<'p> {
@@ -25,7 +22,7 @@ pub struct Icarus<'p> {
 }
 
 impl<'p> Icarus<'p> {
-    /// Compiles `verilog`, the accelerator of `program`'s architecture in its generic form.
+    /// Compiles `verilog`, the accelerator of `program`'s architecture.
     ///
     /// # Errors
     /// [`Error::Missing`] without Icarus Verilog, [`Error::Tool`] where it refuses the Verilog.
@@ -33,25 +30,19 @@ impl<'p> Icarus<'p> {
         let folder = tempfile::Builder::new().prefix("empf-icarus-").tempdir();
         let folder = folder.map_err(|e| empf_ir::Error::io("create", std::env::temp_dir(), e))?;
         store::write(&folder.path().join("accel.v"), verilog.as_bytes())?;
-        store::write(&folder.path().join("bench.v"), include_bytes!("icarus/bench.v"))?;
+        let settings = Settings::trace(program)?;
+        bench::write_module(folder.path(), &settings)?;
         let mut compiler = Command::new("iverilog");
-        compiler.current_dir(folder.path()).args(["-g2005", "-s", "empf_bench", "-o", "bench.vvp"]);
-        compiler.arg(format!("-Pempf_bench.INPUT_DEPTH={}", program.input_bytes()));
-        execute(compiler.args(["accel.v", "bench.v"]), PACKAGE)?;
-        let expected = Interpreter::new(program)?.predicted_cycles();
-        let limit = PATIENCE + 2 * (expected + program.input_bytes() as u64);
-        Ok(Icarus { program, roms: Roms::new(program)?, folder, limit })
+        compiler.current_dir(folder.path()).args(["-g2001", "-s", bench::MODULE, "-o", "bench.vvp"]);
+        execute(compiler.args(["accel.v", bench::BENCH]), PACKAGE)?;
+        Ok(Icarus { program, roms: Roms::new(program)?, limit: settings.limit(), folder })
     }
 
     /// What the bench prints for `input`.
     fn simulate(&self, input: &[u8]) -> Result<String> {
-        let image: PathBuf = self.folder.path().join("input.mem");
-        let codes: Vec<u64> = input.iter().copied().map(u64::from).collect();
-        write_mem(&image, &codes, u8::BITS)?;
+        bench::write_inputs(self.folder.path(), [input])?;
         let mut simulator = Command::new("vvp");
         simulator.current_dir(self.folder.path()).args(["-n", "bench.vvp"]).args(self.roms.plusargs());
-        simulator.arg(format!("+input={}", image.display())).arg(format!("+bytes={}", input.len()));
-        simulator.arg(format!("+logits={}", self.program.classes)).arg(format!("+limit={}", self.limit));
         execute(&mut simulator, PACKAGE)
     }
 }
@@ -93,7 +84,7 @@ impl Printed {
                 "write" => printed.write(rest),
                 "logit" => rest.parse().ok().map(|logit| printed.logits.push(logit)),
                 "cycles" => rest.parse().ok().map(|cycles| printed.cycles = Some(cycles)),
-                "stuck" => {
+                "FAIL:" => {
                     let (engine, message) = ("icarus".into(), rest.into());
                     return Err(Error::Stuck { engine, message, cycles: limit });
                 }
@@ -137,6 +128,6 @@ mod tests {
     fn unknown_values_and_endless_runs_are_errors() {
         let message = |text| Printed::parse(text, 5).unwrap_err().to_string();
         assert!(message("write 2 5 17 xxxx").contains("unknown value"));
-        assert!(message("stuck not all logits came").contains("not all logits came after 5 cycles"));
+        assert!(message("FAIL: not all logits came").contains("not all logits came after 5 cycles"));
     }
 }

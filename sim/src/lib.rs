@@ -13,6 +13,7 @@
 
 mod activation;
 mod axi;
+pub mod bench;
 mod capture;
 pub mod compare;
 pub mod cycles;

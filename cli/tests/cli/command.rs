@@ -81,12 +81,16 @@ pub(crate) fn made() -> TempDir {
     place
 }
 
-/// Copies the files of a folder.
+/// Copies a folder.
 pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir(to).expect("a new folder");
     for entry in fs::read_dir(from).expect("a readable folder") {
-        let entry = entry.expect("a readable folder");
-        fs::copy(entry.path(), to.join(entry.file_name())).expect("a readable file");
+        let (from, to) = entry.map(|e| (e.path(), to.join(e.file_name()))).expect("a readable folder");
+        if from.is_dir() {
+            copy(&from, &to);
+        } else {
+            fs::copy(&from, &to).expect("a readable file");
+        }
     }
 }
 

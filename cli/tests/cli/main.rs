@@ -1,6 +1,7 @@
 //! The command, from outside.
 
 mod bad_input;
+mod bench;
 mod check;
 mod classes;
 mod command;
