@@ -128,3 +128,42 @@ fn check_first_label(reading: &Reading) -> Result<()> {
     let message = "is given, but only in idx files labels may start elsewhere than at 0";
     Err(Error::Setting { setting: "first label", message: message.into() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_files::{folder, jpeg};
+
+    fn error(source: &Path, reading: &Reading) -> String {
+        Split::load(&source.to_string_lossy(), reading).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_set_is_known_by_files_that_are_not_hidden() {
+        let record = |label: u8| [vec![label], vec![7; 3072]].concat();
+        let mut archive = tar::Builder::new(vec![]);
+        for (name, bytes) in [
+            ("cifar/._data_batch_1.bin", b"Mac".to_vec()),
+            ("cifar/data_batch_1.bin", record(3)),
+            ("cifar/test_batch.bin", record(4)),
+        ] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(bytes.len() as u64);
+            archive.append_data(&mut header, name, bytes.as_slice()).unwrap();
+        }
+        let place = folder(&[("set/cifar.tar", archive.into_inner().unwrap())]);
+        let read = Split::load(&place.path().join("set").to_string_lossy(), &Reading::default()).unwrap();
+        assert_eq!((read.train.labels, read.test.labels), (vec![3], vec![4]));
+        let hidden = folder(&[(".git/train/ant/1.JPEG", jpeg(8, 3)), ("train/.ipynb/1.JPEG", jpeg(8, 3))]);
+        assert!(error(hidden.path(), &Reading::default()).contains("holds no data set that is known"));
+    }
+
+    #[test]
+    fn labels_are_shifted_in_idx_files_alone() {
+        let shifted = Reading { first_label: 1, ..Reading::default() };
+        let photographs = folder(&[("train/ant/1.JPEG", jpeg(8, 3)), ("val/ant/1.JPEG", jpeg(8, 3))]);
+        for source in [Path::new(GLYPHS), photographs.path()] {
+            assert!(error(source, &shifted).contains("only in idx files"), "{}", source.display());
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! Feature maps in memory.
 
 use crate::Float;
+use empf_ir::{Shape, counted};
+use std::fmt::{self, Display, Formatter};
 
 /// Extents of a batch of feature maps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +31,14 @@ impl Extents {
     /// Elements altogether.
     pub fn elements(&self) -> usize {
         self.images * self.image()
+    }
+}
+
+/// `2 images of 1x28x28`, channels first.
+impl Display for Extents {
+    fn fmt(&self, f: &mut Formatter) -> fmt::Result {
+        let Extents { images, height, width, channels } = *self;
+        write!(f, "{} of {}", counted(images, "image"), Shape::new(channels, height, width))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::layers::layer::Layer;
 use crate::layers::param::Param;
 use crate::layers::targets::smoothed;
 use crate::{Extents, Float, Tensor};
-use empf_ir::{Network, Tensors};
+use empf_ir::{Network, Tensors, counted};
 use plan::plan;
 use rand::SeedableRng;
 use rand_pcg::Pcg64;
@@ -298,12 +298,13 @@ impl<F: Float> Model<F> {
         let images = self.check(frames)?;
         if targets.len() != images * self.graph.classes {
             let rows = targets.len() as f64 / self.graph.classes as f64;
-            return Err(Error::Batch(format!("{rows} labels for {images} images")));
+            return Err(Error::Batch(format!("has {rows} rows of targets for {}", counted(images, "image"))));
         }
         if let Learning::Random(chosen) = learning
             && chosen.last().is_none_or(|t| t >= steps)
         {
-            return Err(Error::Batch(format!("{chosen:?} are no choice of {steps} time-steps")));
+            let message = format!("the steps that pass back are none, or not below {steps}, the time-steps");
+            return Err(Error::Batch(message));
         }
         if let Some(mut engine) = self.engine.take() {
             let outcome = engine.train_batch(self, frames, targets, learning);
@@ -429,14 +430,19 @@ impl<F: Float> Model<F> {
                 return wrong("is static, the network takes frames".into());
             }
             Frames::PerStep(f) if input.frames == 1 || f.len() != steps => {
-                return wrong(format!("has {} frames for {steps} time-steps", f.len()));
+                return wrong(format!(
+                    "has {} for {}",
+                    counted(f.len(), "frame"),
+                    counted(steps, "time-step")
+                ));
             }
             _ => {}
         }
         let images = frames.at(0).extents.images;
         let expected = Extents { images, height: input.height, width: input.width, channels: input.channels };
-        if images == 0 || (0..steps).any(|t| frames.at(t).extents != expected) {
-            return wrong(format!("is {:?}, the network takes {}", frames.at(0).extents, input.shape()));
+        let mut given = (0..steps).map(|t| frames.at(t).extents);
+        if let Some(other) = given.find(|extents| images == 0 || *extents != expected) {
+            return wrong(format!("has {other}, the network takes {}", input.shape()));
         }
         Ok(images)
     }
