@@ -146,6 +146,11 @@ impl Case {
         serde_json::from_slice(&store::read(path)?).map_err(syntax)
     }
 
+    /// The case `name` of those that every test run takes.
+    pub fn kept(name: &str) -> Result<Self> {
+        Self::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(name).with_extension("json"))
+    }
+
     /// Writes a case file.
     pub fn save(&self, path: &Path) -> Result<()> {
         store::write_json(path, self)

@@ -3,7 +3,7 @@
 use empf_ir::Program;
 use empf_sim::verilator::{Accelerator, Instrument, Options, Verilator};
 use empf_sim::{Engine, GoldenEngine, Interpreter};
-use empf_tests::{Case, CaseInput, Layer, Suite, accelerator, compile};
+use empf_tests::{Case, Suite, compile};
 
 const CTRL: u8 = 0x00;
 const STATUS: u8 = 0x04;
@@ -24,19 +24,7 @@ const LONG: u64 = 1000;
 
 /// A small inference whose input fills the input buffer to its last byte.
 fn case() -> Case {
-    let mut arch = accelerator([2, 2], 8);
-    arch.input_depth = 16;
-    let input = CaseInput { channels: 1, height: 4, width: 4, is_static: true, zero_point: 3 };
-    let conv = Layer::Conv {
-        channels: 3,
-        kernel: 2,
-        stride: 2,
-        padding: 0,
-        sign: true,
-        parallel: false,
-        offset: true,
-    };
-    Case { seed: 7, arch, time_steps: 1, input, layers: vec![conv], classes: 2 }
+    Case::kept("ports").unwrap()
 }
 
 /// Accelerator, its program, and inputs with what golden makes of them.

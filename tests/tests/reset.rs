@@ -2,7 +2,7 @@
 
 use empf_sim::verilator::Options;
 use empf_sim::{Engine, GoldenEngine, Interpreter, RustHdl};
-use empf_tests::{Case, CaseInput, Layer, Suite, accelerator, compile};
+use empf_tests::{Case, CaseInput, Layer, Suite, compile};
 
 /// Cycles for which reset is held.
 const HELD: [u32; 2] = [1, 8];
@@ -13,7 +13,7 @@ const MARGIN: u64 = 20;
 fn case() -> Case {
     Case {
         seed: 5,
-        arch: accelerator([2, 2], 8),
+        arch: Case::kept("ports").unwrap().arch,
         time_steps: 1,
         input: CaseInput { channels: 1, height: 2, width: 2, is_static: true, zero_point: 3 },
         layers: vec![

@@ -44,9 +44,9 @@ fn suites_of(file: &str) -> &'static [&'static str] {
             "tests/schedules",
             "tests/simulators",
             "tests/control",
-            "tests/cases",
+            "tests/cases 4x4",
         ],
-        _ => &["hw/lib", "tests/simulators", "tests/control", "tests/reset", "hw/verilog", "tests/cases"],
+        _ => &["hw/lib", "tests/simulators", "tests/control", "tests/reset", "tests/cases 4x4", "hw/verilog"],
     }
 }
 
