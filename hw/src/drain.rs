@@ -21,10 +21,10 @@ use crate::rtl::states;
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
 use empf_ir::formats::{LOGIT_BITS, MULTIPLIER_BITS};
-use empf_ir::isa::Drain as Fields;
+use empf_ir::isa::{BIAS_HALF_BITS, Drain as Fields, LaneParameters};
 
-/// Parameters of a lane: M, B, lambda, theta, c.
-const PARAMETERS: usize = 5;
+/// Parameters of a lane.
+const PARAMETERS: usize = LaneParameters::<()>::WORDS;
 /// Cycles from a position's address to its sum at the lanes.
 const SUM_DELAY: usize = 1;
 /// Cycles from a position's address to its result.
@@ -121,6 +121,11 @@ unit! {
         lane: Wire<Local> = Wire::new(counter_bits(arch.lanes - 1)),
         classes_left: Wire<Local> = Wire::new(w.classes),
     }
+}
+
+/// The registers of lane `l`.
+fn lane_parameters(registers: &[Wire<Local>], l: usize) -> LaneParameters<Expr> {
+    LaneParameters::unpack(std::array::from_fn(|i| registers[PARAMETERS * l + i].e()))
 }
 
 /// Conditions of the present cycle.
@@ -290,14 +295,14 @@ impl Drain {
         let rtl = &mut self._rtl;
         let (v, m) = (arch.membrane_bits as usize, MULTIPLIER_BITS as usize);
         for (l, (lane, memory)) in self.lanes.iter().zip(&self.potentials).enumerate() {
-            let parameter = |i: usize, width: usize| self.parameters[PARAMETERS * l + i].e().slice(0, width);
+            let parameters = lane_parameters(&self.parameters, l);
             rtl.clock(&lane.clock);
             rtl.assign(&lane.sum_i, &self.sum_i[l]);
-            rtl.assign(&lane.mantissa_i, parameter(0, m));
-            rtl.assign(&lane.bias_i, parameter(1, v));
-            rtl.assign(&lane.lambda_i, parameter(2, m));
-            rtl.assign(&lane.theta_i, parameter(3, v));
-            rtl.assign(&lane.offset_i, parameter(4, v));
+            rtl.assign(&lane.mantissa_i, parameters.mantissa.slice(0, m));
+            rtl.assign(&lane.bias_i, parameters.bias.slice(0, v));
+            rtl.assign(&lane.lambda_i, parameters.lambda.slice(0, m));
+            rtl.assign(&lane.theta_i, parameters.theta.slice(0, v));
+            rtl.assign(&lane.offset_i, parameters.offset.slice(0, v));
             rtl.assign(&lane.requant_shift_i, &self.descriptor.requant_shift);
             rtl.assign(&lane.spike_shift_i, &self.descriptor.spike_shift);
             rtl.assign(&lane.potential_i, mux(&self.first_step, lit(0, v), &memory.read_data_o));
@@ -347,12 +352,11 @@ impl Drain {
     /// The bias of a logit is the lane's first two parameters, low and high half.
     fn send_logits(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
-        rtl.section("Logits: the bias is the lane's first two parameters, low and high half");
-        let (bits, half) = (LOGIT_BITS as usize, LOGIT_BITS as usize / 2);
+        rtl.section("Logits: the bias is in two halves among the lane's parameters");
+        let (bits, half_bits) = (LOGIT_BITS as usize, BIAS_HALF_BITS as usize);
         for (l, logit) in self.logit.iter().enumerate() {
-            let low = &self.parameters[PARAMETERS * l];
-            let high = &self.parameters[PARAMETERS * l + 1];
-            let bias = concat([high.e().slice(0, half), low.e().slice(0, half)]);
+            let [low, high] = lane_parameters(&self.parameters, l).bias_halves();
+            let bias = concat([high, low].map(|half| half.slice(0, half_bits)));
             rtl.register(logit, 0).when(&self.results[SUM_DELAY - 1], self.sum_i[l].e().sext(bits) + bias);
         }
         rtl.register(&self.lane, 0).when(&e.loading, self.lane.zero()).when(&e.sent, self.lane.plus(1));

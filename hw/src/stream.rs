@@ -21,7 +21,7 @@ use crate::rtl::prelude::*;
 use crate::rtl::states;
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
-use empf_ir::isa::{MAX_EXTENT, Stream as Fields};
+use empf_ir::isa::{MAX_EXTENT, PLANE_BITS, Stream as Fields};
 
 /// Bits of a row or column number, border included, two's complement.
 pub(crate) const COORDINATE_BITS: usize = MAX_EXTENT.ilog2() as usize + 2;
@@ -345,7 +345,7 @@ impl Stream {
             .when(&e.taps_end, &self.summed_frame + &d.frame_step);
         rtl.register(&self.planes, 0)
             .when(&self.start_i | &e.block_end, concat([&d.planes_high, &d.planes_low]))
-            .when(&e.pass_end, self.planes.e().shr(2));
+            .when(&e.pass_end, self.planes.e().shr(PLANE_BITS as usize));
         rtl.register(&self.doubles, 0)
             .when(&self.start_i | &e.block_end, &d.double_mask)
             .when(&e.pass_end, self.doubles.e().shr(1));
@@ -391,7 +391,7 @@ impl Stream {
         let step = d.plane_step.e();
         let plane = select(
             &[lit(0, step.width()), step.clone(), step.shl(1), &step + step.shl(1)],
-            self.planes.e().slice(0, 2),
+            self.planes.e().slice(0, PLANE_BITS as usize),
         );
         let plane = rtl.named("plane_offset", plane);
         rtl.register(&self.vector, 0).set(&e.running);
@@ -487,11 +487,11 @@ mod tests {
                             let x = i64::from(p % d.out_width * d.stride + kx) - i64::from(d.padding);
                             let inside = (0..i64::from(d.in_height)).contains(&y)
                                 && (0..i64::from(d.in_width)).contains(&x);
-                            let plane = i64::from(d.planes_low >> (2 * pass) & 3);
+                            let plane = i64::from(d.pass(pass).plane);
                             let word =
                                 (y * 6 + x) * 2 + i64::from(b) + 100 + i64::from(frame) * 60 + plane * 500;
                             reads.push(((word & 4095) as u64, inside));
-                            let double = tap == 0 && d.double_mask >> pass & 1 == 1;
+                            let double = tap == 0 && d.pass(pass).doubles;
                             let bank = u64::from((tile * d.column_blocks + block) % 2);
                             controls.push((u64::from(entry), pass + tap == 0, double, bank));
                         }

@@ -247,7 +247,8 @@ impl Unfold {
 
         let part = |code: &Wire<Local>| {
             let padded = code.e().zext(planes * act_bits);
-            let parts: Vec<Expr> = (0..planes).map(|j| padded.slice(j * act_bits, act_bits)).collect();
+            let parts: Vec<Expr> =
+                (0..planes).map(|j| padded.slice(arch.plane_bits(j).start, act_bits)).collect();
             if let [single] = &parts[..] { single.clone() } else { select(&parts, &self.plane) }
         };
         let codes: Vec<Expr> = self.codes.iter().rev().map(part).collect();

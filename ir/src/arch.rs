@@ -4,7 +4,7 @@ use crate::formats::{ACT_BITS, INPUT_BITS, MULTIPLIER_BITS};
 use crate::{Error, Result, json, store};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 
 /// How the adder of a processing element is written.
@@ -222,6 +222,18 @@ impl ArchConfig {
     /// Activation planes that an 8-bit input code is cut into: `ceil(8 / A)`.
     pub fn input_planes(&self) -> usize {
         (INPUT_BITS.div_ceil(self.act_bits)) as usize
+    }
+
+    /// Bits of an input code that plane `plane` holds; the last plane may reach beyond the code.
+    pub fn plane_bits(&self, plane: usize) -> Range<usize> {
+        let act_bits = self.act_bits as usize;
+        plane * act_bits..(plane + 1) * act_bits
+    }
+
+    /// The part of an input code that plane `plane` holds.
+    pub fn plane_of(&self, code: u8, plane: usize) -> u8 {
+        let Range { start, end } = self.plane_bits(plane);
+        (usize::from(code) >> start & ((1 << (end - start)) - 1)) as u8
     }
 
     /// Fewest cycles of one weight tile: its bits enter a row a cycle, and an accumulator's read,

@@ -3,7 +3,7 @@
 use crate::case::{Case, CaseInput, Layer, accelerator};
 use crate::suite::{Failure, Outcome, Suite, compile, hold};
 use empf_hw::emit::EmitError;
-use empf_ir::isa::{Array, Task};
+use empf_ir::isa::{Array, LaneParameters, Task};
 use empf_ir::{ArchConfig, Program, QuantNetwork};
 use empf_sim::verilator::{Accelerator, Instrument, Options};
 use empf_sim::{Engine, Icarus, Interpreter, Mismatch};
@@ -168,13 +168,12 @@ pub fn flipped_weight() -> Result<Vec<Located>> {
 
 /// The threshold of one channel in one step changes its sign bit.
 pub fn changed_theta() -> Result<Vec<Located>> {
-    /// M, B, lambda, theta and c of a lane.
-    const LANE_PARAMETERS: usize = 5;
-    const THETA: usize = 3;
     let (network, mut program) = compile(&case())?;
     let (channel, step) = (2, 1);
     let lane = step * program.arch.lanes + channel;
-    let word = descriptor(&program).drain.parameter_base as usize + lane * LANE_PARAMETERS + THETA;
+    let theta = LaneParameters::unpack([0, 1, 2, 3, 4]).theta;
+    let word =
+        descriptor(&program).drain.parameter_base as usize + lane * LaneParameters::<()>::WORDS + theta;
     program.parameters[word] ^= 1 << (program.arch.membrane_bits - 1);
     let fault = format!("sign of parameter ROM word {word}, a theta, changed");
     let place = Place { layer: LAYER, channel: Some(channel), time_step: Some(step) };

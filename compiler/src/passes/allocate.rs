@@ -4,12 +4,9 @@ use crate::error::Shortage;
 use crate::plan::{Buffer, Plan, Work};
 use crate::{Error, Result};
 use empf_ir::arch::Memory;
-use empf_ir::isa::HEADER;
+use empf_ir::isa::{HEADER, LaneParameters};
 use empf_ir::program::MemoryUse;
 use empf_ir::{ArchConfig, QuantNetwork};
-
-/// Words of a lane's parameters: M, B, lambda, theta, c.
-pub const LANE_PARAMETERS: usize = 5;
 
 /// Addresses of `plan`'s buffers, weights and parameters. Tensors that do not live at the same time share words.
 pub fn allocate(plan: &mut Plan, network: &QuantNetwork, arch: &ArchConfig) -> Result<()> {
@@ -26,7 +23,8 @@ pub fn allocate(plan: &mut Plan, network: &QuantNetwork, arch: &ArchConfig) -> R
         work.parameter_base = memory.parameter;
         memory.weight += work.weight_words(plan.buffers[reads].blocks(arch.rows), arch.rows, arch.cols);
         let groups = work.output.channels.div_ceil(arch.lanes);
-        memory.parameter += groups * work.parameter_steps(network.time_steps) * LANE_PARAMETERS * arch.lanes;
+        memory.parameter +=
+            groups * work.parameter_steps(network.time_steps) * LaneParameters::group_words(arch);
         memory.accumulator = memory.accumulator.max(work.tiling.positions * work.frames);
     }
     check(&memory, arch)?;

@@ -1,9 +1,9 @@
 //! Fills the ROM images and puts the program together.
 
-use super::allocate::LANE_PARAMETERS;
 use crate::digits;
 use crate::plan::{ArrayWork, Plan, Weights, Work};
 use crate::{Error, Result};
+use empf_ir::isa::LaneParameters;
 use empf_ir::program::{Placement, Step};
 use empf_ir::{ArchConfig, Program, QuantNetwork};
 use sha2::{Digest, Sha256};
@@ -81,33 +81,38 @@ fn push_neurons(
     arch: &ArchConfig,
 ) -> Result<()> {
     let channels = work.output.channels;
-    let silent = [0, 0, 0, i32::MAX >> (32 - arch.membrane_bits), 0];
-    let tensors = [
-        network.tensor(&work.layer, "mantissa")?,
-        network.tensor(&work.layer, "bias")?,
-        network.tensor(neuron, "lambda")?,
-        network.tensor(neuron, "theta")?,
-        network.tensor(neuron, "offset")?,
-    ];
-    let mask = (1 << arch.parameter_bits()) - 1;
+    let silent = LaneParameters {
+        theta: i64::from(i32::MAX >> (32 - arch.membrane_bits)),
+        ..LaneParameters::default()
+    };
+    let mantissas = network.tensor(&work.layer, "mantissa")?;
+    let biases = network.tensor(&work.layer, "bias")?;
+    let lambdas = network.tensor(neuron, "lambda")?;
+    let thetas = network.tensor(neuron, "theta")?;
+    let offsets = network.tensor(neuron, "offset")?;
+    let of_channel = |at: usize| LaneParameters {
+        mantissa: mantissas[at].into(),
+        bias: biases[at].into(),
+        lambda: lambdas[at].into(),
+        theta: thetas[at].into(),
+        offset: offsets[at].into(),
+    };
     for first in (0..channels).step_by(arch.lanes) {
         for step in 0..network.time_steps {
             for channel in first..first + arch.lanes {
-                let at = step * channels + channel;
-                let values = if channel < channels { tensors.map(|t| t[at]) } else { silent };
-                rom.extend(values.map(|v| v as u64 & mask));
+                let lane = if channel < channels { of_channel(step * channels + channel) } else { silent };
+                rom.extend(lane.words(arch));
             }
         }
     }
     Ok(())
 }
 
-/// The biases of a linear layer in the places of M (low half) and B (high half).
+/// The biases of a linear layer, one a lane.
 fn push_biases(rom: &mut Vec<u64>, biases: &[i32], arch: &ArchConfig) {
     let padded = biases.len().next_multiple_of(arch.lanes);
     for bias in biases.iter().copied().chain(std::iter::repeat(0)).take(padded) {
-        let halves = [bias as u64 & 0xffff, bias as u64 >> 16 & 0xffff];
-        rom.extend(halves.into_iter().chain([0; LANE_PARAMETERS - 2]));
+        rom.extend(LaneParameters::of_logit(bias).words(arch));
     }
 }
 

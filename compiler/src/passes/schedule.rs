@@ -2,7 +2,7 @@
 
 use crate::plan::{ArrayWork, Buffer, Plan, Stage, Window, Work};
 use crate::{Error, Result};
-use empf_ir::isa::{Array, Drain, LimitError, Pool, Stream, Task, Unfold};
+use empf_ir::isa::{Array, Drain, LimitError, Pass, PassFields, Pool, Stream, Task, Unfold};
 use empf_ir::program::Step;
 use empf_ir::{ArchConfig, QuantNetwork, QuantOp, Shape};
 
@@ -101,11 +101,8 @@ fn stream(work: &ArrayWork, reads: &Buffer, arch: &ArchConfig) -> Stream<i64> {
     let blocks = reads.blocks(arch.rows);
     let last_channels = reads.shape.channels - (blocks - 1) * arch.rows;
     let walk = Walk::new(reads.shape, blocks, &work.window, work.output);
-    let planes = |passes: &[crate::plan::DigitPass]| {
-        passes.iter().enumerate().fold(0, |word, (i, pass)| word | i64::from(pass.plane) << (2 * i))
-    };
-    let (low, high) = work.passes.split_at(work.passes.len().min(16));
-    let doubles = work.passes.iter().enumerate().filter(|(_, pass)| pass.doubles);
+    let passes = work.passes.iter().map(|pass| Pass { plane: pass.plane, doubles: pass.doubles });
+    let PassFields { double_mask, planes_low, planes_high } = PassFields::pack(passes);
     Stream {
         in_origin: reads.base as i64 + walk.origin,
         in_height: reads.shape.height as i64,
@@ -129,9 +126,9 @@ fn stream(work: &ArrayWork, reads: &Buffer, arch: &ArchConfig) -> Stream<i64> {
         last_tile_positions: work.tiling.last_positions as i64,
         column_blocks: work.output.channels.div_ceil(arch.cols) as i64,
         passes: work.passes.len() as i64,
-        double_mask: doubles.fold(0, |mask, (i, _)| mask | 1 << i),
-        planes_low: planes(low),
-        planes_high: planes(high),
+        double_mask: double_mask.into(),
+        planes_low: planes_low.into(),
+        planes_high: planes_high.into(),
         plane_step: reads.plane_words(arch.rows) as i64,
         weight_base: work.weight_base as i64,
     }

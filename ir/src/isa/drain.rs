@@ -1,6 +1,7 @@
 //! Descriptor of the drain.
 
 use super::field::Kind::{Address, Count, Number, Offset};
+use super::lane::LaneParameters;
 use super::limit::Limit::{Classes, Entries, Flag, Frames, Groups, RequantShift, SpikeShift, Tiles};
 use super::limit::{LimitError, product};
 use super::record::descriptor;
@@ -51,7 +52,7 @@ descriptor! {
 impl Drain {
     /// Words of its parameters.
     pub fn parameter_words(&self, arch: &ArchConfig) -> u64 {
-        product([self.groups, self.time_steps, 5 * arch.lanes as u32])
+        product([self.groups, self.time_steps, LaneParameters::group_words(arch) as u32])
     }
 
     fn limits(&self, arch: &ArchConfig) -> Result<(), LimitError> {

@@ -13,8 +13,10 @@
 
 mod drain;
 mod field;
+mod lane;
 mod limit;
 mod page;
+mod passes;
 mod pool;
 mod record;
 mod schedule;
@@ -24,8 +26,10 @@ mod unfold;
 
 pub use drain::Drain;
 pub use field::{Field, Kind, WORD_BITS};
+pub use lane::{BIAS_HALF_BITS, LaneParameters};
 pub use limit::{Limit, LimitError, MAX_EXTENT, MAX_PASSES, POOL_WINDOW};
 pub use page::page;
+pub use passes::{PLANE_BITS, Pass, PassFields};
 pub use pool::Pool;
 pub use record::Record;
 pub use schedule::{HEADER, OPCODE_END, Schedule, ScheduleError, check_input};

@@ -13,17 +13,18 @@ compares the two, and `EMPF_BLESS=1` before it writes the page anew. Bits are th
 
 A schedule is a sequence of 32-bit words: a header, then records of an opcode and its unit's descriptor, and opcode 0
 at the end. The sequencer hands a descriptor to its unit as soon as the units are idle that it waits for, starts the
-unit, and goes on to the next record. A field takes one word. Its register has just the bits that are said here; a compiler refuses a number that
-they do not hold.
+unit, and goes on to the next record. A field takes one word. Its register has just the bits that are said here; a
+compiler refuses a number that they do not hold.
 
 | a field holds | register |
 |---|---|
 | an address | enough bits for the memory's depth; below the depth |
-| an offset | as an address. An address or a distance modulo 2^bits: address registers wrap, so that a negative distance is its two's complement, and the corner of a border has an address too |
+| an offset | as an address, modulo 2^bits |
 | a number | enough bits for its greatest value |
 | bits | a layout of its own |
 
-Numbers that no key of the architecture raises are limits of the hardware.
+An offset is an address or a distance. Address registers wrap, so that a negative distance is its two's complement, and
+the corner of a border has an address too. Numbers that no key of the architecture raises are limits of the hardware.
 ";
 
 /// The page's text.

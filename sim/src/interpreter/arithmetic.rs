@@ -16,11 +16,6 @@ pub(super) fn clamp_code(x: i64, bits: u32) -> u8 {
     x.clamp(0, (1 << bits) - 1) as u8
 }
 
-/// The low `bits` bits of a ROM word as a two's complement number.
-pub(super) fn signed(word: u64, bits: u32) -> i64 {
-    ((word << (64 - bits)) as i64) >> (64 - bits)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,6 +30,5 @@ mod tests {
     fn limits_hold() {
         assert_eq!([-3000, 3000, 17].map(|x| saturate(x, 12)), [-2048, 2047, 17]);
         assert_eq!([-1, 16, 15].map(|x| clamp_code(x, 4)), [0, 15, 15]);
-        assert_eq!([0xfff, 0x7ff].map(|x| signed(x, 12)), [-1, 2047]);
     }
 }

@@ -87,12 +87,12 @@ fn column_block_sums(
                 let first_of_pass = summed_frame == 0 && index == 0;
                 let mode = match (first_of_pass, pass) {
                     (true, 0) => Mode::Set,
-                    (true, _) if d.double_mask >> pass & 1 == 1 => Mode::DoubleAdd,
+                    (true, _) if d.pass(pass).doubles => Mode::DoubleAdd,
                     _ => Mode::Add,
                 };
                 let tile = signs(machine.weights(weight, arch.rows)?, arch.cols);
                 weight += arch.rows;
-                let base = plane(d, pass)
+                let base = (d.pass(pass).plane)
                     .wrapping_mul(d.plane_step)
                     .wrapping_add(summed_frame.wrapping_mul(d.frame_step));
                 stream(machine, d, base, tap, positions.clone(), &tile, |entry, column_sums| {
@@ -110,11 +110,6 @@ fn taps(d: &Stream) -> impl Iterator<Item = Tap> {
     (0..kernel_height).flat_map(move |ky| {
         (0..kernel_width).flat_map(move |kx| (0..blocks).map(move |block| Tap { ky, kx, block }))
     })
-}
-
-/// Activation plane of a pass.
-fn plane(d: &Stream, pass: u32) -> u32 {
-    if pass < 16 { d.planes_low >> (2 * pass) & 3 } else { d.planes_high >> (2 * (pass - 16)) & 3 }
 }
 
 /// A weight tile as +-1, `[row][column]`.

@@ -1,16 +1,13 @@
 //! What happens to the sums of a column block: requantizer and neuron, or logits.
 
-use super::arithmetic::{clamp_code, round_shift, saturate, signed};
+use super::arithmetic::{clamp_code, round_shift, saturate};
 use super::array::Accumulators;
 use super::machine::Machine;
 use crate::Result;
 use empf_ir::ArchConfig;
 use empf_ir::formats::LEAK_FRACTION_BITS;
-use empf_ir::isa::Drain;
+use empf_ir::isa::{Drain, LaneParameters};
 use std::ops::Range;
-
-/// Parameter words of a lane: M, B, lambda, theta, c.
-const PARAMETERS: usize = 5;
 
 /// Drains the sums of one column block.
 pub(super) fn run(
@@ -40,29 +37,13 @@ struct Group {
     columns: Range<usize>,
 }
 
-/// Parameters of one lane at one step.
-struct Lane {
-    mantissa: i64,
-    bias: i64,
-    lambda: i64,
-    theta: i64,
-    offset: i64,
-}
-
-impl Lane {
-    fn new(words: &[u64], arch: &ArchConfig) -> Self {
-        let value = |i: usize| signed(words[i], arch.parameter_bits());
-        Lane { mantissa: value(0), bias: value(1), lambda: value(2), theta: value(3), offset: value(4) }
-    }
-
-    /// Requantizer and neuron: spike code and next potential.
-    fn step(&self, sum: i32, potential: i64, d: &Drain, arch: &ArchConfig) -> (u8, i64) {
-        let limit = |x| saturate(x, arch.membrane_bits);
-        let current = limit(round_shift(i64::from(sum) * self.mantissa, d.requant_shift) + self.bias);
-        let membrane = limit(round_shift(self.lambda * potential, LEAK_FRACTION_BITS) + current);
-        let spike = clamp_code(round_shift((membrane - self.theta).max(0), d.spike_shift), arch.act_bits);
-        (spike, limit(membrane.min(self.theta) - self.offset))
-    }
+/// Requantizer and neuron of a lane: spike code and next potential.
+fn fire(lane: &LaneParameters, sum: i32, potential: i64, d: &Drain, arch: &ArchConfig) -> (u8, i64) {
+    let limit = |x| saturate(x, arch.membrane_bits);
+    let current = limit(round_shift(i64::from(sum) * lane.mantissa, d.requant_shift) + lane.bias);
+    let membrane = limit(round_shift(lane.lambda * potential, LEAK_FRACTION_BITS) + current);
+    let spike = clamp_code(round_shift((membrane - lane.theta).max(0), d.spike_shift), arch.act_bits);
+    (spike, limit(membrane.min(lane.theta) - lane.offset))
 }
 
 /// Walks the steps of a group; its potentials live from the first step to the last.
@@ -84,7 +65,7 @@ fn neuron(
             let potentials = &mut potentials[i * arch.lanes..(i + 1) * arch.lanes];
             let codes: Vec<u8> = (lanes.iter().zip(sums).zip(potentials))
                 .map(|((lane, sum), potential)| {
-                    let (spike, kept) = lane.step(*sum, *potential, d, arch);
+                    let (spike, kept) = fire(lane, *sum, *potential, d, arch);
                     *potential = kept;
                     spike
                 })
@@ -98,21 +79,21 @@ fn neuron(
     Ok(())
 }
 
-/// Adds the bias, whose low half is stored as M and whose high half as B.
+/// Adds the bias.
 fn logits(machine: &mut Machine, d: &Drain, group: &Group, sums: &Accumulators) -> Result<()> {
     let lanes = parameters(machine, d, group.index)?;
     let existing = (d.classes as usize).saturating_sub(group.index * lanes.len());
     for (lane, sum) in lanes.iter().zip(&sums.at(0)[group.columns.clone()]).take(existing) {
-        let bias = (lane.bias << 16) as i32 | i32::from(lane.mantissa as u16);
-        machine.logits.push(sum.wrapping_add(bias));
+        machine.logits.push(sum.wrapping_add(lane.logit_bias()));
     }
     Ok(())
 }
 
 /// Parameters of the lanes of the `serial`-th (group, step).
-fn parameters(machine: &Machine, d: &Drain, serial: usize) -> Result<Vec<Lane>> {
+fn parameters(machine: &Machine, d: &Drain, serial: usize) -> Result<Vec<LaneParameters>> {
     let arch = machine.arch();
-    let count = PARAMETERS * arch.lanes;
+    let count = LaneParameters::group_words(arch);
     let words = machine.parameters(d.parameter_base as usize + serial * count, count)?;
-    Ok(words.chunks_exact(PARAMETERS).map(|words| Lane::new(words, arch)).collect())
+    let (lanes, _) = words.as_chunks();
+    Ok(lanes.iter().map(|words| LaneParameters::from_words(*words, arch)).collect())
 }

@@ -46,15 +46,18 @@ fn window(machine: &Machine, d: &Unfold, mut address: u32, y: u32, x: u32) -> Re
 /// Writes `codes` from word `out` on, plane by plane; returns the word after them.
 fn pack(machine: &mut Machine, d: &Unfold, out: u32, codes: &[u8]) -> Result<u32> {
     let arch = machine.arch();
-    let mask = (1u32 << arch.act_bits) - 1;
     for (bank, chunk) in codes.chunks(arch.lanes).enumerate() {
         let word = out.wrapping_add((bank / arch.banks()) as u32);
-        for plane in 0..arch.input_planes() as u32 {
+        for plane in 0..arch.input_planes() {
             let mut lanes = vec![0; arch.lanes];
             for (lane, code) in lanes.iter_mut().zip(chunk) {
-                *lane = (u32::from(*code) >> (plane * arch.act_bits) & mask) as u8;
+                *lane = arch.plane_of(*code, plane);
             }
-            machine.write_bank(word.wrapping_add(plane * d.plane_words), bank % arch.banks(), &lanes)?;
+            machine.write_bank(
+                word.wrapping_add(plane as u32 * d.plane_words),
+                bank % arch.banks(),
+                &lanes,
+            )?;
         }
     }
     Ok(out.wrapping_add(codes.len().div_ceil(arch.rows) as u32))
