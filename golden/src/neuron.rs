@@ -124,6 +124,17 @@ mod tests {
         assert_eq!(run(&[-2047, -2047], 4096, -2048, 0, false, 0), [1, 0]);
         assert_eq!(run(&[2047], 4096, -2048, 0, false, 9), [8]);
         assert_eq!(run(&[2047], 4096, 0, 0, false, 0), [15]);
+        // 2047 + 2047 becomes 2047, which is the threshold.
+        assert_eq!(run(&[2047, 2047], 4096, 2047, 0, false, 0), [0, 0]);
+    }
+
+    #[test]
+    fn saturation_after_the_spike() {
+        // v: -2000 - 2000 becomes -2048, then m = -2048 + 2047.
+        assert_eq!(run(&[-2000, 2047], 4096, -100, 2000, false, 3), [0, 12]);
+        // v: 2000 + 2000 becomes 2047, then m = 2047 - 2040.
+        assert_eq!(run(&[2000, -2040], 4096, 2000, -2000, false, 0), [0, 0]);
+        assert_eq!(run(&[2000, -2040], 4096, 0, -2047, false, 0), [15, 7]);
     }
 
     #[test]

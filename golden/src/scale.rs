@@ -18,6 +18,13 @@ mod tests {
     use ndarray::array;
 
     #[test]
+    fn every_step_has_its_frame() {
+        let codes = array![[[[1, 2]]], [[[30, 40]]]];
+        let mantissa = array![[3], [5]];
+        assert_eq!(scale(codes.view(), mantissa.view(), 0, 12), array![[[[3, 6]]], [[[150, 200]]]]);
+    }
+
+    #[test]
     fn rounds_and_saturates() {
         let codes = array![[[[0, 3, 255]], [[1, 2, 3]]]];
         let mantissa = array![[5, -3], [32767, 2]];

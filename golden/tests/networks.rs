@@ -77,6 +77,15 @@ fn integer_network_by_hand() {
     assert_eq!((trace.class(), trace.cycles), (0, None));
 }
 
+/// A sum of codes beyond A bits becomes the largest code of A bits.
+#[test]
+fn means_have_the_bits_of_spikes() {
+    let mut network = integer_network();
+    network.nodes[4].op = QuantOp::AvgPool { kernel: [1, 2], stride: [1, 2], shift: 0 };
+    let trace = run(&network, image().view()).unwrap();
+    assert_eq!(values(&trace.tensors["pool"]), [0, 3, 2, 15]);
+}
+
 #[test]
 fn frames_are_read_one_a_step() {
     let mut network = integer_network();

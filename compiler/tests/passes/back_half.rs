@@ -1,7 +1,9 @@
 //! Descriptors and refusals of the back half.
 
 use crate::networks::{Random, arch, network};
+use empf_compiler::error::Shortage;
 use empf_compiler::{Error, lower};
+use empf_ir::arch::Memory;
 use empf_ir::isa::{Stream, Task};
 use empf_ir::{ArchConfig, Program};
 use proptest::prelude::*;
@@ -65,6 +67,48 @@ proptest! {
         prop_assert_eq!(program.schedule().len(), program.memory.schedule);
         prop_assert_eq!(program.weights.len(), program.memory.weight);
         prop_assert_eq!(program.parameters.len(), program.memory.parameter);
+        prop_assert_eq!(program.input_bytes(), program.memory.input);
+        let ends = program.placements.iter().map(|place| (place.base + place.words) as usize);
+        prop_assert_eq!(ends.max().unwrap(), program.memory.activation);
+        let entries = program.steps.iter().filter_map(|step| match &step.task {
+            Task::Array(array) => Some((array.stream.frames * array.stream.tile_positions) as usize),
+            _ => None,
+        });
+        prop_assert_eq!(entries.max().unwrap(), program.memory.accumulator);
+    }
+}
+
+/// Memories of exactly the words that a program takes hold it; with one word less it is refused, with that word.
+#[test]
+fn memories_need_not_be_larger_than_what_they_hold() {
+    for seed in 0..20 {
+        let mut r = Random::new(seed);
+        let arch = arch(&mut r);
+        let network = network(&mut r, &arch);
+        let used = lower(&network, &arch).unwrap().memory;
+        let fields: [(Memory, fn(&mut ArchConfig) -> &mut usize); 5] = [
+            (Memory::Activation, |arch| &mut arch.activation_depth),
+            (Memory::Weight, |arch| &mut arch.weight_depth),
+            (Memory::Parameter, |arch| &mut arch.parameter_depth),
+            (Memory::Input, |arch| &mut arch.input_depth),
+            (Memory::Schedule, |arch| &mut arch.schedule_depth),
+        ];
+        let mut exact = arch.clone();
+        for (memory, depth) in fields {
+            // No memory has fewer than 16 words.
+            *depth(&mut exact) = used.of(memory).max(16);
+        }
+        assert_eq!(lower(&network, &exact).unwrap().memory, used, "seed {seed}");
+        for (memory, depth) in fields.into_iter().filter(|(memory, _)| used.of(*memory) > 16) {
+            let mut small = exact.clone();
+            *depth(&mut small) -= 1;
+            let error = lower(&network, &small).unwrap_err();
+            let (needed, available) = (used.of(memory), used.of(memory) - 1);
+            assert!(
+                matches!(&error, Error::Memory(s) if *s == [Shortage { memory, needed, available }]),
+                "seed {seed}: {error}"
+            );
+        }
     }
 }
 

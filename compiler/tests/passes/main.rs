@@ -4,5 +4,6 @@ mod back_half;
 mod formats;
 mod front_half;
 mod networks;
+mod numbers;
 mod proof;
 mod rounding;
