@@ -5,14 +5,14 @@ use crate::output::{percent, print};
 use crate::table::Table;
 use empf_compiler::Saturation;
 use empf_compiler::saturation::Number;
+use empf_ir::counted;
 
 /// Fewer samples than this show little.
 const FEW: usize = 16;
 
 /// Says how many samples there are, and warns where they are few.
 pub(crate) fn say_count(samples: usize) {
-    let plural = if samples == 1 { "" } else { "s" };
-    eprintln!("note: calibrating on {samples} sample{plural}");
+    eprintln!("note: calibrating on {}", counted(samples, "sample"));
     if samples < FEW {
         eprintln!("warning: so few show little of what numbers a network takes; give {FEW} samples or more");
     }

@@ -2,6 +2,7 @@
 
 use crate::data::{Interface, ReadingArgs, SplitName};
 use crate::error::{Error, Result};
+use empf_ir::counted;
 use empf_sim::interleaved;
 use empf_sim::numpy::{Inputs, read_inputs};
 use ndarray::{ArrayView5, Axis, Slice};
@@ -29,9 +30,9 @@ impl Count {
             Count::AtMost(most) => Ok(most.min(available)),
             Count::Exactly(count) if (1..=available).contains(&count) => Ok(count),
             Count::Exactly(count) => {
-                let samples = if count == 1 { "sample is" } else { "samples are" };
+                let (verb, samples) = (if count == 1 { "is" } else { "are" }, counted(count, "sample"));
                 let message =
-                    format!("{count} {samples} asked for, there are {available}; give 1 to {available}");
+                    format!("{samples} {verb} asked for, there are {available}; give 1 to {available}");
                 Err(Error::Option { option: "samples", message })
             }
         }

@@ -24,6 +24,7 @@ pub mod keys;
 pub mod network;
 pub mod program;
 pub mod quant;
+pub mod rom;
 pub mod shape;
 pub mod store;
 pub mod tensors;

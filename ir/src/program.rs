@@ -6,9 +6,9 @@ use crate::arch::Memory;
 use crate::document::{Content, Document};
 use crate::formats::MAX_TIME_STEPS;
 use crate::isa::{self, LimitError, Schedule, Task};
-use crate::{ArchConfig, Error, Result, Shape, counted, store};
+use crate::rom::{crc, read_mem, write_mem};
+use crate::{ArchConfig, Error, Result, Shape};
 use serde::{Deserialize, Serialize};
-use std::fmt::Write;
 use std::path::Path;
 
 /// One entry of the schedule, with what people and checks need to know about it.
@@ -73,6 +73,18 @@ impl MemoryUse {
     }
 }
 
+/// CRC-32C of the files of the ROM images.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checksums {
+    /// Of [`WEIGHTS_MEM`].
+    pub weights: u32,
+    /// Of [`PARAMETERS_MEM`].
+    pub parameters: u32,
+    /// Of [`SCHEDULE_MEM`].
+    pub schedule: u32,
+}
+
 /// A compiled network; its fields are the keys of `program.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -97,6 +109,8 @@ pub struct Program {
     pub placements: Vec<Placement>,
     /// Memory needed.
     pub memory: MemoryUse,
+    /// Of the ROM images; [`Program::sealed`] computes them.
+    pub checksums: Checksums,
     /// Weight ROM: bit c of a word is column c's weight, 1 for +1.
     #[serde(skip)]
     pub weights: Vec<u64>,
@@ -135,6 +149,16 @@ impl Program {
         Ok(())
     }
 
+    /// With the checksums of its ROM images.
+    pub fn sealed(mut self) -> Self {
+        self.checksums = Checksums {
+            weights: crc(&self.weights, self.arch.cols as u32),
+            parameters: crc(&self.parameters, self.arch.parameter_bits()),
+            schedule: crc(&self.schedule(), 32),
+        };
+        self
+    }
+
     /// Bytes of one input.
     pub fn input_bytes(&self) -> usize {
         self.input_frames * self.input.elements()
@@ -145,7 +169,8 @@ impl Program {
         Document::save(self, folder)
     }
 
-    /// Reads what [`Program::save`] writes. The schedule ROM must be the one of `program.json`.
+    /// Reads what [`Program::save`] writes. The ROM images must have their checksums, and the schedule ROM be the one
+    /// of `program.json`.
     pub fn load(folder: &Path) -> Result<Self> {
         Document::load(folder)
     }
@@ -153,7 +178,7 @@ impl Program {
 
 impl Content for Program {
     const FORMAT: &'static str = "empf-program";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const FILE: &'static str = "program.json";
     const AGAIN: &'static str = "compile again";
 
@@ -186,45 +211,16 @@ impl Content for Program {
 
     fn read_beside(&mut self, folder: &Path) -> Result<()> {
         self.validate()?;
-        let Program { arch, memory, .. } = &*self;
-        let weights = read_mem(&folder.join(WEIGHTS_MEM), arch.cols as u32, memory.weight)?;
-        let parameters = read_mem(&folder.join(PARAMETERS_MEM), arch.parameter_bits(), memory.parameter)?;
-        let schedule = read_mem(&folder.join(SCHEDULE_MEM), 32, memory.schedule)?;
+        let Program { arch, memory, checksums, .. } = &*self;
+        let read = |name, bits, count, crc| read_mem(&folder.join(name), bits, count, crc);
+        let weights = read(WEIGHTS_MEM, arch.cols as u32, memory.weight, checksums.weights)?;
+        let parameters = read(PARAMETERS_MEM, arch.parameter_bits(), memory.parameter, checksums.parameters)?;
+        let schedule = read(SCHEDULE_MEM, 32, memory.schedule, checksums.schedule)?;
         if schedule != self.schedule() {
             let context = folder.join(SCHEDULE_MEM).display().to_string();
             return Err(Error::invalid(context, "is not the schedule of program.json; compile again"));
         }
         (self.weights, self.parameters) = (weights, parameters);
         Ok(())
-    }
-}
-
-/// Writes a `$readmemh` image, one word of `bits` bits a line.
-pub fn write_mem(path: &Path, words: &[u64], bits: u32) -> Result<()> {
-    let digits = bits.div_ceil(4) as usize;
-    let mut text = String::with_capacity(words.len() * (digits + 1));
-    for word in words {
-        writeln!(text, "{word:0digits$x}").expect("writing to a string");
-    }
-    store::write(path, text.as_bytes())
-}
-
-/// Reads a `$readmemh` image of exactly `count` words of `bits` bits.
-pub fn read_mem(path: &Path, bits: u32, count: usize) -> Result<Vec<u64>> {
-    let bytes = store::read(path)?;
-    let bad = |message: String| Error::invalid(path.display().to_string(), message);
-    let text = std::str::from_utf8(&bytes).map_err(|e| bad(e.to_string()))?;
-    let words = (text.lines().enumerate())
-        .map(|(i, line)| match u64::from_str_radix(line, 16) {
-            Ok(word) if bits >= 64 || word >> bits == 0 => Ok(word),
-            _ => Err(bad(format!("line {}: `{line}` is not a hexadecimal word of {bits} bits", i + 1))),
-        })
-        .collect::<Result<Vec<u64>>>()?;
-    match words.len() == count {
-        true => Ok(words),
-        false => Err(bad(format!(
-            "has {}, program.json says {count}; compile again",
-            counted(words.len(), "word")
-        ))),
     }
 }

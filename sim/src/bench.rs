@@ -3,7 +3,7 @@
 //! The engine [`crate::Icarus`] runs the same bench, which then prints what happens.
 
 use crate::{Interpreter, Result};
-use empf_ir::program::write_mem;
+use empf_ir::rom::write_mem;
 use empf_ir::{Program, store};
 use std::path::Path;
 

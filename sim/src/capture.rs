@@ -95,6 +95,7 @@ mod tests {
             steps: vec![step],
             placements: vec![place],
             memory: Default::default(),
+            checksums: Default::default(),
             weights: vec![],
             parameters: vec![],
         }

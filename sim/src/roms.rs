@@ -2,7 +2,8 @@
 
 use crate::Result;
 use empf_ir::Program;
-use empf_ir::program::{PARAMETERS_MEM, SCHEDULE_MEM, WEIGHTS_MEM, write_mem};
+use empf_ir::program::{PARAMETERS_MEM, SCHEDULE_MEM, WEIGHTS_MEM};
+use empf_ir::rom::write_mem;
 use empf_ir::store::temporary::{TemporaryFolder, remove_unfinished};
 
 /// ROM images in a folder of their own, which is removed with this value.

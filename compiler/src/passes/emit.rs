@@ -4,7 +4,7 @@ use crate::digits;
 use crate::plan::{ArrayWork, Plan, Weights, Work};
 use crate::{Error, Result};
 use empf_ir::isa::LaneParameters;
-use empf_ir::program::{Placement, Step};
+use empf_ir::program::{Checksums, Placement, Step};
 use empf_ir::{ArchConfig, Program, QuantNetwork};
 use sha2::{Digest, Sha256};
 
@@ -21,7 +21,7 @@ pub fn emit(plan: &Plan, steps: Vec<Step>, network: &QuantNetwork, arch: &ArchCo
             None => push_biases(&mut parameters, network.tensor(&work.layer, "bias")?, arch),
         }
     }
-    Ok(Program {
+    let program = Program {
         name: network.name.clone(),
         arch: arch.clone(),
         build_id: build_id(network, arch)?,
@@ -32,9 +32,11 @@ pub fn emit(plan: &Plan, steps: Vec<Step>, network: &QuantNetwork, arch: &ArchCo
         steps,
         placements: placements(plan, arch),
         memory: plan.memory.clone(),
+        checksums: Checksums::default(),
         weights,
         parameters,
-    })
+    };
+    Ok(program.sealed())
 }
 
 fn placements(plan: &Plan, arch: &ArchConfig) -> Vec<Placement> {

@@ -114,6 +114,38 @@ fn what_is_whole_is_read() {
     assert_eq!(Program::load(SAVED.path()).unwrap(), program());
 }
 
+/// Words that are words and yet not those that were written.
+#[test]
+fn changed_rom_images_are_named() {
+    for (name, from, to) in [
+        ("weights.mem", "1\n", "3\n"),
+        ("parameters.mem", "0003\n", "0007\n"),
+        ("schedule.mem", "2\n", "3\n"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        program().save(folder.path()).unwrap();
+        let file = folder.path().join(name);
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(&file, text.replacen(from, to, 1)).unwrap();
+        let error = Program::load(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(&format!("{name}: its CRC-32C is ")), "{error}");
+        assert!(error.contains("compile again"), "{error}");
+    }
+}
+
+/// The schedule is also held to the steps of program.json.
+#[test]
+fn a_schedule_of_other_steps_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    program().save(folder.path()).unwrap();
+    let file = folder.path().join("program.json");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replacen("\"build_id\": 7", "\"build_id\": 8", 1)).unwrap();
+    let error = Program::load(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("schedule.mem: is not the schedule of program.json"), "{error}");
+}
+
 proptest! {
     #[test]
     fn broken_json_is_an_error(

@@ -109,10 +109,11 @@ pub(crate) fn program() -> Program {
         input_frames: 1,
         steps: vec![step],
         placements: vec![Placement { node: "n".into(), base: 0, words: 12, frames: 2, shape, written_by: 0 }],
+        checksums: Default::default(),
         memory: MemoryUse { weight: 2, parameter: 1, ..MemoryUse::default() },
         weights: vec![1, 2],
         parameters: vec![3],
     };
     program.memory.schedule = program.schedule().len();
-    program
+    program.sealed()
 }
