@@ -56,7 +56,7 @@ impl<T: Content> Document<T> {
     /// Reads and validates what [`Document::save`] writes; format and version are looked at before anything else.
     pub(crate) fn load(folder: &Path) -> Result<T> {
         let path = folder.join(T::FILE);
-        let syntax = |e: serde_json::Error| Error::Syntax { path: path.clone(), message: e.to_string() };
+        let syntax = |e: serde_json::Error| Error::Syntax { path: path.clone(), message: json::said(&e) };
         let bytes = store::read(&path)?;
         let text = json::text(&path, &bytes)?;
         let Tag { format, version } = serde_json::from_str(text).map_err(syntax)?;
@@ -200,7 +200,10 @@ mod tests {
                 "{\"size\": 1,\n\"more\": 1, \"format\": \"thing\", \"version\": 3}",
                 "unknown field `more`, expected `size` at line 2",
             ),
-            ("{\"format\": \"thing\", \"version\": 3,\n\n\"size\": \"1\"}", "expected u32 at line 3"),
+            (
+                "{\"format\": \"thing\", \"version\": 3,\n\n\"size\": \"1\"}",
+                "expected a whole number at line 3",
+            ),
             (r#"{"format": "thing", "version": 3, "size": 1, "size": 1}"#, "the key `size` is given twice"),
             (r#"{"format": "thing", "version": 3, "size": 1, "beside": [1]}"#, "unknown field `beside`"),
             (r#"{"format": "thing", "version": 3, "size": 2}"#, "thing: is of another size"),

@@ -19,10 +19,27 @@ pub(crate) fn plain_text<'b>(path: &Path, bytes: &'b [u8]) -> Result<&'b str> {
     }
 }
 
+/// What a parser says, in words that are not a programming language's.
+pub(crate) fn said(error: &serde_json::Error) -> String {
+    let types = [
+        ("expected usize", "expected a whole number"),
+        ("expected u32", "expected a whole number"),
+        ("expected u64", "expected a whole number"),
+        ("expected u8", "expected a whole number of 0..=255"),
+        ("expected f32", "expected a number"),
+        ("expected f64", "expected a number"),
+        ("expected a sequence", "expected a list"),
+        ("expected a map", "expected an object"),
+        ("type: sequence", "type: list"),
+        ("type: map", "type: object"),
+    ];
+    types.into_iter().fold(error.to_string(), |text, (from, to)| text.replace(from, to))
+}
+
 /// The text of a JSON file in which no object gives a key twice.
 pub(crate) fn text<'b>(path: &Path, bytes: &'b [u8]) -> Result<&'b str> {
     let text = plain_text(path, bytes)?;
-    let syntax = |e: serde_json::Error| Error::Syntax { path: path.into(), message: e.to_string() };
+    let syntax = |e: serde_json::Error| Error::Syntax { path: path.into(), message: said(&e) };
     serde_json::from_str::<Unique>(text).map(|_| text).map_err(syntax)
 }
 

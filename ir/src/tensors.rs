@@ -2,7 +2,7 @@
 
 use crate::{Error, Result, store};
 pub(crate) use safetensors::tensor::Dtype;
-use safetensors::tensor::{SafeTensors, TensorView};
+use safetensors::tensor::{SafeTensorError, SafeTensors, TensorView};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
@@ -77,6 +77,17 @@ impl Tensor {
     }
 }
 
+/// Why a file is none of tensors.
+fn unreadable(path: &Path, error: SafeTensorError) -> Error {
+    let path = path.to_owned();
+    match error {
+        SafeTensorError::InvalidHeaderDeserialization(error) => {
+            Error::Syntax { path, message: format!("in the header of safetensors: {error}") }
+        }
+        other => Error::Tensors { path, message: other.to_string() },
+    }
+}
+
 /// Tensors by name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tensors(pub BTreeMap<String, Tensor>);
@@ -112,10 +123,9 @@ impl Tensors {
     /// Reads a safetensors file whose tensors are all of `dtype`, F32 or I32.
     pub(crate) fn load(path: &Path, dtype: Dtype) -> Result<Self> {
         let bytes = store::read(path)?;
-        let file = SafeTensors::deserialize(&bytes)
-            .map_err(|e| Error::Tensors { path: path.into(), message: e.to_string() })?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| unreadable(path, error))?;
         let mut tensors = Tensors::default();
-        for (name, view) in file.tensors() {
+        for (name, view) in file.tensors().into_iter().collect::<BTreeMap<_, _>>() {
             let tensor = Tensor::from_view(&view).filter(|_| view.dtype() == dtype).ok_or_else(|| {
                 let context = format!("{}, tensor `{name}`", path.display());
                 Error::invalid(context, format!("is {:?}; convert it to {dtype:?}", view.dtype()))

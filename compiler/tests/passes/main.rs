@@ -3,6 +3,7 @@
 mod back_half;
 mod formats;
 mod front_half;
+mod hostile;
 mod networks;
 mod numbers;
 mod proof;

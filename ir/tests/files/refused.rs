@@ -54,6 +54,41 @@ fn unknown_keys_are_named_with_their_node() {
 }
 
 #[test]
+fn json_of_other_types_is_said_in_plain_words() {
+    let height = of_network(|json| json["input"]["height"] = "8".into());
+    contains(&height, &["network.json: invalid type: string \"8\", expected a whole number at line 1"]);
+    let zero = of_network(|json| json["input"]["zero_point"] = 300.into());
+    contains(&zero, &["invalid value: integer `300`, expected a whole number of 0..=255"]);
+    let scale = of_network(|json| json["input"]["scale"] = true.into());
+    contains(&scale, &["invalid type: boolean `true`, expected a number"]);
+    contains(&of_network(|json| json["nodes"] = json!({})), &["invalid type: object, expected a list"]);
+    contains(&of_network(|json| json["nodes"][1] = json!([])), &["invalid type: list, expected an object"]);
+}
+
+/// Of tensors of another type, the first by name is always the one that is named; unknown types are said as such.
+#[test]
+fn other_types_of_tensors_are_named() {
+    let said = |dtype: &str, bytes| {
+        let folder = tempfile::tempdir().unwrap();
+        network().save(folder.path()).unwrap();
+        write_tensors(&folder.path().join("weights.safetensors"), dtype, bytes);
+        Network::load(folder.path()).unwrap_err().to_string()
+    };
+    contains(&said("BF16", 2), &["weights.safetensors, tensor `a`: is BF16; convert it to F32"]);
+    contains(&said("F24", 3), &["weights.safetensors: in the header of safetensors: unknown variant `F24`"]);
+}
+
+/// Writes the tensors `b` and `a`, of an element of `bytes` bytes.
+fn write_tensors(file: &Path, dtype: &str, bytes: usize) {
+    let entry = |at: usize| json!({ "dtype": dtype, "shape": [1], "data_offsets": [at, at + bytes] });
+    let header = json!({ "b": entry(0), "a": entry(bytes) }).to_string();
+    let mut all = (header.len() as u64).to_le_bytes().to_vec();
+    all.extend(header.as_bytes());
+    all.resize(all.len() + 2 * bytes, 0);
+    fs::write(file, all).unwrap();
+}
+
+#[test]
 fn wrong_values_are_named_with_node_and_key() {
     type Wrong = (&'static str, &'static str, Value, &'static str);
     let of_networks: [Wrong; 9] = [
