@@ -1,6 +1,7 @@
 //! What the targets share: files of random content in a folder, and a limit on memory.
 
 mod limit;
+pub mod small;
 
 use empf_data::events::Cut;
 use empf_data::{Reading, Split};
@@ -25,6 +26,13 @@ pub fn with_folder<T>(files: &[(&str, &[u8])], read: impl FnOnce(&Path) -> T) ->
         fs::write(path, content).expect("a new file");
     }
     read(&folder)
+}
+
+/// [`with_folder`] of files with names of their own.
+pub fn with_files<T>(files: &[(String, Vec<u8>)], read: impl FnOnce(&Path) -> T) -> T {
+    let files: Vec<(&str, &[u8])> =
+        files.iter().map(|(name, content)| (name.as_str(), content.as_slice())).collect();
+    with_folder(&files, read)
 }
 
 /// Reads a data set as `empf train` does. Whatever the files hold, this gives a set or an error.

@@ -6,7 +6,8 @@ use libfuzzer_sys::fuzz_target;
 
 const HEADERS: [&[u8]; 3] = [b"", b"#!AER-DAT2.0\r\n", b"#!AER-DAT3.1\r\n#!END-HEADER\r\n"];
 /// A packet of one event, at 1 us.
-const PACKET: &[u8] = b"\x01\0\x01\0\x08\0\0\0\x04\0\0\0\0\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0\x03\0\0\0\x01\0\0\0";
+const PACKET: &[u8] =
+    b"\x01\0\x01\0\x08\0\0\0\x04\0\0\0\0\0\0\0\x01\0\0\0\x01\0\0\0\x01\0\0\0\x03\0\0\0\x01\0\0\0";
 
 fuzz_target!(|input: &[u8]| {
     for header in HEADERS {
