@@ -179,8 +179,8 @@ impl Sequencer {
         .into_iter()
         .zip(starts)
         {
-            rtl.assign(output, &start);
-            rtl.register(busy, 0).when(start, lit(1, 1)).when(done, lit(0, 1));
+            rtl.assign(output, start);
+            rtl.register(busy, 0).when(output, lit(1, 1)).when(done, lit(0, 1));
         }
     }
 
@@ -190,6 +190,7 @@ impl Sequencer {
         let read = header | self.is(State::Fetch) | &self.reading;
         let rtl = &mut self._rtl;
         rtl.section("Reading of the schedule; an inference starts behind the header");
+        let read = rtl.named("reads_schedule", read);
         rtl.assign(&self.schedule_read_o, &read);
         rtl.assign(&self.schedule_address_o, &self.address);
         rtl.register(&self.address, 0)
@@ -223,6 +224,7 @@ impl Sequencer {
         let decode = self.is(State::Decode);
         let rtl = &mut self._rtl;
         rtl.section("The descriptor bus: a field is there one cycle after its read");
+        let decode = rtl.named("decoding", decode);
         rtl.register(&self.opcode, 0).when(&decode, self.schedule_i.e().slice(0, opcode_bits()));
         rtl.register(&self.index, 0).when(decode, self.index.zero()).when(&self.reading, self.index.plus(1));
         rtl.register(&self.field_valid_o, 0).set(&self.reading);

@@ -26,7 +26,10 @@ what only simulators need, the plusargs that name images and the models of the t
 
 const IMAGES: &str = "\
 The ROMs are read from the files that the top's parameters name, in the folder MEM_PATH, which ends in a slash and is
-at first the one that the tool runs in. A simulator takes +weights=FILE, +parameters=FILE, +schedule=FILE as well.
+at first the one that the tool runs in. There, yosys makes a netlist:
+    yosys -p 'read_verilog accel.v; synth_ecp5 -top empf_top -json accel.json'
+With other values of the parameters, it needs read_verilog -defer. A simulator takes +weights=FILE, +parameters=FILE
+and +schedule=FILE as well.
 ";
 
 const NO_IMAGES: &str = "\

@@ -48,16 +48,12 @@ fn pack(machine: &mut Machine, d: &Unfold, out: u32, codes: &[u8]) -> Result<u32
     let arch = machine.arch();
     for (bank, chunk) in codes.chunks(arch.lanes).enumerate() {
         let word = out.wrapping_add((bank / arch.banks()) as u32);
-        for plane in 0..arch.input_planes() {
+        for plane in 0..arch.input_planes() as u32 {
             let mut lanes = vec![0; arch.lanes];
             for (lane, code) in lanes.iter_mut().zip(chunk) {
-                *lane = arch.plane_of(*code, plane);
+                *lane = arch.plane_of(*code, plane as usize);
             }
-            machine.write_bank(
-                word.wrapping_add(plane as u32 * d.plane_words),
-                bank % arch.banks(),
-                &lanes,
-            )?;
+            machine.write_bank(word.wrapping_add(plane * d.plane_words), bank % arch.banks(), &lanes)?;
         }
     }
     Ok(out.wrapping_add(codes.len().div_ceil(arch.rows) as u32))
