@@ -2,6 +2,7 @@
 
 use crate::passes::Pass;
 use empf_ir::arch::Memory;
+use empf_ir::graph::written_name;
 use std::fmt::Write;
 
 /// A result of this crate.
@@ -65,7 +66,7 @@ pub enum Error {
         /// The architecture's.
         arch: u32,
     },
-    /// An accumulator or a logit can overflow.
+    /// The last value of an accumulator, or a logit, may not fit.
     #[error(
         "node `{node}`: {what} of output channel {channel} can need {needed} bits, there are {available}; {advice}"
     )]
@@ -137,7 +138,8 @@ fn listed(shortages: &[Shortage]) -> String {
 }
 
 impl Error {
+    /// An [`Error::Unsupported`] about the node that people wrote.
     pub(crate) fn unsupported(node: &str, message: impl Into<String>) -> Self {
-        Error::Unsupported { node: node.into(), message: message.into() }
+        Error::Unsupported { node: written_name(node).into(), message: message.into() }
     }
 }

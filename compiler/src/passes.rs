@@ -88,7 +88,7 @@ impl Pass {
             Pass::Quantize => ("quantize", "choose formats and make every number an integer"),
             Pass::Lower => ("lower", "find the stages that the accelerator runs"),
             Pass::Tile => ("tile", "cut positions into tiles that fit the accumulators"),
-            Pass::Prove => ("prove", "prove that no accumulator and no logit can overflow"),
+            Pass::Prove => ("prove", "prove that accumulators and logits end with their exact values"),
             Pass::Allocate => ("allocate", "give tensors, weights and parameters their addresses"),
             Pass::Schedule => ("schedule", "write the descriptor of each stage"),
             Pass::Emit => ("emit", "fill the ROM images"),

@@ -88,6 +88,11 @@ pub fn joint_name(source: &str, reader: &str) -> String {
     format!("{source}{JOINT}{reader}")
 }
 
+/// The node that people wrote and `name` is for: the reader, where a program has joined two names.
+pub fn written_name(name: &str) -> &str {
+    name.split_once(JOINT).map_or(name, |(_, reader)| reader)
+}
+
 /// Whether `name` is that of the input or of its windows as a node reads them.
 pub fn is_of_input(name: &str) -> bool {
     name.split(JOINT).next() == Some(INPUT)

@@ -17,6 +17,7 @@ use crate::{Error, Result};
 use empf_ir::formats::{
     LEAK_FRACTION_BITS, LOGIT_BITS, MAX_REQUANT_SHIFT, MAX_SPIKE_SHIFT, MULTIPLIER_BITS, SCORE_BITS,
 };
+use empf_ir::graph::written_name;
 use empf_ir::{ArchConfig, INPUT, Node, QuantInput, QuantNetwork, QuantOp, Tensors};
 use formats::{Fit, Formats, Misfit};
 use ndarray::Array2;
@@ -339,5 +340,5 @@ fn leak_codes(node: &str, lambda: &Array2<f64>) -> Result<Array2<i32>> {
 }
 
 fn number(node: &str, tensor: &'static str, at: (usize, usize), value: f64, message: String) -> Error {
-    Error::Number { node: node.into(), tensor, step: at.0, channel: at.1, value, message }
+    Error::Number { node: written_name(node).into(), tensor, step: at.0, channel: at.1, value, message }
 }

@@ -5,7 +5,7 @@ use empf_compiler::error::Shortage;
 use empf_compiler::{Error, lower};
 use empf_ir::arch::Memory;
 use empf_ir::isa::{Stream, Task};
-use empf_ir::{ArchConfig, Program};
+use empf_ir::{ArchConfig, INPUT, Node, Program, QuantOp, WeightKind};
 use proptest::prelude::*;
 
 /// Addresses of frame 0 that the stream walks, in order: (y, x, ky, kx, block) and the address.
@@ -78,6 +78,42 @@ proptest! {
     }
 }
 
+#[test]
+fn currents_that_nobody_reads_are_not_computed() {
+    let mut r = Random::new(4);
+    let arch = arch(&mut r);
+    let mut network = network(&mut r, &arch);
+    let expected = lower(&network, &arch).unwrap();
+    let (channels, steps) = (network.input.channels, network.time_steps);
+    let op = QuantOp::Conv {
+        out_channels: 2,
+        kernel: 1,
+        stride: 1,
+        padding: 0,
+        weights: WeightKind::Sign,
+        zero_point: 0,
+        shift: 0,
+    };
+    network.nodes.insert(0, Node { name: "idle".into(), inputs: vec![INPUT.into()], op });
+    network.set_tensor("idle", "weight", vec![2, channels, 1, 1], vec![1; 2 * channels]);
+    network.set_tensor("idle", "mantissa", vec![steps, 2], vec![1; 2 * steps]);
+    network.set_tensor("idle", "bias", vec![steps, 2], vec![0; 2 * steps]);
+    let program = lower(&network, &arch).unwrap();
+    assert_eq!((program.steps, program.weights), (expected.steps, expected.weights));
+    for name in ["one", "two"] {
+        let op = QuantOp::Neuron { parallel: true, shift: 0 };
+        network.nodes.insert(1, Node { name: name.into(), inputs: vec!["idle".into()], op });
+        for tensor in ["lambda", "theta", "offset"] {
+            network.set_tensor(name, tensor, vec![steps, 2], vec![0; 2 * steps]);
+        }
+    }
+    let error = lower(&network, &arch).unwrap_err();
+    assert!(error.to_string().starts_with("node `idle`: its current is read by 2 nodes"), "{error}");
+}
+
+/// A memory's depth in an architecture.
+type Depth = fn(&mut ArchConfig) -> &mut usize;
+
 /// Memories of exactly the words that a program takes hold it; with one word less it is refused, with that word.
 #[test]
 fn memories_need_not_be_larger_than_what_they_hold() {
@@ -86,7 +122,7 @@ fn memories_need_not_be_larger_than_what_they_hold() {
         let arch = arch(&mut r);
         let network = network(&mut r, &arch);
         let used = lower(&network, &arch).unwrap().memory;
-        let fields: [(Memory, fn(&mut ArchConfig) -> &mut usize); 5] = [
+        let fields: [(Memory, Depth); 5] = [
             (Memory::Activation, |arch| &mut arch.activation_depth),
             (Memory::Weight, |arch| &mut arch.weight_depth),
             (Memory::Parameter, |arch| &mut arch.parameter_depth),
