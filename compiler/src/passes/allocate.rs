@@ -94,13 +94,10 @@ mod tests {
 
     #[test]
     fn a_gap_is_filled_to_its_last_word() {
-        // The second ends where the third begins, while all three live.
-        let mut buffers = [buffer(20, 0, 1), buffer(7, 1, 3), buffer(20, 2, 3), buffer(13, 1, 1)];
-        assert_eq!(place(&mut buffers, 4), 40);
-        assert_eq!(buffers.map(|b| b.base), [0, 33, 0, 20]);
-        let mut buffers = [buffer(5, 0, 0), buffer(9, 0, 2), buffer(5, 2, 2), buffer(8, 1, 1)];
-        assert_eq!(place(&mut buffers, 4), 17);
-        assert_eq!(buffers.map(|b| b.base), [9, 0, 9, 9]);
+        // When the last two are placed, the first is dead and has left a gap of 16 words below the second.
+        let mut buffers = [buffer(16, 0, 0), buffer(10, 0, 2), buffer(10, 2, 2), buffer(6, 2, 2)];
+        assert_eq!(place(&mut buffers, 4), 26);
+        assert_eq!(buffers.map(|b| b.base), [0, 16, 0, 10]);
     }
 
     proptest! {

@@ -174,3 +174,42 @@ fn biases_of_logits_end_with_32_bits() {
         assert!(matches!(error, Error::Number { node, tensor: "bias", channel: 2, .. } if node == "fc"));
     }
 }
+
+/// The first code that 32 bits do not hold is refused, and so is its negative.
+#[test]
+fn biases_of_logits_end_with_the_last_code() {
+    let mut network = network(2, NeuronVersion::I);
+    (network.input.frames, network.input.zero_point, network.input.scale) = (1, 0, 1.0 / 64.0);
+    network.nodes.retain(|node| node.name == "fc");
+    network.nodes[0].inputs = vec![INPUT.into()];
+    network.tensors.0.clear();
+    // The integer 1 has the weight 1/256, and the logits' unit is 2^-14.
+    let features = network.input.shape().elements();
+    network.set_tensor("fc", "weight", vec![5, features], vec![255.0 / 256.0; 5 * features]);
+    let mut with = |bias: f32| {
+        network.set_tensor("fc", "bias", vec![5], vec![bias; 5]);
+        quantized(&network).map(|quantized| quantized.tensor("fc", "bias").unwrap()[0])
+    };
+    let beyond = 131_072.0f32;
+    assert_eq!(with(beyond.next_down()).unwrap(), i32::MAX - 127);
+    assert_eq!(with(-beyond.next_down()).unwrap(), 127 - i32::MAX);
+    for bias in [beyond, -beyond] {
+        assert!(matches!(with(bias), Err(Error::Number { tensor: "bias", .. })), "{bias}");
+    }
+}
+
+/// Infinities of both signs add up to no number; nothing of it is compiled.
+#[test]
+fn numbers_beyond_all_formats_are_refused() {
+    let (network, mut draft) = folded(3);
+    for (name, factor) in [("conv1", 1e200), ("conv2", 1.0)] {
+        let at = draft.position(name).unwrap();
+        let DraftOp::Conv(conv) = &mut draft.nodes[at].op else { panic!("{name} is no convolution") };
+        conv.affine.gain.fill(factor);
+        if name == "conv2" {
+            conv.weight.mapv_inplace(|w| w * 1e200);
+        }
+    }
+    let error = calibrate(&draft, images(&network, 2, 1).view()).unwrap_err().to_string();
+    assert!(error.starts_with("node `conv2`: its numbers grow beyond"), "{error}");
+}
