@@ -1,5 +1,6 @@
 //! `empf compile`: from a trained network to a build.
 
+use crate::activity;
 use crate::arch_args::ArchArgs;
 use crate::build::{self, Build, Hardware};
 use crate::calibration;
@@ -90,7 +91,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     run_passes(&mut compilation, last, args.dump.as_deref())?;
     calibration::warn_of_silence(&compilation.silent());
     if last >= Pass::Quantize {
-        let saturated = saturation(compilation.quantized(last)?, images.frames())?;
+        let count = || saturation(compilation.quantized(last)?, images.frames());
+        let saturated = activity::during("Counting what saturates", count)?;
         calibration::report(&saturated)?;
     }
     let Some(output) = &args.output else {

@@ -1,6 +1,7 @@
 //! Every file in `cases/` on every engine.
 
 use empf_tests::{ARRAYS, Case, Layer, Suite};
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -66,4 +67,14 @@ fn kept_cases_cover_windows() {
         Layer::Back { .. } => vec!["back"],
     });
     assert_seen(["integer", "sign", "leaky", "parallel", "plain", "offset", "pool", "global pool"], kinds);
+}
+
+#[test]
+fn kept_cases_cover_classifiers_and_readers_of_the_input() {
+    let cases = kept();
+    let read = |case: &Case| *case.sources().unwrap().last().unwrap();
+    let maps = cases.iter().map(read).map(|source| source.shape.height.cmp(&source.shape.width));
+    assert_seen([Ordering::Less, Ordering::Equal, Ordering::Greater], maps);
+    assert_seen([false, true], cases.iter().map(read).map(|source| source.layer.is_none()));
+    assert_seen([1, 2], cases.iter().map(Case::readers_of_input));
 }
