@@ -10,6 +10,7 @@ use empf_compiler::passes::reparameterize::reparameterize;
 use empf_compiler::passes::resolve::resolve;
 use empf_compiler::{Compilation, Error, Pass, Result};
 use empf_ir::{ArchConfig, INPUT, Network, NeuronVersion, Node, Op, QuantNetwork};
+use ndarray::Axis;
 
 fn arch() -> ArchConfig {
     ArchConfig::sized(8, 8, 8)
@@ -81,8 +82,8 @@ fn the_zero_point_of_every_frame_is_taken_off() {
         network.set_tensor("fc", "weight", vec![5, features], (0..5 * features).map(odd).collect());
         let quantized = quantized(&network).unwrap();
         let image = images(&network, 1, 3);
-        let float = empf_golden::float::run(&network, image.index_axis(ndarray::Axis(0), 0)).unwrap();
-        let integer = empf_golden::run(&quantized, image.index_axis(ndarray::Axis(0), 0)).unwrap();
+        let float = empf_golden::float::run(&network, image.index_axis(Axis(0), 0)).unwrap();
+        let integer = empf_golden::run(&quantized, image.index_axis(Axis(0), 0)).unwrap();
         for (x, code) in float.logits.iter().zip(&integer.logits) {
             let got = f64::from(*code) * quantized.scales["fc"];
             assert!((x - got).abs() <= 1e-4, "{frames} frames: {got} is not {x}");
@@ -90,10 +91,10 @@ fn the_zero_point_of_every_frame_is_taken_off() {
     }
 }
 
-/// Draws the neuron of the second block of `draft`, with the same numbers everywhere.
-fn set_neuron(draft: &mut Draft, [lambda, theta, offset]: [f64; 3]) {
-    let at = draft.position("neuron2").unwrap();
-    let DraftOp::Neuron(neuron) = &mut draft.nodes[at].op else { panic!("neuron2 is no neuron") };
+/// Gives a neuron of `draft` the same numbers everywhere.
+fn set_neuron(draft: &mut Draft, name: &str, [lambda, theta, offset]: [f64; 3]) {
+    let at = draft.position(name).unwrap();
+    let DraftOp::Neuron(neuron) = &mut draft.nodes[at].op else { panic!("{name} is no neuron") };
     neuron.lambda.fill(lambda);
     neuron.theta.fill(theta);
     neuron.offset.fill(offset);
@@ -121,7 +122,7 @@ fn potentials_are_seen_on_both_sides_of_the_spike() {
         // m = 3 + 2 v, v = 3 - 1 and so on: 3, 7, 15.
         ([2.0, 100.0, -1.0], 3.0 + 2.0 * (3.0 + 2.0 * 4.0 + 1.0) + 1.0),
     ] {
-        set_neuron(&mut draft, parameters);
+        set_neuron(&mut draft, "neuron2", parameters);
         let seen = calibrate(&draft, images.view()).unwrap();
         assert_relative_eq!(seen.magnitudes["neuron2"], expected);
     }
@@ -132,13 +133,39 @@ fn potentials_are_seen_on_both_sides_of_the_spike() {
 fn offsets_fit_their_format() {
     let (network, mut draft) = folded(3);
     set_current(&mut draft, 25.0);
-    set_neuron(&mut draft, [0.0, 100.0, 50.0]);
+    set_neuron(&mut draft, "neuron2", [0.0, 100.0, 50.0]);
     let seen = calibrate(&draft, images(&network, 2, 1).view()).unwrap();
     assert_relative_eq!(seen.magnitudes["neuron2"], 25.0);
     let quantized = quantize(&draft, &seen, &arch()).unwrap();
     let unit = quantized.scales["conv2"];
     let offsets = quantized.tensor("neuron2", "offset").unwrap();
     assert!(offsets.iter().all(|code| f64::from(*code) * unit == 50.0), "{offsets:?} of {unit}");
+}
+
+/// A mantissa that is rounded takes the zero point's part of its bias along, beyond the format: the bias is cut.
+#[test]
+fn biases_are_cut_at_the_end_of_their_format() {
+    let (network, mut draft) = folded(3);
+    (draft.input.zero_point, draft.input.scale) = (255, 1.0 / 64.0);
+    set_neuron(&mut draft, "neuron1", [0.0, 1.0, 0.0]);
+    let at = draft.position("conv1").unwrap();
+    let DraftOp::Conv(conv) = &mut draft.nodes[at].op else { panic!("conv1 is no convolution") };
+    (conv.affine.gain.fill(0.0), conv.affine.bias.fill(0.0));
+    // In codes: a gain of 1000 leaves a shift of 5, so that one of 0.51 / 32 is rounded to 1 / 32.
+    let code = 255.0 * 64.0;
+    conv.affine.gain.column_mut(1).fill(1000.0 * code);
+    conv.weight.index_axis_mut(Axis(0), 1).indexed_iter_mut().for_each(|((c, _, _), w)| {
+        *w = if c == 0 { 1.0 } else { -1.0 };
+    });
+    conv.affine.gain.column_mut(0).fill(0.51 / 32.0 * code);
+    conv.weight.index_axis_mut(Axis(0), 0).fill(-1.0);
+    // With the zero point's part 32000 of 32767, as it is stored about 50000.
+    conv.affine.bias.column_mut(0).fill(32_000.0 - 0.51 / 32.0 * 18.0 * 255.0 * 255.0);
+    let dark = images(&network, 2, 1).mapv(|_| 255);
+    let quantized = quantize(&draft, &calibrate(&draft, dark.view()).unwrap(), &arch()).unwrap();
+    assert_eq!(quantized.scales["conv1"], 1.0);
+    assert_eq!(quantized.tensor("conv1", "mantissa").unwrap()[..2], [1, 32_000]);
+    assert_eq!(quantized.tensor("conv1", "bias").unwrap()[..2], [32_767, 0]);
 }
 
 #[test]
