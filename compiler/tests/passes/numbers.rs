@@ -150,7 +150,8 @@ fn biases_are_cut_at_the_end_of_their_format() {
     set_neuron(&mut draft, "neuron1", [0.0, 1.0, 0.0]);
     let at = draft.position("conv1").unwrap();
     let DraftOp::Conv(conv) = &mut draft.nodes[at].op else { panic!("conv1 is no convolution") };
-    (conv.affine.gain.fill(0.0), conv.affine.bias.fill(0.0));
+    conv.affine.gain.fill(0.0);
+    conv.affine.bias.fill(0.0);
     // In codes: a gain of 1000 leaves a shift of 5, so that one of 0.51 / 32 is rounded to 1 / 32.
     let code = 255.0 * 64.0;
     conv.affine.gain.column_mut(1).fill(1000.0 * code);
