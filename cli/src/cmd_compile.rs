@@ -1,9 +1,8 @@
 //! `empf compile`: from a trained network to a build.
 
-use crate::activity;
 use crate::arch_args::ArchArgs;
 use crate::build::{self, Build, Hardware};
-use crate::calibration;
+use crate::calibration::{self, Calibration};
 use crate::data::{Interface, ReadingArgs, SplitName};
 use crate::error::{Error, Result};
 use crate::folder;
@@ -12,7 +11,7 @@ use crate::report::{Report, Work};
 use crate::samples::{Count, Samples};
 use crate::table::Table;
 use clap::builder::PossibleValuesParser;
-use empf_compiler::{Compilation, Pass, saturation};
+use empf_compiler::{Compilation, Pass};
 use empf_ir::{Network, counted, store};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::path::{Path, PathBuf};
@@ -89,15 +88,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         None => Pass::Emit,
     };
     run_passes(&mut compilation, last, args.dump.as_deref())?;
-    calibration::warn_of_silence(&compilation.silent());
-    if last >= Pass::Quantize {
-        let count = || saturation(compilation.quantized(last)?, images.frames());
-        let saturated = activity::during("Counting what saturates", count)?;
-        calibration::report(&saturated)?;
-    }
     let Some(output) = &args.output else {
         return print(&format!("stopped after {last}"));
     };
+    let calibration = Calibration::new(&compilation, last, images.frames())?;
+    calibration.print()?;
     if args.integers_only {
         let quant = compilation.quantized(last)?.clone();
         let nodes = counted(quant.nodes.len(), "node");
@@ -107,7 +102,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let (quant, program) = compilation.finish()?;
     let verilog = empf_hw::emit_accelerator(&arch)?;
     let build = Build { network, quant, hardware: Some(Hardware { program, verilog }) };
-    let report = Report::new(&build)?;
+    let report = Report::new(&build)?.with(calibration);
     // The first without pauses, the second with.
     let inputs: Vec<Vec<u8>> = (0..2).map(|i| images.bytes(i % images.len())).collect();
     build.write(output, Some(&report), &inputs)?;

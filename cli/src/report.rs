@@ -1,6 +1,7 @@
 //! `report.json`: what a compiled network costs, layer by layer.
 
 use crate::build::Build;
+use crate::calibration::Calibration;
 use crate::error::Result;
 use empf_ir::isa::{Array, Task};
 use empf_ir::program::Step;
@@ -23,6 +24,8 @@ pub(crate) struct Report {
     sign_layers: Work,
     total: Work,
     weight_bytes: WeightBytes,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calibration: Option<Calibration>,
 }
 
 /// Costs of one step of the schedule.
@@ -139,7 +142,13 @@ impl Report {
             total: Work::new(total, additions, arch),
             layers,
             weight_bytes: ParameterMemory::of(network)?.into(),
+            calibration: None,
         })
+    }
+
+    /// With what the compiler saw of the samples.
+    pub(crate) fn with(self, calibration: Calibration) -> Self {
+        Report { calibration: Some(calibration), ..self }
     }
 
     /// Costs of every step.

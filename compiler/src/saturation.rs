@@ -7,6 +7,7 @@ use empf_ir::graph::Operator;
 use empf_ir::{Node, QuantNetwork, QuantOp, Trace};
 use ndarray::{ArrayView5, Axis};
 use rayon::prelude::*;
+use serde::Serialize;
 use std::fmt;
 
 /// Shares of spikes and of other numbers above which saturation is notable.
@@ -14,7 +15,8 @@ const NOTABLE_SPIKES: f64 = 0.05;
 const NOTABLE: f64 = 0.01;
 
 /// What a node's numbers are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Number {
     /// Signed, V bits.
     Current,
@@ -35,7 +37,7 @@ impl fmt::Display for Number {
 }
 
 /// The numbers of one kind of one node, over some inputs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Saturation {
     /// The node.
     pub node: String,

@@ -128,4 +128,10 @@ fn a_silent_layer_is_a_warning() {
     assert!(!error.contains("neuron `n1`"), "{error}");
     let text = succeed(place, &words("check build --data inputs.npy"));
     assert!(text.contains("0 mismatches in "), "{text}");
+    let report = fs::read(place.join("build/report.json")).unwrap();
+    let seen = &serde_json::from_slice::<serde_json::Value>(&report).unwrap()["calibration"];
+    assert_eq!((&seen["samples"], &seen["silent"]), (&20.into(), &vec!["n2"].into()));
+    let spikes = seen["saturation"].as_array().unwrap().last().unwrap();
+    // Of 20 images, 2 steps and 4 maps of 5x6.
+    assert_eq!(*spikes, serde_json::json!({ "node": "n2", "number": "spike", "saturated": 0, "of": 4800 }));
 }
