@@ -4,11 +4,12 @@
 //! width. A mismatch is a mistake in the hardware description and panics with both widths at the caller's
 //! line. Values are bit patterns: only the operators named `signed` read them as two's complement.
 
-use super::wire::{Net, Wire};
+mod eval;
+mod operators;
+
+use super::wire::Net;
 use super::word::{MAX_WIDTH, bits_for, mask, to_signed};
-use rust_hdl_core::prelude::Direction;
 use std::collections::HashSet;
-use std::ops::{Add, BitAnd, BitOr, BitXor, Not, Sub};
 use std::sync::Arc;
 
 /// Operators whose operands and result have one width.
@@ -349,62 +350,6 @@ impl Expr {
         Expr::new(Node::Shift(Shift::RightSigned, self.clone(), amount.into()), self.width)
     }
 
-    /// Present value.
-    pub(crate) fn eval(&self) -> u64 {
-        let signed = |e: &Expr| to_signed(e.eval(), e.width);
-        let value = match &*self.node {
-            Node::Literal(value) | Node::Constant(_, value) => *value,
-            Node::Net(net) => net.get(),
-            Node::Named(_, value) => value.eval(),
-            Node::Not(a) => !a.eval(),
-            Node::Binary(op, a, b) => {
-                let (a, b) = (a.eval(), b.eval());
-                match op {
-                    Binary::Add => a.wrapping_add(b),
-                    Binary::Sub => a.wrapping_sub(b),
-                    Binary::And => a & b,
-                    Binary::Or => a | b,
-                    Binary::Xor => a ^ b,
-                }
-            }
-            Node::Compare(op, a, b) => u64::from(match op {
-                Compare::Eq => a.eval() == b.eval(),
-                Compare::Ne => a.eval() != b.eval(),
-                Compare::Lt => a.eval() < b.eval(),
-                Compare::Le => a.eval() <= b.eval(),
-                Compare::LtSigned => signed(a) < signed(b),
-                Compare::LeSigned => signed(a) <= signed(b),
-            }),
-            Node::MulSigned(a, b) => signed(a).wrapping_mul(signed(b)) as u64,
-            Node::Zext(a) => a.eval(),
-            Node::Sext(a) => signed(a) as u64,
-            Node::Slice(a, lo) => a.eval() >> lo,
-            Node::Concat(parts) => parts.iter().fold(0, |high, part| join(high, part.eval(), part.width)),
-            Node::Repeat(a, count) => {
-                let bits = a.eval();
-                (0..*count).fold(0, |high, _| join(high, bits, a.width))
-            }
-            Node::Any(a) => u64::from(a.eval() != 0),
-            Node::All(a) => u64::from(a.eval() == mask(a.width)),
-            Node::Mux(condition, yes, no) => {
-                if condition.eval() == 1 {
-                    yes.eval()
-                } else {
-                    no.eval()
-                }
-            }
-            Node::Shift(op, a, amount) => {
-                let amount = amount.eval().min(MAX_WIDTH as u64) as u32;
-                match op {
-                    Shift::Left => a.eval().checked_shl(amount).unwrap_or(0),
-                    Shift::Right => a.eval().checked_shr(amount).unwrap_or(0),
-                    Shift::RightSigned => (signed(a) >> amount.min(MAX_WIDTH as u32 - 1)) as u64,
-                }
-            }
-        };
-        value & mask(self.width)
-    }
-
     /// Calls `visit` with each operand.
     pub(crate) fn for_each_operand(&self, mut visit: impl FnMut(&Expr)) {
         match &*self.node {
@@ -446,167 +391,5 @@ impl Expr {
     }
 }
 
-/// `low`, of `width` bits, below `high`.
-fn join(high: u64, low: u64, width: usize) -> u64 {
-    high.checked_shl(width as u32).unwrap_or(0) | low
-}
-
-impl<D: Direction> From<&Wire<D>> for Expr {
-    fn from(wire: &Wire<D>) -> Self {
-        Expr::from(wire.net())
-    }
-}
-
-impl From<&Net> for Expr {
-    fn from(net: &Net) -> Self {
-        Expr::new(Node::Net(net.clone()), net.width())
-    }
-}
-
-impl From<&Expr> for Expr {
-    fn from(expr: &Expr) -> Self {
-        expr.clone()
-    }
-}
-
-macro_rules! binary_operator {
-    ($trait:ident, $method:ident) => {
-        impl<R: Into<Expr>> $trait<R> for Expr {
-            type Output = Expr;
-            #[track_caller]
-            fn $method(self, right: R) -> Expr {
-                Expr::binary(binary_operator!(@ $trait), self, right.into())
-            }
-        }
-        impl<R: Into<Expr>> $trait<R> for &Expr {
-            type Output = Expr;
-            #[track_caller]
-            fn $method(self, right: R) -> Expr {
-                Expr::binary(binary_operator!(@ $trait), self.clone(), right.into())
-            }
-        }
-        impl<D: Direction, R: Into<Expr>> $trait<R> for &Wire<D> {
-            type Output = Expr;
-            #[track_caller]
-            fn $method(self, right: R) -> Expr {
-                Expr::binary(binary_operator!(@ $trait), self.e(), right.into())
-            }
-        }
-    };
-    (@ Add) => { Binary::Add };
-    (@ Sub) => { Binary::Sub };
-    (@ BitAnd) => { Binary::And };
-    (@ BitOr) => { Binary::Or };
-    (@ BitXor) => { Binary::Xor };
-}
-binary_operator!(Add, add);
-binary_operator!(Sub, sub);
-binary_operator!(BitAnd, bitand);
-binary_operator!(BitOr, bitor);
-binary_operator!(BitXor, bitxor);
-
-impl Not for Expr {
-    type Output = Expr;
-    fn not(self) -> Expr {
-        let width = self.width;
-        Expr::new(Node::Not(self), width)
-    }
-}
-
-impl Not for &Expr {
-    type Output = Expr;
-    fn not(self) -> Expr {
-        !self.clone()
-    }
-}
-
-impl<D: Direction> Not for &Wire<D> {
-    type Output = Expr;
-    fn not(self) -> Expr {
-        !self.e()
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use rust_hdl_core::prelude::In;
-
-    #[test]
-    fn arithmetic_wraps_at_the_operands_width() {
-        let (a, b) = (lit(200, 8), lit(100, 8));
-        assert_eq!((&a + &b).eval(), 44);
-        assert_eq!((&b - &a).eval(), 156);
-        assert_eq!((!&a).eval(), 55);
-    }
-
-    #[test]
-    fn comparisons() {
-        let (minus, plus) = (lit_signed(-1, 4), lit(1, 4));
-        assert_eq!([minus.lt(&plus), minus.lt_signed(&plus)].map(|e| e.eval()), [0, 1]);
-        assert_eq!([minus.gt(&plus), minus.gt_signed(&plus)].map(|e| e.eval()), [1, 0]);
-        assert_eq!([plus.le(&plus), plus.ge(&plus), plus.lt(&plus)].map(|e| e.eval()), [1, 1, 0]);
-        assert_eq!([plus.le_signed(&minus), plus.ge_signed(&minus)].map(|e| e.eval()), [0, 1]);
-        assert_eq!([plus.eq(&minus), plus.ne(&minus)].map(|e| e.eval()), [0, 1]);
-    }
-
-    #[test]
-    fn signed_products_are_exact() {
-        let most_negative = lit_signed(-128, 8);
-        assert_eq!(most_negative.mul_signed(&most_negative).eval(), 1 << 14);
-        assert_eq!(lit_signed(-5, 4).mul_signed(lit(3, 8)).eval(), (-15_i64 as u64) & 0xfff);
-        let wide = lit_signed(i64::from(i32::MIN), 32);
-        assert_eq!(wide.mul_signed(&wide).eval(), 1 << 62);
-    }
-
-    #[test]
-    fn extensions_slices_and_concatenations() {
-        let x = lit(0b1010, 4);
-        assert_eq!([x.zext(6), x.sext(6), x.slice(1, 3)].map(|e| e.eval()), [0b001010, 0b111010, 0b101]);
-        assert_eq!(concat([lit(2, 2), lit(1, 3), lit(1, 1)]).eval(), 0b10_0011);
-        assert_eq!([x.repeat(2), x.any(), x.all()].map(|e| e.eval()), [0b1010_1010, 1, 0]);
-        assert_eq!(concat([lit(5, 32), lit(7, 32)]).eval(), 5 << 32 | 7);
-        let wire = Wire::<In>::new(8);
-        wire.set(0b1100_0000);
-        assert_eq!(wire.e().slice(4, 4).slice(2, 2).eval(), 0b11);
-    }
-
-    #[test]
-    fn shifts() {
-        let x = lit(0b1001, 4);
-        for amount in 0..6 {
-            let by = lit(amount, 3);
-            let amount = amount as usize;
-            assert_eq!(x.shl(amount).eval(), x.shl_by(&by).eval(), "left {amount}");
-            assert_eq!(x.shr(amount).eval(), x.shr_by(&by).eval(), "right {amount}");
-            assert_eq!(x.shr_signed(amount).eval(), x.shr_signed_by(&by).eval(), "signed {amount}");
-        }
-        assert_eq!([x.shl(1), x.shr(1), x.shr_signed(1)].map(|e| e.eval()), [0b0010, 0b0100, 0b1100]);
-        let (word, far) = (lit(u64::MAX, 64), lit(64, 7));
-        assert_eq!([word.shl_by(&far), word.shr_by(&far)].map(|e| e.eval()), [0, 0]);
-        assert_eq!(word.shr_signed_by(&far).eval(), u64::MAX);
-    }
-
-    #[test]
-    fn selection() {
-        let choices: Vec<Expr> = (10..15).map(|v| lit(v, 4)).collect();
-        let index = Wire::<In>::new(3);
-        let chosen = select(&choices, &index);
-        for i in 0..8 {
-            index.set(i);
-            assert_eq!(chosen.eval(), 10 + i.min(4), "index {i}");
-        }
-    }
-
-    #[test]
-    #[should_panic = "operands of 8 and 9 bits"]
-    fn unequal_widths() {
-        let _ = lit(0, 8) + lit(0, 9);
-    }
-
-    #[test]
-    #[should_panic = "bits 4..9 of 8 bits"]
-    fn slice_past_the_end() {
-        lit(0, 8).slice(4, 5);
-    }
-}
+mod tests;

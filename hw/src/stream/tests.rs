@@ -1,0 +1,137 @@
+//! The stream against the loops of its descriptor.
+
+use super::*;
+use crate::bench_support::{described, launch};
+
+described!(Stream);
+
+/// A read of the activation memory: address and whether it lies inside the map.
+type Read = (u64, bool);
+/// A vector's entry, whether it is set or doubled, and its bank.
+type Entry = (u64, bool, bool, u64);
+
+fn arch() -> ArchConfig {
+    ArchConfig {
+        accumulator_depth: 64,
+        activation_depth: 4096,
+        weight_depth: 300,
+        ..ArchConfig::sized(4, 4, 8)
+    }
+}
+
+/// 5x6 maps of two blocks under a 3x3 window of stride 2 and padding 1, two frames, tiles of 4 and 2.
+fn descriptor() -> Fields {
+    let exact = Fields {
+        in_origin: 100 - (6 * 2 + 2),
+        in_height: 5,
+        in_width: 6,
+        kernel_height: 3,
+        kernel_width: 3,
+        stride: 2,
+        padding: 1,
+        blocks: 2,
+        last_banks: 1,
+        ky_step: (6 - 3) * 2 + 1,
+        x_step: 2 * 2,
+        row_step: 2 * 6 * 2 - 2 * 2 * 2,
+        frame_step: 60,
+        frames: 2,
+        summed_frames: 1,
+        out_width: 3,
+        tiles: 3,
+        tile_positions: 4,
+        last_tile_positions: 1,
+        column_blocks: 2,
+        passes: 2,
+        double_mask: 0b10,
+        planes_low: 0b01_00,
+        planes_high: 0,
+        zero_point: 9,
+        plane_step: 500,
+        weight_base: 7,
+    };
+    exact.encode(&arch()).expect("within the limits")
+}
+
+/// The loops of `docs/architecture.md`, addresses from first principles.
+fn expected(d: &Fields) -> (Vec<Read>, Vec<Entry>) {
+    let (mut reads, mut controls) = (vec![], vec![]);
+    let mut first = 0;
+    for tile in 0..d.tiles {
+        let positions = if tile + 1 == d.tiles { d.last_tile_positions } else { d.tile_positions };
+        for block in 0..d.column_blocks {
+            for pass in 0..d.passes {
+                for tap in 0..d.kernel_height * d.kernel_width * d.blocks {
+                    let (position, b) = (tap / d.blocks, tap % d.blocks);
+                    let (ky, kx) = (position / d.kernel_width, position % d.kernel_width);
+                    for entry in 0..d.frames * positions {
+                        let (frame, p) = (entry / positions, first + entry % positions);
+                        let y = i64::from(p / d.out_width * d.stride + ky) - i64::from(d.padding);
+                        let x = i64::from(p % d.out_width * d.stride + kx) - i64::from(d.padding);
+                        let inside = (0..i64::from(d.in_height)).contains(&y)
+                            && (0..i64::from(d.in_width)).contains(&x);
+                        let plane = i64::from(d.pass(pass).plane);
+                        let word = (y * 6 + x) * 2 + i64::from(b) + 100 + i64::from(frame) * 60 + plane * 500;
+                        reads.push(((word & 4095) as u64, inside));
+                        let double = tap == 0 && d.pass(pass).doubles;
+                        let bank = u64::from((tile * d.column_blocks + block) % 2);
+                        controls.push((u64::from(entry), pass + tap == 0, double, bank));
+                    }
+                }
+            }
+        }
+        first += positions;
+    }
+    (reads, controls)
+}
+
+#[test]
+fn walks_the_loops() {
+    let d = descriptor();
+    let mut unit = Bench::new(Stream::new(&arch()), |unit| &unit.clock);
+    launch(&mut unit, &d);
+    let (mut reads, mut controls, mut weights, mut blocks) = (vec![], vec![], vec![], 0);
+    let a = unit.control_o.width() - 3;
+    for _ in 0..6000 {
+        let control = unit.control_o.get();
+        if unit.valid_o.get() == 1 {
+            let bit = |i: usize| control >> (a + i) & 1 == 1;
+            controls.push((control & ((1 << a) - 1), bit(2), bit(1), u64::from(bit(0))));
+        }
+        if unit.read_o.get() == 1 {
+            reads.push((unit.read_address_o.get(), unit.inside_o.get() == 1));
+        }
+        if unit.weight_read_o.get() == 1 {
+            weights.push(unit.weight_address_o.get());
+        }
+        // A bank becomes free long after its block was streamed.
+        unit.bank_free_i.set(u64::from(blocks > 0 && unit.state.get() == State::Wait as u64));
+        blocks += unit.last_o.get();
+        unit.tick();
+    }
+    let (expected_reads, expected_controls) = expected(&d);
+    assert_eq!(reads, expected_reads);
+    assert_eq!(controls, expected_controls);
+    let of_layer = u64::from(d.column_blocks * d.passes * 18) * 4;
+    let expected_weights: Vec<u64> = (0..d.tiles).flat_map(|_| (0..of_layer).map(|w| 7 + w)).collect();
+    assert_eq!(weights, expected_weights);
+    assert_eq!(unit.state.get(), State::Idle as u64);
+}
+
+#[test]
+fn summed_frames_read_their_weights_again() {
+    let d = Fields { summed_frames: 3, frames: 1, tiles: 1, last_tile_positions: 6, ..descriptor() };
+    let mut unit = Bench::new(Stream::new(&arch()), |unit| &unit.clock);
+    launch(&mut unit, &d);
+    let mut weights = vec![];
+    for _ in 0..3000 {
+        if unit.weight_read_o.get() == 1 {
+            weights.push(unit.weight_address_o.get());
+        }
+        unit.tick();
+    }
+    let of_pass = 18 * 4;
+    let passes = (0..u64::from(d.column_blocks * d.passes)).flat_map(|p| (0..3).map(move |_| p * of_pass));
+    let expected: Vec<u64> = passes.flat_map(|base| (0..of_pass).map(move |w| 7 + base + w)).collect();
+    assert_eq!(weights, expected);
+}
