@@ -30,7 +30,7 @@ pub(crate) struct Args {
     repetitions: usize,
 }
 
-pub(crate) fn run(args: &Args) -> crate::Result {
+pub(crate) fn run(args: &Args) -> crate::error::Result {
     for name in &args.arrays {
         let size = |text: &str| text.parse::<usize>();
         let (rows, cols) =
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args) -> crate::Result {
     Ok(())
 }
 
-fn bench(arch: &ArchConfig, args: &Args) -> crate::Result {
+fn bench(arch: &ArchConfig, args: &Args) -> crate::error::Result {
     let tile = arch.rows * usize::from(args.tile_rows);
     let mut emitted = Driven::emitted(arch, tile)?;
     let mut plain = Driven::plain(arch, tile)?;

@@ -67,7 +67,7 @@ const CONTENDERS: [Contender; 7] = {
 };
 
 /// Runs a batch of each contender in turn, again and again; prints the medians.
-pub(crate) fn run(args: &Args) -> crate::Result {
+pub(crate) fn run(args: &Args) -> crate::error::Result {
     let mut runners = CONTENDERS.iter().map(|c| Runner::new(args, c)).collect::<Result<Vec<_>, _>>()?;
     for _ in 0..=args.rounds {
         for runner in &mut runners {

@@ -153,7 +153,7 @@ impl Contender {
 }
 
 /// Runs all contenders interleaved and prints the median of each, and its share of the limit; or their memory.
-pub(crate) fn run(args: &Args) -> crate::Result {
+pub(crate) fn run(args: &Args) -> crate::error::Result {
     if let Some(name) = &args.contender {
         let found = CONTENDERS.iter().find(|c| c.name() == name);
         let Some(Contender::Ours { rule, precision, device, .. }) = found else {
@@ -178,7 +178,7 @@ pub(crate) fn run(args: &Args) -> crate::Result {
     }
 }
 
-fn memory(args: &Args, contenders: &[&Contender]) -> crate::Result {
+fn memory(args: &Args, contenders: &[&Contender]) -> crate::error::Result {
     const TIME_STEPS: [usize; 3] = [4, 8, 16];
     println!("peak memory in MB at T = {TIME_STEPS:?}");
     for contender in contenders {
@@ -191,7 +191,7 @@ fn memory(args: &Args, contenders: &[&Contender]) -> crate::Result {
     Ok(())
 }
 
-fn speed(args: &Args, contenders: &[&Contender]) -> crate::Result {
+fn speed(args: &Args, contenders: &[&Contender]) -> crate::error::Result {
     let mut rates = vec![vec![]; contenders.len()];
     let (mut peak, mut bf16_peak) = (vec![], vec![]);
     for _ in 0..args.rounds {
@@ -223,7 +223,7 @@ fn speed(args: &Args, contenders: &[&Contender]) -> crate::Result {
 }
 
 /// The median of each, and its ratio to this trainer's online one.
-fn gpu_speed(args: &Args, contenders: &[&Contender]) -> crate::Result {
+fn gpu_speed(args: &Args, contenders: &[&Contender]) -> crate::error::Result {
     let mut rates = vec![vec![]; contenders.len()];
     for _ in 0..args.rounds {
         round(args, contenders, &mut rates)?;
@@ -237,7 +237,7 @@ fn gpu_speed(args: &Args, contenders: &[&Contender]) -> crate::Result {
 }
 
 /// Runs each contender once.
-fn round(args: &Args, contenders: &[&Contender], rates: &mut [Vec<f64>]) -> crate::Result {
+fn round(args: &Args, contenders: &[&Contender], rates: &mut [Vec<f64>]) -> crate::error::Result {
     for (contender, rates) in contenders.iter().zip(rates) {
         rates.push(contender.measure(args, args.time_steps)?.images_per_s);
     }

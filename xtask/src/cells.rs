@@ -27,7 +27,7 @@ pub(crate) struct Args {
 }
 
 /// Counts the cells of the array in both adder forms and holds the ECP5 form to its limits.
-pub(crate) fn run(args: &Args) -> crate::Result {
+pub(crate) fn run(args: &Args) -> crate::error::Result {
     for adder in [AdderForm::Generic, AdderForm::Ecp5] {
         let arch = ArchConfig { adder, ..ArchConfig::sized(args.rows, args.cols, args.act_bits) };
         arch.validate()?;

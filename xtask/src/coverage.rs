@@ -73,7 +73,7 @@ impl Gap {
     }
 }
 
-pub(crate) fn run(args: &Args) -> crate::Result {
+pub(crate) fn run(args: &Args) -> crate::error::Result {
     let gaps = std::fs::read_to_string("xtask/coverage/gaps.toml")?;
     let Gaps { gap: gaps } = toml::from_str(&gaps).map_err(|e| format!("xtask/coverage/gaps.toml: {e}"))?;
     let [rows, cols] = [args.array[0], args.array[1]];
@@ -87,7 +87,7 @@ pub(crate) fn run(args: &Args) -> crate::Result {
 }
 
 /// How often each point was reached in all of `cases`.
-fn simulate(cases: &[Case], arch: &ArchConfig) -> crate::Result<BTreeMap<Point, u64>> {
+fn simulate(cases: &[Case], arch: &ArchConfig) -> crate::error::Result<BTreeMap<Point, u64>> {
     let verilog = empf_hw::emit_accelerator(arch)?;
     let accelerator = Accelerator::build(&verilog, arch, Instrument::Coverage)?;
     let folder = tempfile::tempdir()?;
@@ -108,7 +108,7 @@ fn simulate(cases: &[Case], arch: &ArchConfig) -> crate::Result<BTreeMap<Point, 
 }
 
 /// Adds the counts in Verilator's `file`, whose lines are `C '<key>' <count>`.
-fn add(file: &Path, hits: &mut BTreeMap<Point, u64>) -> crate::Result {
+fn add(file: &Path, hits: &mut BTreeMap<Point, u64>) -> crate::error::Result {
     for line in std::fs::read_to_string(file)?.lines() {
         let Some((key, count)) = line.strip_prefix("C '").and_then(|rest| rest.split_once("' ")) else {
             continue;
@@ -129,7 +129,7 @@ fn add(file: &Path, hits: &mut BTreeMap<Point, u64>) -> crate::Result {
 }
 
 /// Prints shares by module; an error where a point is neither reached nor explained.
-fn report(hits: &BTreeMap<Point, u64>, gaps: &[Gap], all: bool) -> crate::Result {
+fn report(hits: &BTreeMap<Point, u64>, gaps: &[Gap], all: bool) -> crate::error::Result {
     let mut modules: BTreeMap<(&str, &str), [usize; 2]> = BTreeMap::new();
     let mut explained = vec![0; gaps.len()];
     let mut unexplained = Vec::new();

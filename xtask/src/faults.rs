@@ -12,7 +12,7 @@ const WORKSPACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 type Plant = fn() -> Result<Vec<Located>, FaultError>;
 
 /// Plants all faults.
-pub(crate) fn run() -> crate::Result {
+pub(crate) fn run() -> crate::error::Result {
     let faults: [Plant; 3] = [flipped_weight, changed_theta, off_by_one_stride];
     for plant in faults {
         for located in plant()? {

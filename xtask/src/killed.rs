@@ -56,7 +56,7 @@ pub(crate) struct Args {
     train: Option<String>,
 }
 
-pub(crate) fn run(args: &Args) -> crate::Result {
+pub(crate) fn run(args: &Args) -> crate::error::Result {
     if let Some(name) = &args.train {
         return work(args, &args.output.join(name));
     }
@@ -94,7 +94,7 @@ pub(crate) fn run(args: &Args) -> crate::Result {
 }
 
 /// Trains in `folder` from its checkpoint, and saves the network.
-fn work(args: &Args, folder: &Path) -> crate::Result {
+fn work(args: &Args, folder: &Path) -> crate::error::Result {
     let Split { train: mut images, .. } = Split::load(&args.data, &Reading::usual(args.time_steps))?;
     images.truncate(args.limit.unwrap_or(usize::MAX));
     let graph = preset(&args.network, &Target::of(&images, args.time_steps, args.width)?)?;
@@ -124,7 +124,7 @@ fn start(name: &str) -> std::io::Result<Child> {
 }
 
 /// Lets the run `name` come to its end.
-fn finish(name: &str) -> crate::Result {
+fn finish(name: &str) -> crate::error::Result {
     let begin = Instant::now();
     let status = start(name)?.wait()?;
     if !status.success() {

@@ -5,6 +5,8 @@ mod bench_neurons;
 mod bench_train;
 mod cells;
 mod coverage;
+mod crates;
+mod error;
 mod faults;
 mod killed;
 mod mutants;
@@ -13,9 +15,6 @@ mod study;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
-
-/// A command's result; the error is for people.
-type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 #[derive(Parser)]
 #[command(about)]
@@ -36,6 +35,8 @@ enum Command {
     Cells(cells::Args),
     /// Lines and bits of the emitted Verilog that random networks reach; what is never reached needs a reason
     Coverage(coverage::Args),
+    /// The folder picture: lines of each crate, and circles among its files, of which there must be none
+    Crates(crates::Args),
     /// Plants faults in ROM images, Verilog and golden model; each must be seen and located
     Faults,
     /// Training that is killed at any moment ends with the weights of a run that nobody disturbed
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
         Command::BenchTrain(args) => bench_train::run(&args),
         Command::Cells(args) => cells::run(&args),
         Command::Coverage(args) => coverage::run(&args),
+        Command::Crates(args) => crates::run(&args),
         Command::Faults => faults::run(),
         Command::Killed(args) => killed::run(&args),
         Command::Mutants(args) => mutants::run(args),

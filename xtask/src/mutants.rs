@@ -94,7 +94,7 @@ struct Mutant {
 }
 
 impl Mutant {
-    fn kept(kept: &Kept, snapshot: &Snapshot) -> crate::Result<Self> {
+    fn kept(kept: &Kept, snapshot: &Snapshot) -> crate::error::Result<Self> {
         Ok(Mutant {
             file: kept.file.clone(),
             range: kept.range(snapshot.text(&kept.file)?)?,
@@ -129,7 +129,7 @@ impl Mutant {
     }
 }
 
-pub(crate) fn run(args: Args) -> crate::Result {
+pub(crate) fn run(args: Args) -> crate::error::Result {
     let root = std::env::current_dir()?;
     let folder = std::path::absolute(&args.folder)?;
     let args = &Args { folder: folder.clone(), ..args };
@@ -159,7 +159,7 @@ pub(crate) fn run(args: Args) -> crate::Result {
 }
 
 /// Kept mutants lie apart from each other, and what is said to be equivalent is in the code.
-fn check_lists(snapshot: &Snapshot, kept: &[Mutant], equivalent: &[Equivalent]) -> crate::Result {
+fn check_lists(snapshot: &Snapshot, kept: &[Mutant], equivalent: &[Equivalent]) -> crate::error::Result {
     for (index, mutant) in kept.iter().enumerate() {
         if let Some(other) = kept[..index].iter().find(|other| other.overlaps(mutant)) {
             let [one, two] = [mutant, other].map(Mutant::description);
@@ -180,10 +180,10 @@ fn in_parallel(
     workers: usize,
     count: usize,
     report: &mut Report,
-    judge: impl Fn(usize, usize) -> crate::Result<Option<(String, Verdict)>> + Sync,
-) -> crate::Result {
+    judge: impl Fn(usize, usize) -> crate::error::Result<Option<(String, Verdict)>> + Sync,
+) -> crate::error::Result {
     let (next, shared) = (AtomicUsize::new(0), Mutex::new(report));
-    let work = |worker: usize| -> crate::Result {
+    let work = |worker: usize| -> crate::error::Result {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
             if index >= count {
@@ -211,7 +211,7 @@ fn rust(
     equivalent: &[Equivalent],
     suites: &mut Suites,
     report: &mut Report,
-) -> crate::Result {
+) -> crate::error::Result {
     let names_of = |mutant: &Mutant| -> Vec<String> {
         match &mutant.killed_by {
             Some(suite) => vec![suite.clone()],
@@ -241,7 +241,7 @@ fn rust(
 }
 
 /// The first of `names` that fails kills the mutant.
-fn judge(suites: &Suites, names: &[String], place: &Place) -> crate::Result<Verdict> {
+fn judge(suites: &Suites, names: &[String], place: &Place) -> crate::error::Result<Verdict> {
     for name in names {
         if let End::Failed(test) = suites.run(name, place)? {
             return Ok(Verdict::Killed { suite: name.clone(), test });
@@ -258,7 +258,7 @@ fn of_verilog(
     equivalent: &[Equivalent],
     suites: &mut Suites,
     report: &mut Report,
-) -> crate::Result {
+) -> crate::error::Result {
     let folder = tempfile::tempdir()?;
     std::fs::write(
         folder.path().join(tree::verilog_name(&empf_hw::emit_accelerator(&case.arch)?)),
@@ -266,7 +266,7 @@ fn of_verilog(
     )?;
     let places = (0..args.workers)
         .map(|_| Place::of_verilog(&args.folder.join("cache"), folder.path()))
-        .collect::<crate::Result<Vec<_>>>()?;
+        .collect::<crate::error::Result<Vec<_>>>()?;
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     suites.measure(&names, &places[0])?;
     let suites = &*suites;

@@ -42,7 +42,7 @@ pub(crate) struct Args {
     draw_only: bool,
 }
 
-pub(crate) fn run(args: Args) -> crate::Result {
+pub(crate) fn run(args: Args) -> crate::error::Result {
     let start = Instant::now();
     let groups = draw(&args)?;
     if args.draw_only {
@@ -72,7 +72,7 @@ struct Group {
     cases: Vec<Case>,
 }
 
-fn draw(args: &Args) -> crate::Result<Vec<Group>> {
+fn draw(args: &Args) -> crate::error::Result<Vec<Group>> {
     let archs: Vec<ArchConfig> = match &args.array {
         Some(name) => vec![ArchConfig::named(name)?],
         None => (0..args.arrays).map(|index| pooled_arch(args.seed, index)).collect(),
@@ -99,7 +99,7 @@ impl Group {
         format!("{rows}x{cols} A={act_bits} N={lanes} V={membrane_bits} acc={acc_bits}")
     }
 
-    fn run(&self, args: &Args) -> crate::Result<Totals> {
+    fn run(&self, args: &Args) -> crate::error::Result<Totals> {
         let suite = if self.is_tiny { None } else { Some(Suite::new(&self.cases[0].arch)?) };
         let run = |case: &Case| match &suite {
             Some(suite) => suite.run(case),
@@ -138,7 +138,7 @@ fn in_parallel(cases: &[Case], run: impl Fn(&Case) -> Ran + Sync) -> Vec<Ran> {
 }
 
 /// Prints a failure, makes its case small and saves it.
-fn report(args: &Args, run: impl Fn(&Case) -> Ran, case: &Case, failure: &Failure) -> crate::Result {
+fn report(args: &Args, run: impl Fn(&Case) -> Ran, case: &Case, failure: &Failure) -> crate::error::Result {
     println!("FAILED seed {}: {failure}", case.seed);
     let kind = discriminant(failure);
     let fails = |case: &Case| run(case).is_err_and(|failure| discriminant(&failure) == kind);

@@ -41,7 +41,7 @@ pub(crate) struct Args {
     output: Option<PathBuf>,
 }
 
-pub(crate) fn run(args: &Args) -> crate::Result {
+pub(crate) fn run(args: &Args) -> crate::error::Result {
     let study = Study::load(&args.study)?;
     let name = args.study.file_stem().unwrap_or_default();
     let output = args.output.clone().unwrap_or_else(|| Path::new("runs").join(name));

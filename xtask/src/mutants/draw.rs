@@ -24,7 +24,7 @@ pub(super) fn draw(
     seed: u64,
     share: usize,
     taken: &[Mutant],
-) -> crate::Result<Vec<Mutant>> {
+) -> crate::error::Result<Vec<Mutant>> {
     let mut drawn: Vec<Mutant> = Vec::new();
     for name in CRATES {
         let mut candidates = Vec::new();

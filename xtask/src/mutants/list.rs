@@ -48,7 +48,7 @@ struct EquivalentFile {
 }
 
 /// The lists in `folder`.
-pub(super) fn read(folder: &Path) -> crate::Result<(Vec<Kept>, Vec<Equivalent>)> {
+pub(super) fn read(folder: &Path) -> crate::error::Result<(Vec<Kept>, Vec<Equivalent>)> {
     let text = |name: &str| {
         let path = folder.join(name);
         std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))
@@ -61,7 +61,7 @@ pub(super) fn read(folder: &Path) -> crate::Result<(Vec<Kept>, Vec<Equivalent>)>
 
 impl Kept {
     /// Where it stands in `source`, the text of its file.
-    pub(super) fn range(&self, source: &str) -> crate::Result<std::ops::Range<usize>> {
+    pub(super) fn range(&self, source: &str) -> crate::error::Result<std::ops::Range<usize>> {
         let mut found = source.match_indices(&self.find);
         let start = found.next().ok_or_else(|| format!("{}: no `{}`", self.file, self.find))?.0;
         if found.next().is_some() {

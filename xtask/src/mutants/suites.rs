@@ -51,7 +51,7 @@ impl Place {
     }
 
     /// With the Verilog in `folder`.
-    pub(super) fn of_verilog(cache: &Path, folder: &Path) -> crate::Result<Self> {
+    pub(super) fn of_verilog(cache: &Path, folder: &Path) -> crate::error::Result<Self> {
         let place =
             Place { verilog: Some((folder.into(), tempfile::tempdir()?)), ..Place::of_rust(cache, 0) };
         place.set_verilog(0)?;
@@ -59,7 +59,7 @@ impl Place {
     }
 
     /// Switches mutant `number` of the Verilog on, 0 for none.
-    pub(super) fn set_verilog(&self, number: usize) -> crate::Result {
+    pub(super) fn set_verilog(&self, number: usize) -> crate::error::Result {
         if let Some((_, own)) = &self.verilog {
             std::fs::write(own.path().join(VALUE_FILE), format!("{number:x}\n"))?;
         }
@@ -100,7 +100,7 @@ impl Suites {
     }
 
     /// Runs `names` in `place`, where no mutant is on, for their times; an error where one fails.
-    pub(super) fn measure(&mut self, names: &[String], place: &Place) -> crate::Result {
+    pub(super) fn measure(&mut self, names: &[String], place: &Place) -> crate::error::Result {
         self.times.clear();
         for name in names.iter().collect::<BTreeSet<_>>() {
             let start = Instant::now();
@@ -115,7 +115,7 @@ impl Suites {
 
     /// Runs the suite `name`, up to its first failure. A name is `package/target`, and words behind it are parts of the
     /// names of the tests that run.
-    pub(super) fn run(&self, name: &str, place: &Place) -> crate::Result<End> {
+    pub(super) fn run(&self, name: &str, place: &Place) -> crate::error::Result<End> {
         let mut words = name.split(' ');
         let program = words.next().and_then(|program| self.programs.get(program));
         let program = program.ok_or_else(|| format!("there is no suite {name}"))?;

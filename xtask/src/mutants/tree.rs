@@ -77,7 +77,7 @@ pub(super) struct Snapshot(BTreeMap<String, Vec<u8>>);
 
 impl Snapshot {
     /// Of the workspace at `root`.
-    pub(super) fn new(root: &Path) -> crate::Result<Self> {
+    pub(super) fn new(root: &Path) -> crate::error::Result<Self> {
         let mut files = BTreeMap::new();
         for name in COPIED {
             read(root, &root.join(name), &mut files)?;
@@ -86,7 +86,7 @@ impl Snapshot {
     }
 
     /// The text of `file`.
-    pub(super) fn text(&self, file: &str) -> crate::Result<&str> {
+    pub(super) fn text(&self, file: &str) -> crate::error::Result<&str> {
         let content = self.0.get(file).ok_or_else(|| format!("{file}: there is no such file"))?;
         Ok(std::str::from_utf8(content)?)
     }
@@ -100,7 +100,7 @@ impl Snapshot {
     }
 }
 
-fn read(root: &Path, path: &Path, files: &mut BTreeMap<String, Vec<u8>>) -> crate::Result {
+fn read(root: &Path, path: &Path, files: &mut BTreeMap<String, Vec<u8>>) -> crate::error::Result {
     if path.is_dir() {
         for entry in std::fs::read_dir(path)? {
             let entry = entry?;
@@ -125,7 +125,7 @@ pub(super) struct Tree<'s> {
 
 impl<'s> Tree<'s> {
     /// A copy of `snapshot` in `folder`, where an earlier one may be.
-    pub(super) fn new(snapshot: &'s Snapshot, folder: &Path) -> crate::Result<Self> {
+    pub(super) fn new(snapshot: &'s Snapshot, folder: &Path) -> crate::error::Result<Self> {
         let tree = Tree { snapshot, root: folder.join("tree"), target: folder.join("build") };
         let mut old = BTreeMap::new();
         if tree.root.exists() {
@@ -138,7 +138,7 @@ impl<'s> Tree<'s> {
     }
 
     /// Writes all files, with `mutants`; the number of a mutant is its place, from 1.
-    fn write(&self, mutants: &[Mutant]) -> crate::Result {
+    fn write(&self, mutants: &[Mutant]) -> crate::error::Result {
         let mut planted: BTreeMap<&str, Vec<(usize, &Mutant)>> = BTreeMap::new();
         for (number, mutant) in (1..).zip(mutants).filter(|(_, mutant)| mutant.compiles) {
             planted.entry(&mutant.file).or_default().push((number, mutant));
@@ -170,7 +170,7 @@ impl<'s> Tree<'s> {
     }
 
     /// Builds the tests. Mutants that the compiler refuses are marked so and taken out.
-    pub(super) fn build(&self, mutants: &mut [Mutant]) -> crate::Result<Suites> {
+    pub(super) fn build(&self, mutants: &mut [Mutant]) -> crate::error::Result<Suites> {
         let mut command = "check";
         loop {
             self.write(mutants)?;
@@ -201,7 +201,7 @@ impl<'s> Tree<'s> {
     }
 
     /// Numbers of the mutants in which the compiler's errors lie.
-    fn refused(&self, messages: &[serde_json::Value]) -> crate::Result<Vec<usize>> {
+    fn refused(&self, messages: &[serde_json::Value]) -> crate::error::Result<Vec<usize>> {
         let mut refused = Vec::new();
         for message in messages.iter().map(|message| &message["message"]) {
             if message["level"] != "error" {
@@ -236,7 +236,7 @@ fn around(text: &str, at: usize) -> Option<usize> {
 }
 
 /// Leaves a file alone that is as it shall be: cargo builds again what is newer than its result.
-fn write_changed(path: &Path, content: impl AsRef<[u8]>) -> crate::Result {
+fn write_changed(path: &Path, content: impl AsRef<[u8]>) -> crate::error::Result {
     let content = content.as_ref();
     if std::fs::read(path).is_ok_and(|old| old == content) {
         return Ok(());

@@ -47,7 +47,7 @@ impl Report {
     }
 
     /// Prints the sums; an error where a mutant survived.
-    pub(super) fn finish(self) -> crate::Result {
+    pub(super) fn finish(self) -> crate::error::Result {
         let killed: usize = self.killed.values().sum();
         println!("\nkilled {killed:>4}");
         for (suite, count) in &self.killed {

@@ -32,7 +32,12 @@ pub(super) struct Description {
 }
 
 /// `count` mutants of the accelerator of `arch`; yosys works in `folder`.
-pub(super) fn mutate(arch: &ArchConfig, count: usize, seed: u64, folder: &Path) -> crate::Result<Mutated> {
+pub(super) fn mutate(
+    arch: &ArchConfig,
+    count: usize,
+    seed: u64,
+    folder: &Path,
+) -> crate::error::Result<Mutated> {
     let text = empf_hw::emit_without_images(arch)?;
     // The images of ROMs come at run time, so yosys sees nothing but their ports.
     let (roms, logic): (Vec<&str>, Vec<&str>) =
@@ -52,7 +57,7 @@ pub(super) fn mutate(arch: &ArchConfig, count: usize, seed: u64, folder: &Path) 
     Ok(Mutated { text: roms.concat() + &with_switch(&mutated)?, mutants })
 }
 
-fn yosys(folder: &Path, script: &str) -> crate::Result {
+fn yosys(folder: &Path, script: &str) -> crate::error::Result {
     let output = Command::new("yosys")
         .current_dir(folder)
         .args(["-q", "-p", script])
@@ -70,7 +75,7 @@ fn modules(text: &str) -> Vec<&str> {
 }
 
 /// The top's control port becomes a register that reads its value at the start.
-fn with_switch(text: &str) -> crate::Result<String> {
+fn with_switch(text: &str) -> crate::error::Result<String> {
     let start = text.find("module empf_top").ok_or("no module empf_top")?;
     let (before, top) = text.split_at(start);
     let ports = top.find(';').ok_or("no ports")?;

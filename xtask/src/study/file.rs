@@ -62,7 +62,7 @@ pub(super) struct Row {
 
 impl Study {
     /// Reads and checks the file at `path`.
-    pub(super) fn load(path: &Path) -> super::Result<Self> {
+    pub(super) fn load(path: &Path) -> crate::error::Result<Self> {
         let wrong = |message: String| format!("{}: {message}", path.display());
         let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
         let study: Study = toml::from_str(&text).map_err(|e| wrong(e.to_string()))?;

@@ -68,7 +68,7 @@ pub(super) struct Record {
 
 impl Record {
     /// The record at `path`, where there is one.
-    pub(super) fn load(path: &Path) -> super::Result<Option<Self>> {
+    pub(super) fn load(path: &Path) -> crate::error::Result<Option<Self>> {
         match std::fs::read(path) {
             Ok(bytes) => {
                 let record = serde_json::from_slice(&bytes);
