@@ -84,7 +84,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut compilation = Compilation::of_network(&network, images.frames(), &arch);
     let last = match &args.stop_after {
         _ if args.integers_only => Pass::Quantize,
-        Some(name) => name.parse()?,
+        Some(name) => name.parse().map_err(empf_compiler::Error::from)?,
         None => Pass::Emit,
     };
     run_passes(&mut compilation, last, args.dump.as_deref())?;
@@ -101,8 +101,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
     let (quant, program) = compilation.finish()?;
     let verilog = empf_hw::emit_accelerator(&arch)?;
+    let report = Report::new(&network, &quant, &program)?.with(calibration);
     let build = Build { network, quant, hardware: Some(Hardware { program, verilog }) };
-    let report = Report::new(&build)?.with(calibration);
     // The first without pauses, the second with.
     let inputs: Vec<Vec<u8>> = (0..2).map(|i| images.bytes(i % images.len())).collect();
     build.write(output, Some(&report), &inputs)?;

@@ -2,8 +2,6 @@
 
 use crate::error::{Error, Result};
 use crate::output::print;
-use crate::{Arguments, dispatch};
-use clap::Parser;
 use std::path::{Path, PathBuf};
 
 /// Train, compile, emit and co-simulate a small network on generated data
@@ -24,8 +22,12 @@ pub(crate) struct Args {
     output: PathBuf,
 }
 
-/// Runs the verbs one after the other.
-pub(crate) fn run(args: &Args) -> Result<()> {
+/// Runs the verbs one after the other; `command` runs the line of one.
+pub(crate) fn run(args: &Args, command: impl Fn(&[&str]) -> Result<()>) -> Result<()> {
+    let step = |arguments: &[&str]| {
+        print(&format!("\n$ empf {}", arguments.join(" ")))?;
+        command(arguments)
+    };
     let place = |name: &str| text(&args.output.join(name));
     let (run, network, build) = (place("run")?, place("run/network")?, place("build")?);
     let samples = args.samples.to_string();
@@ -38,12 +40,4 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 fn text(path: &Path) -> Result<String> {
     let text = path.to_str().ok_or_else(|| Error::file(path, "is not Unicode; choose another output"))?;
     Ok(text.to_owned())
-}
-
-/// Prints and runs a command line.
-fn step(arguments: &[&str]) -> Result<()> {
-    print(&format!("\n$ empf {}", arguments.join(" ")))?;
-    let parsed = Arguments::try_parse_from([&["empf"], arguments].concat());
-    let parsed = parsed.map_err(|e| Error::Option { option: "output", message: e.to_string() })?;
-    dispatch(parsed.command)
 }

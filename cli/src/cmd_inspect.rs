@@ -216,7 +216,7 @@ fn program(build: &Build, program: &Program) -> Result<String> {
         arch.rows,
         arch.cols,
         arch.act_bits,
-        steps(&Report::new(build)?),
+        steps(&Report::new(&build.network, &build.quant, program)?),
         memories(program)
     ))
 }

@@ -78,9 +78,16 @@ fn dispatch(command: Command) -> error::Result<()> {
         Command::Simulate(args) => cmd_simulate::run(&args),
         Command::Inspect(args) => cmd_inspect::run(&args),
         Command::Emit(args) => cmd_emit::run(&args),
-        Command::Demo(args) => cmd_demo::run(&args),
+        Command::Demo(args) => cmd_demo::run(&args, run_line),
         Command::Data(args) => cmd_data::run(&args),
     }
+}
+
+/// Runs the verb of a command line.
+fn run_line(arguments: &[&str]) -> error::Result<()> {
+    let parsed = Arguments::try_parse_from([&["empf"], arguments].concat());
+    let parsed = parsed.map_err(|e| error::Error::Option { option: "output", message: e.to_string() })?;
+    dispatch(parsed.command)
 }
 
 fn main() -> ExitCode {

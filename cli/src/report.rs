@@ -1,11 +1,10 @@
 //! `report.json`: what a compiled network costs, layer by layer.
 
-use crate::build::Build;
 use crate::calibration::Calibration;
 use crate::error::Result;
 use empf_ir::isa::{Array, Task};
 use empf_ir::program::Step;
-use empf_ir::{ArchConfig, ClassNames, Program, QuantNetwork, QuantOp, WeightKind};
+use empf_ir::{ArchConfig, ClassNames, Network, Program, QuantNetwork, QuantOp, WeightKind};
 use empf_sim::cycles::Cycles;
 use empf_trainer::presets::ParameterMemory;
 use serde::Serialize;
@@ -122,10 +121,8 @@ impl Layer {
 }
 
 impl Report {
-    /// Costs of `build`, which has an accelerator.
-    pub(crate) fn new(build: &Build) -> Result<Self> {
-        let Build { network, quant, .. } = build;
-        let program = &build.hardware("a report")?.program;
+    /// Costs of `program`, which was made of `quant`, and that of `network`.
+    pub(crate) fn new(network: &Network, quant: &QuantNetwork, program: &Program) -> Result<Self> {
         let arch = &program.arch;
         let Cycles { steps, total } = Cycles::of(program.steps.iter().map(|step| &step.task), arch);
         let layers: Vec<Layer> =

@@ -1,6 +1,6 @@
 //! Why a network cannot be compiled.
 
-use crate::passes::Pass;
+use crate::passes::{Pass, UnknownPass};
 use empf_ir::arch::Memory;
 use empf_ir::graph::written_name;
 use std::fmt::Write;
@@ -104,13 +104,8 @@ pub enum Error {
         expected: &'static str,
     },
     /// No pass has this name.
-    #[error("there is no pass `{name}`; the passes are {known}")]
-    UnknownPass {
-        /// The name.
-        name: String,
-        /// The names there are.
-        known: String,
-    },
+    #[error(transparent)]
+    UnknownPass(#[from] UnknownPass),
 }
 
 /// A memory that is too small.

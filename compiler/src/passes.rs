@@ -15,8 +15,8 @@ pub mod resolve;
 pub mod schedule;
 pub mod tile;
 
-use crate::{Error, Result};
 use std::fmt;
+use std::str::FromStr;
 
 /// A step of the compilation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,13 +96,17 @@ impl Pass {
     }
 }
 
-impl std::str::FromStr for Pass {
-    type Err = Error;
+/// A name that no pass has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no pass `{0}`; the passes are {known}", known = Pass::ALL.map(Pass::name).join(", "))]
+pub struct UnknownPass(pub String);
 
-    fn from_str(name: &str) -> Result<Self> {
-        let known = || Pass::ALL.map(Pass::name).join(", ");
+impl FromStr for Pass {
+    type Err = UnknownPass;
+
+    fn from_str(name: &str) -> Result<Self, UnknownPass> {
         let pass = Pass::ALL.into_iter().find(|pass| pass.name() == name);
-        pass.ok_or_else(|| Error::UnknownPass { name: name.into(), known: known() })
+        pass.ok_or_else(|| UnknownPass(name.into()))
     }
 }
 

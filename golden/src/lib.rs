@@ -12,6 +12,7 @@ pub mod error;
 pub mod float;
 pub mod linear;
 pub mod neuron;
+mod parameters;
 pub mod pool;
 pub mod round;
 pub mod run;

@@ -3,9 +3,10 @@
 use crate::conv::{Requantizer, Window, accumulate, requantize};
 use crate::error::{Error, Result, check_input};
 use crate::neuron::Neuron;
+use crate::parameters::{matrix, per_step, shaped};
 use crate::seca::Seca;
 use empf_ir::{INPUT, Node, QuantNetwork, QuantOp, Shape, Trace};
-use ndarray::{Array4, ArrayView2, ArrayView4, ArrayView5, Axis};
+use ndarray::{Array4, ArrayView4, ArrayView5, Axis};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -82,27 +83,6 @@ fn apply(
         }
         QuantOp::Add => crate::add::add(inputs[0], inputs[1], membrane_bits),
     })
-}
-
-/// A tensor `[T, C]` of a node.
-pub(crate) fn per_step<'n>(network: &'n QuantNetwork, node: &str, name: &str) -> Result<ArrayView2<'n, i32>> {
-    let columns = network.tensor(node, name)?.len() / network.time_steps;
-    matrix(network, node, name, columns)
-}
-
-/// A tensor of rows of `columns` values.
-fn matrix<'n>(
-    network: &'n QuantNetwork,
-    node: &str,
-    name: &str,
-    columns: usize,
-) -> Result<ArrayView2<'n, i32>> {
-    let values = network.tensor(node, name)?;
-    shaped(ArrayView2::from_shape((values.len() / columns, columns), values), node, name)
-}
-
-fn shaped<T>(view: std::result::Result<T, ndarray::ShapeError>, node: &str, name: &str) -> Result<T> {
-    view.map_err(|e| empf_ir::Error::invalid(format!("tensor `{node}.{name}`"), e.to_string()).into())
 }
 
 /// Logits as a tensor `[1, class, 1, 1]`.

@@ -14,15 +14,18 @@ mod keywords;
 mod loops;
 mod memory;
 mod module;
+mod signal;
+mod text;
 
 use crate::rtl::{Description, Form, description_of};
 pub(crate) use header::header;
 use keywords::is_keyword;
 use loops::Dependencies;
 use memory::Parameters;
-use module::{Instance, Module, Signal};
+use module::Module;
 use rust_hdl_core::check_error::CheckError;
 use rust_hdl_core::prelude::{Atom, Block, Probe, check_all};
+use signal::{Instance, Signal};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 

@@ -4,6 +4,7 @@
 //! `docs/architecture.md` - and nothing else: of a [`Program`]'s description of the network only the placements
 //! are used, to find the tensors afterwards. The cycles are [`crate::cycles`]'.
 
+mod accumulators;
 mod arithmetic;
 mod array;
 mod drain;

@@ -8,6 +8,7 @@
 
 #[cfg(feature = "cuda")]
 mod cuda;
+mod device;
 mod error;
 mod float;
 pub mod layers;
@@ -16,10 +17,11 @@ pub mod presets;
 pub mod runs;
 mod tensor;
 
+pub use device::Device;
 pub use error::{Error, Result};
 pub use float::Float;
 pub use layers::param::Param;
-pub use model::{Device, Frames, Learning, Model, Outcome, Steps};
+pub use model::{Frames, Learning, Model, Outcome, Steps};
 pub use runs::optimizer::{Sgd, SgdConfig};
 pub use runs::progress::Bar;
 pub use runs::schedule::Schedule;

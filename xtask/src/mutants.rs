@@ -2,6 +2,7 @@
 
 mod draw;
 mod list;
+mod mutant;
 mod site;
 mod suites;
 mod tree;
@@ -9,18 +10,14 @@ mod verdict;
 mod verilog;
 
 use empf_tests::Case;
-use list::{Equivalent, Kept};
-use site::Site;
-use std::ops::Range;
+use list::Equivalent;
+use mutant::Mutant;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use suites::{End, Place, Suites};
 use tree::{Snapshot, Tree};
 use verdict::{Report, Verdict};
-
-/// Crates whose code is changed.
-const CRATES: [&str; 5] = ["golden", "integer", "compiler", "sim", "hw"];
 
 /// Suites that must see a drawn mutant of a crate, quick ones first.
 fn suites_of(file: &str) -> &'static [&'static str] {
@@ -79,56 +76,6 @@ pub(crate) struct Args {
     folder: PathBuf,
 }
 
-/// A change of Rust code.
-#[derive(Clone, Debug)]
-struct Mutant {
-    file: String,
-    range: Range<usize>,
-    function: String,
-    original: String,
-    mutated: String,
-    /// Of a kept one, the suite that must kill it.
-    killed_by: Option<String>,
-    /// The compiler takes it.
-    compiles: bool,
-}
-
-impl Mutant {
-    fn kept(kept: &Kept, snapshot: &Snapshot) -> crate::error::Result<Self> {
-        Ok(Mutant {
-            file: kept.file.clone(),
-            range: kept.range(snapshot.text(&kept.file)?)?,
-            function: String::new(),
-            original: kept.find.clone(),
-            mutated: kept.replace.clone(),
-            killed_by: Some(kept.killed_by.clone()),
-            compiles: true,
-        })
-    }
-
-    fn drawn(file: String, site: Site) -> Self {
-        let Site { range, function, original, mutated } = site;
-        Mutant { file, range, function, original, mutated, killed_by: None, compiles: true }
-    }
-
-    fn overlaps(&self, other: &Self) -> bool {
-        self.file == other.file && self.range.start < other.range.end && other.range.start < self.range.end
-    }
-
-    fn description(&self) -> String {
-        let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let Mutant { file, function, original, mutated, .. } = self;
-        format!("{file} {function}: {} -> {}", one_line(original), one_line(mutated))
-    }
-
-    fn is(&self, known: &Equivalent) -> bool {
-        self.file == known.file
-            && self.function == known.function
-            && self.original == known.original
-            && self.mutated == known.mutated
-    }
-}
-
 pub(crate) fn run(args: Args) -> crate::error::Result {
     let root = std::env::current_dir()?;
     let folder = std::path::absolute(&args.folder)?;
@@ -136,10 +83,13 @@ pub(crate) fn run(args: Args) -> crate::error::Result {
     std::fs::create_dir_all(&folder)?;
     let snapshot = Snapshot::new(&root)?;
     let (kept, equivalent) = list::read(&root.join("xtask/mutants"))?;
-    let mut mutants = kept.iter().map(|kept| Mutant::kept(kept, &snapshot)).collect::<Result<Vec<_>, _>>()?;
+    let mut mutants = kept
+        .iter()
+        .map(|kept| Mutant::kept(kept, snapshot.text(&kept.file)?))
+        .collect::<Result<Vec<_>, _>>()?;
     check_lists(&snapshot, &mutants, &equivalent)?;
     let drawn = args.drawn - args.drawn / 3;
-    mutants.extend(draw::draw(&snapshot, args.seed, drawn / CRATES.len(), &mutants)?);
+    mutants.extend(draw::draw(&snapshot, args.seed, drawn / draw::CRATES.len(), &mutants)?);
     println!("{} mutants kept, {} drawn in Rust; building them", kept.len(), mutants.len() - kept.len());
     let tree = Tree::new(&snapshot, &folder)?;
     let mut suites = tree.build(&mut mutants)?;

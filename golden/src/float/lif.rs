@@ -1,6 +1,6 @@
 //! Leaky integrate-and-fire neuron with spikes of 0 and 1.
 
-use super::frame;
+use super::step::frame;
 use ndarray::{Array3, Array4, ArrayView4, Zip};
 
 /// Spikes of `steps` steps: `m = leak v + I`, `s = 1` where `m >= threshold`, `v = m - threshold s`.

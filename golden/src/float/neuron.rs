@@ -1,6 +1,6 @@
 //! EM-PF neuron (Eq. 3 and 6).
 
-use super::frame;
+use super::step::frame;
 use ndarray::{Array2, Array4, ArrayView4};
 
 /// Membrane batch normalisation of version II; each tensor is `[T, C]`.

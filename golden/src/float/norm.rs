@@ -1,6 +1,6 @@
 //! Batch normalisation with running statistics.
 
-use super::per_step;
+use super::step::per_step;
 use ndarray::{Array2, Array4, ArrayView4};
 
 /// Statistics of each step, `[T, C]`, and one affine map for all of them, `[C]`.

@@ -2,7 +2,7 @@
 
 use super::neuron::{MembraneNorm, Neuron};
 use super::norm::BatchNorm;
-use super::per_channel;
+use super::step::per_channel;
 use crate::error::{Result, check_input};
 use empf_ir::{INPUT, Network, NeuronVersion, Node, Op, Shape, WeightKind};
 use ndarray::{Array2, Array4, ArrayView4, ArrayView5, Axis};

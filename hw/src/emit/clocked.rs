@@ -1,7 +1,7 @@
 //! Verilog text of registers.
 
 use super::expression::{Scope, literal};
-use super::module::line;
+use super::text::line;
 use crate::rtl::{Description, RegisterSpec};
 
 /// Registers that share an `always` block.

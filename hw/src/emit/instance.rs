@@ -2,7 +2,8 @@
 
 use super::expression::{Scope, range};
 use super::memory::Parameters;
-use super::module::{Instance, Signal, line};
+use super::signal::{Instance, Signal};
+use super::text::line;
 use crate::rtl::{Description, Form};
 use std::collections::HashMap;
 

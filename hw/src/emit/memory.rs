@@ -1,7 +1,7 @@
 //! Verilog text of a unit's memory.
 
 use super::expression::{Scope, range};
-use super::module::line;
+use super::text::line;
 use crate::rtl::{Memory, MemoryImage};
 use std::collections::BTreeMap;
 

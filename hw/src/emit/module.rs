@@ -2,42 +2,11 @@
 
 use super::expression::{Scope, literal, range};
 use super::memory::{self, Parameters};
+use super::signal::{Instance, Signal};
+use super::text::line;
 use super::{clocked, instance};
 use crate::rtl::{Description, Expr, Net, Node, Section};
-use rust_hdl_core::prelude::AtomKind;
 use std::collections::{HashMap, HashSet};
-use std::fmt::Write;
-
-/// A signal as its block declares it.
-#[derive(Clone, Debug)]
-pub(super) struct Signal {
-    pub(super) name: String,
-    /// Name of the field; the elements of a `Vec` share it.
-    pub(super) bus: String,
-    pub(super) id: usize,
-    pub(super) kind: AtomKind,
-    pub(super) width: usize,
-}
-
-impl Signal {
-    pub(super) fn is_input(&self) -> bool {
-        self.kind == AtomKind::InputParameter
-    }
-    pub(super) fn is_port(&self) -> bool {
-        self.kind.is_parameter()
-    }
-}
-
-/// A block inside another.
-#[derive(Debug)]
-pub(super) struct Instance {
-    pub(super) name: String,
-    pub(super) module: String,
-    /// Of the images inside it.
-    pub(super) parameters: Parameters,
-    pub(super) ports: Vec<Signal>,
-    pub(super) is_primitive: bool,
-}
 
 /// A block with everything its module's text needs.
 pub(super) struct Module<'a> {
@@ -247,11 +216,6 @@ fn for_each_clocked_expr(description: &Description, visit: &mut impl FnMut(&Expr
             visit(&write.data);
         }
     }
-}
-
-/// A line of the module's text.
-pub(super) fn line(text: &mut String, indent: usize, content: &str) {
-    writeln!(text, "{:width$}{content}", "", width = 4 * indent).expect("writing to a string");
 }
 
 /// A paragraph of declarations and body under a comment; nothing where there is nothing.

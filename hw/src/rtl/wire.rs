@@ -1,6 +1,5 @@
 //! Signals whose width is a run-time value.
 
-use super::expr::Expr;
 use super::word::{MAX_WIDTH, mask, to_signed};
 use rust_hdl_core::prelude::{
     Atom, AtomKind, Block, Direction, Logic, PinConstraint, Probe, TypeDescriptor, TypeKind, VCDValue,
@@ -72,11 +71,6 @@ impl<D: Direction> Wire<D> {
     /// Width in bits.
     pub fn width(&self) -> usize {
         self.net.width()
-    }
-
-    /// The signal as an expression.
-    pub fn e(&self) -> Expr {
-        Expr::from(self)
     }
 
     /// Present value, unsigned.

@@ -1,47 +1,11 @@
 //! A layer on the array: streams, weight tiles and accumulators.
 
+use super::accumulators::{Accumulators, Mode};
 use super::drain;
 use super::machine::Machine;
 use crate::Result;
 use empf_ir::isa::{Array, Stream};
 use std::ops::Range;
-
-/// Sums of one column block over a tile of positions.
-pub(super) struct Accumulators {
-    /// `[frame * positions + position][column]`, wrapped to `acc_bits` bits.
-    sums: Vec<i32>,
-    cols: usize,
-    /// 32 less `acc_bits`.
-    unused_bits: u32,
-}
-
-/// What a sum does to the accumulator it meets.
-#[derive(Clone, Copy)]
-enum Mode {
-    Set,
-    Add,
-    DoubleAdd,
-}
-
-impl Accumulators {
-    /// Sums of all columns at `frame * positions + position`.
-    pub(super) fn at(&self, entry: usize) -> &[i32] {
-        &self.sums[entry * self.cols..(entry + 1) * self.cols]
-    }
-
-    fn take(&mut self, entry: usize, mode: Mode, sums: &[i32]) {
-        let unused = self.unused_bits;
-        let kept = &mut self.sums[entry * self.cols..(entry + 1) * self.cols];
-        for (kept, sum) in kept.iter_mut().zip(sums) {
-            let before = match mode {
-                Mode::Set => 0,
-                Mode::Add => *kept,
-                Mode::DoubleAdd => kept.wrapping_mul(2),
-            };
-            *kept = (before.wrapping_add(*sum) << unused) >> unused;
-        }
-    }
-}
 
 /// One tap of the window, of one channel block.
 #[derive(Clone, Copy)]
@@ -77,8 +41,7 @@ fn column_block_sums(
     let arch = machine.arch();
     let entries = d.frames as usize * positions.len();
     machine.check_accumulator(entries)?;
-    let mut sums =
-        Accumulators { sums: vec![0; entries * arch.cols], cols: arch.cols, unused_bits: 32 - arch.acc_bits };
+    let mut sums = Accumulators::new(entries, arch);
     for pass in 0..d.passes {
         let start_of_pass = weight;
         for summed_frame in 0..d.summed_frames {

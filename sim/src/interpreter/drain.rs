@@ -1,7 +1,7 @@
 //! What happens to the sums of a column block: requantizer and neuron, or logits.
 
+use super::accumulators::Accumulators;
 use super::arithmetic::{clamp_code, round_shift, saturate};
-use super::array::Accumulators;
 use super::machine::Machine;
 use crate::Result;
 use empf_ir::ArchConfig;

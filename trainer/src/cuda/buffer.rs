@@ -1,23 +1,17 @@
 //! Memory of the device.
 
-use super::device::Device;
-use crate::error::Result;
+use super::fault::failed;
+use super::pointer::Pointer;
+use crate::error::{Error, Result};
 use crate::{Extents, Float};
-use cudarc::driver::{CudaSlice, DevicePtr, DeviceRepr, ValidAsZeroBits};
+use cudarc::driver::sys::CUresult;
+use cudarc::driver::{CudaSlice, CudaStream, DevicePtr, DeviceRepr, ValidAsZeroBits};
 use std::marker::PhantomData;
+use std::sync::Arc;
 
-/// An address on the device, or null.
-#[derive(Clone, Copy, Debug)]
-#[repr(transparent)]
-pub(super) struct Pointer(u64);
-
-impl Pointer {
-    pub(super) const NULL: Pointer = Pointer(0);
-
-    /// `elements` of type `T` further.
-    pub(super) fn skip<T>(self, elements: usize) -> Self {
-        Pointer(self.0 + (elements * size_of::<T>()) as u64)
-    }
+/// What has the stream of a device, on which all happens in order.
+pub(super) trait Streamed {
+    fn stream(&self) -> &Arc<CudaStream>;
 }
 
 /// Elements of type `T`; grows where it has to, and is as long as it ever was.
@@ -35,11 +29,11 @@ impl<T> Default for Buffer<T> {
 
 impl<T: DeviceRepr> Buffer<T> {
     /// `len` elements of unspecified value.
-    pub(super) fn resize<F: Float>(&mut self, device: &Device<F>, len: usize) -> Result<Pointer> {
+    pub(super) fn resize(&mut self, device: &impl Streamed, len: usize) -> Result<Pointer> {
         if self.memory.as_ref().is_none_or(|memory| memory.len() < len) {
             // What is not needed any more is freed first.
             self.memory = None;
-            let memory = device.allocate(len)?;
+            let memory = allocate(device.stream(), len)?;
             self.address = Pointer(memory.device_ptr(device.stream()).0);
             self.memory = Some(memory);
         }
@@ -47,38 +41,49 @@ impl<T: DeviceRepr> Buffer<T> {
     }
 
     /// As [`Buffer::resize`], all zero.
-    pub(super) fn zeros<F: Float>(&mut self, device: &Device<F>, len: usize) -> Result<Pointer>
+    pub(super) fn zeros(&mut self, device: &impl Streamed, len: usize) -> Result<Pointer>
     where
         T: ValidAsZeroBits,
     {
         let address = self.resize(device, len)?;
         if let Some(memory) = &mut self.memory {
-            device.clear(&mut memory.slice_mut(..len))?;
+            device.stream().memset_zeros(&mut memory.slice_mut(..len)).map_err(failed)?;
         }
         Ok(address)
     }
 
     /// As [`Buffer::resize`], with these values.
-    pub(super) fn fill<F: Float>(&mut self, device: &Device<F>, values: &[T]) -> Result<Pointer> {
+    pub(super) fn fill(&mut self, device: &impl Streamed, values: &[T]) -> Result<Pointer> {
         let address = self.resize(device, values.len())?;
         if let Some(memory) = &mut self.memory {
-            device.write(values, &mut memory.slice_mut(..values.len()))?;
+            let mut start = memory.slice_mut(..values.len());
+            device.stream().memcpy_htod(values, &mut start).map_err(failed)?;
         }
         Ok(address)
     }
 
     /// Fills `values` with the first elements, when all work so far is done.
-    pub(super) fn read<F: Float>(&self, device: &Device<F>, values: &mut [T]) -> Result<()> {
-        match &self.memory {
-            Some(memory) => device.read(&memory.slice(..values.len()), values),
-            None => Ok(()),
-        }
+    pub(super) fn read(&self, device: &impl Streamed, values: &mut [T]) -> Result<()> {
+        let Some(memory) = &self.memory else { return Ok(()) };
+        device.stream().memcpy_dtoh(&memory.slice(..values.len()), values).map_err(failed)?;
+        device.stream().synchronize().map_err(failed)
     }
 
     /// The first element.
     pub(super) fn address(&self) -> Pointer {
         self.address
     }
+}
+
+fn allocate<T: DeviceRepr>(stream: &Arc<CudaStream>, len: usize) -> Result<CudaSlice<T>> {
+    // SAFETY: whoever allocates writes before it reads.
+    unsafe { stream.alloc(len.max(1)) }.map_err(|error| match error.0 {
+        CUresult::CUDA_ERROR_OUT_OF_MEMORY => {
+            let mib = (len * size_of::<T>()) >> 20;
+            Error::Gpu(format!("has no {mib} MiB more of memory; use smaller batches"))
+        }
+        _ => failed(error),
+    })
 }
 
 /// Feature maps on the device, channels last.
@@ -96,7 +101,7 @@ impl<F> Default for Maps<F> {
 
 impl<F: Float> Maps<F> {
     /// Takes `extents`; the elements are unspecified afterwards.
-    pub(super) fn resize(&mut self, device: &Device<F>, extents: Extents) -> Result<View<F>> {
+    pub(super) fn resize(&mut self, device: &impl Streamed, extents: Extents) -> Result<View<F>> {
         self.extents = extents;
         self.data.resize(device, extents.elements())?;
         Ok(self.view())

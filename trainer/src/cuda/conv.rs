@@ -1,8 +1,9 @@
 //! Convolutions.
 
-use super::buffer::{Pointer, Target, View};
+use super::buffer::{Target, View};
 use super::device::{Device, Grid};
-use super::layer::Param;
+use super::param::Param;
+use super::pointer::Pointer;
 use super::sliding::Sliding;
 use crate::error::Result;
 use crate::layers::conv::Precision;

@@ -1,21 +1,22 @@
 //! The device: its stream of work, its kernels, and sums over maps.
 
-use super::buffer::{Buffer, Pointer};
+use super::buffer::{Buffer, Streamed};
+use super::fault::failed;
+use super::pointer::Pointer;
 use crate::error::{Error, Result};
 use crate::{Extents, Float};
 use cudarc::driver::sys::CUdevice_attribute::{
     CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR as MAJOR,
     CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR as MINOR,
 };
-use cudarc::driver::sys::CUresult;
 use cudarc::driver::{
-    CudaContext, CudaFunction, CudaModule, CudaSlice, CudaStream, CudaView, CudaViewMut, DeviceRepr,
-    LaunchArgs, LaunchConfig, PinnedHostSlice, PushKernelArg, ValidAsZeroBits,
+    CudaContext, CudaFunction, CudaModule, CudaStream, DeviceRepr, LaunchArgs, LaunchConfig, PinnedHostSlice,
+    PushKernelArg,
 };
 use cudarc::nvrtc::{CompileError, CompileOptions, compile_ptx_with_opts};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::fmt::{Debug, Display};
+use std::fmt::Debug;
 use std::sync::Arc;
 
 /// Sources of the kernels, in the order in which they use each other, and those for tensor cores.
@@ -101,8 +102,6 @@ unsafe impl<T: DeviceRepr> Argument for T {
     }
 }
 
-// SAFETY: an address of the device.
-unsafe impl DeviceRepr for Pointer {}
 // SAFETY: `repr(C)`, as `Chunk` in common.cu.
 unsafe impl DeviceRepr for Chunk {}
 
@@ -119,6 +118,12 @@ pub(super) struct Device<F> {
 impl<F> Debug for Device<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Device({:?})", self.stream)
+    }
+}
+
+impl<F> Streamed for Device<F> {
+    fn stream(&self) -> &Arc<CudaStream> {
+        &self.stream
     }
 }
 
@@ -169,46 +174,15 @@ impl<F: Float> Device<F> {
         })
     }
 
-    pub(super) fn stream(&self) -> &Arc<CudaStream> {
-        &self.stream
-    }
-
     /// Whether it multiplies numbers of `F` on tensor cores.
     pub(super) fn has_tensor_cores(&self) -> bool {
         self.tensor_cores
-    }
-
-    pub(super) fn allocate<T: DeviceRepr>(&self, len: usize) -> Result<CudaSlice<T>> {
-        // SAFETY: whoever allocates writes before it reads.
-        unsafe { self.stream.alloc(len.max(1)) }.map_err(|error| match error.0 {
-            CUresult::CUDA_ERROR_OUT_OF_MEMORY => {
-                let mib = (len * size_of::<T>()) >> 20;
-                Error::Gpu(format!("has no {mib} MiB more of memory; use smaller batches"))
-            }
-            _ => failed(error),
-        })
     }
 
     /// Memory of the processor that the device copies from and to by itself.
     pub(super) fn allocate_pinned<T: DeviceRepr>(&self, len: usize) -> Result<PinnedHostSlice<T>> {
         // SAFETY: whoever allocates writes before it reads.
         unsafe { self.stream.context().alloc_pinned_with_flags(len, 0) }.map_err(failed)
-    }
-
-    pub(super) fn clear<T: DeviceRepr + ValidAsZeroBits>(
-        &self,
-        memory: &mut CudaViewMut<'_, T>,
-    ) -> Result<()> {
-        self.stream.memset_zeros(memory).map_err(failed)
-    }
-
-    pub(super) fn write<T: DeviceRepr>(&self, from: &[T], to: &mut CudaViewMut<'_, T>) -> Result<()> {
-        self.stream.memcpy_htod(from, to).map_err(failed)
-    }
-
-    pub(super) fn read<T: DeviceRepr>(&self, from: &CudaView<'_, T>, to: &mut [T]) -> Result<()> {
-        self.stream.memcpy_dtoh(from, to).map_err(failed)?;
-        self.stream.synchronize().map_err(failed)
     }
 
     /// Queues `kernel`.
@@ -266,9 +240,4 @@ impl<F: Float> Device<F> {
         self.parts = parts;
         address
     }
-}
-
-/// The error of a call of the driver or the compiler.
-pub(super) fn failed(error: impl Display) -> Error {
-    Error::Gpu(error.to_string())
 }

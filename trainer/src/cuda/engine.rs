@@ -1,10 +1,11 @@
 //! Batches of a model on the device.
 
 use super::buffer::{Buffer, Maps, View};
+use super::copy::pass_on;
 use super::device::Device;
 use super::layer::Layer;
 use super::state::State;
-use super::step::{Gradient, Moment, Slot, pass_on};
+use super::tape::{Gradient, Moment, Slot};
 use crate::error::{Error, Result};
 use crate::layers::conv::Precision;
 use crate::layers::layer;

@@ -1,9 +1,10 @@
 //! Leaky integrate-and-fire neurons with spikes of 0 and 1.
 
-use super::buffer::{Pointer, View};
+use super::buffer::View;
 use super::device::{Chunk, Device};
 use super::neuron::{CurrentGradient, Potential};
 use super::norm::Current;
+use super::pointer::Pointer;
 use crate::Float;
 use crate::error::Result;
 

@@ -3,7 +3,7 @@
 use super::buffer::{Target, View};
 use super::conv::Conv;
 use super::device::{Chunk, Device, Grid};
-use super::layer::{Param, add_to_gradient};
+use super::param::{Param, add_to_gradient};
 use crate::Float;
 use crate::error::Result;
 

@@ -1,7 +1,8 @@
 //! Cross entropy.
 
-use super::buffer::{Pointer, View};
+use super::buffer::View;
 use super::device::{Device, Grid};
+use super::pointer::Pointer;
 use crate::Float;
 use crate::error::Result;
 

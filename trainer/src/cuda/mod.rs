@@ -7,19 +7,24 @@
 
 mod buffer;
 mod conv;
+mod copy;
 mod device;
 mod engine;
+mod fault;
 mod layer;
 mod lif;
 mod linear;
 mod loss;
 mod neuron;
 mod norm;
+mod param;
+mod pointer;
 mod pool;
 mod rounding;
 mod seca;
 mod sliding;
 mod state;
 mod step;
+mod tape;
 
 pub(crate) use engine::Cuda;

@@ -1,9 +1,10 @@
 //! EM-PF neurons (Eq. 3 and 6), with online and full-through-time gradients.
 
-use super::buffer::{Buffer, Maps, Pointer, Target, View};
+use super::buffer::{Buffer, Maps, Target, View};
 use super::device::{Chunk, Device};
-use super::layer::{Param, add_to_gradient};
 use super::norm::{Current, MembraneNorm, Moments, Norm};
+use super::param::{Param, add_to_gradient};
+use super::pointer::Pointer;
 use crate::Float;
 use crate::error::Result;
 

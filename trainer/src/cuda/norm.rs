@@ -1,8 +1,9 @@
 //! Batch normalisation of currents and of membrane potentials.
 
-use super::buffer::{Buffer, Pointer, Target, View};
+use super::buffer::{Buffer, Target, View};
 use super::device::{Chunk, Device, Grid};
-use super::layer::{Param, add_to_gradient};
+use super::param::{Param, add_to_gradient};
+use super::pointer::Pointer;
 use crate::error::Result;
 use crate::layers::batch_norm::MOMENTUM;
 use crate::{Extents, Float};

@@ -1,7 +1,8 @@
 //! Pooling over windows and over whole maps.
 
-use super::buffer::{Pointer, Target, View};
+use super::buffer::{Target, View};
 use super::device::{Device, Grid};
+use super::pointer::Pointer;
 use super::sliding::Sliding;
 use crate::error::Result;
 use crate::{Extents, Float};

@@ -2,7 +2,7 @@
 
 use super::buffer::{Buffer, Target, View};
 use super::device::{Device, Grid};
-use super::layer::Param;
+use super::param::Param;
 use super::pool::map_means;
 use crate::Float;
 use crate::error::Result;

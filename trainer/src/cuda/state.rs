@@ -1,9 +1,11 @@
 //! Parameters, gradients and running statistics on the device, copied as a whole.
 
-use super::buffer::{Buffer, Pointer};
-use super::device::{Device, failed};
-use super::layer::Param;
+use super::buffer::Buffer;
+use super::device::Device;
+use super::fault::failed;
 use super::norm::Running;
+use super::param::Param;
+use super::pointer::Pointer;
 use crate::Float;
 use crate::error::Result;
 use crate::layers::layer::Layer;

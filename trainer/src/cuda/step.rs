@@ -1,78 +1,21 @@
 //! One time-step forward and backward; as `model/step.rs`.
 
-use super::buffer::{Buffer, Maps, Pointer, Target, View};
+use super::buffer::{Target, View};
+use super::copy::pass_on;
 use super::device::{Chunk, Device, Grid};
 use super::engine::Cuda;
 use super::layer::Layer;
 use super::loss::cross_entropy;
-use super::neuron::{CurrentGradient, Potential};
-use super::norm::{Current, Moments, Norm};
+use super::neuron::CurrentGradient;
+use super::norm::{Current, Moments};
+use super::pointer::Pointer;
 use super::rounding::{clip_gradient, round};
-use super::seca::Attention;
+use super::tape::{Moment, Slot};
 use crate::error::Result;
 use crate::layers::codes::Rounding;
 use crate::model::{Learning, Pass, Plan, Source};
 use crate::{Extents, Float};
 use empf_ir::Shape;
-
-/// What a node keeps of a time-step.
-#[derive(Debug)]
-pub(super) struct Slot<F> {
-    pub(super) output: Maps<F>,
-    norm: Norm<F>,
-    potential: Potential<F>,
-    attention: Attention<F>,
-}
-
-impl<F> Default for Slot<F> {
-    fn default() -> Self {
-        Slot {
-            output: Maps::default(),
-            norm: Norm::default(),
-            potential: Potential::default(),
-            attention: Attention::default(),
-        }
-    }
-}
-
-/// `dL/d(output)` of a node at the time-step in progress.
-#[derive(Debug)]
-pub(super) struct Gradient<F> {
-    maps: Maps<F>,
-    /// Whether `maps` hold something to add to.
-    pub(super) filled: bool,
-    /// `dL/dv` on its way back through time, where there is one already.
-    carry: Buffer<F>,
-    pub(super) carries: bool,
-}
-
-impl<F: Float> Gradient<F> {
-    /// `dL/dv`, zero at first.
-    fn carry(&mut self, device: &Device<F>, elements: usize) -> Result<Pointer> {
-        if !self.carries {
-            self.carry.zeros(device, elements)?;
-            self.carries = true;
-        }
-        Ok(self.carry.address())
-    }
-}
-
-impl<F> Default for Gradient<F> {
-    fn default() -> Self {
-        Gradient { maps: Maps::default(), filled: false, carry: Buffer::default(), carries: false }
-    }
-}
-
-/// Where a step is in a batch.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Moment<'a, F> {
-    /// The time-step.
-    pub(super) t: usize,
-    /// Its entry of the tape.
-    pub(super) at: usize,
-    pub(super) input: View<F>,
-    pub(super) plans: &'a [Plan],
-}
 
 impl<F: Float> Cuda<F> {
     /// Forward of all layers.
@@ -216,21 +159,6 @@ fn start_potential<F: Float>(
     potential.after.resize(device, elements)?;
     let before = potential.before.resize(device, elements)?;
     pass_on(device, last, elements, before, false)
-}
-
-/// Copies, or adds.
-pub(super) fn pass_on<F: Float>(
-    device: &mut Device<F>,
-    from: Pointer,
-    elements: usize,
-    to: Pointer,
-    accumulate: bool,
-) -> Result<()> {
-    device.launch(
-        "pass_on",
-        Grid::elements(elements),
-        &[&from, &(elements as i32), &to, &i32::from(accumulate)],
-    )
 }
 
 /// What the backward pass of a layer at a time-step sees.

@@ -1,33 +1,14 @@
 //! One time-step forward and backward.
 
+use super::Model;
+use super::learning::Learning;
 use super::plan::{Pass, Plan, Source};
-use super::{Learning, Model};
-use crate::layers::batch_norm::Normalisation;
+use super::slot::{Gradient, Slot};
 use crate::layers::layer::Layer;
 use crate::layers::loss::cross_entropy;
 use crate::layers::membrane::Statistics;
-use crate::layers::neuron::{Current, CurrentGradient, Potential};
-use crate::layers::seca::Attention;
+use crate::layers::neuron::{Current, CurrentGradient};
 use crate::{Float, Tensor};
-
-/// What a node keeps of a time-step.
-#[derive(Debug, Default)]
-pub(super) struct Slot<F> {
-    pub(super) output: Tensor<F>,
-    norm: Normalisation<F>,
-    potential: Potential<F>,
-    attention: Attention<F>,
-}
-
-/// `dL/d(output)` of a node at the time-step in progress.
-#[derive(Debug, Default)]
-pub(super) struct Gradient<F> {
-    tensor: Tensor<F>,
-    /// Whether `tensor` holds something to add to.
-    filled: bool,
-    /// `dL/dv` on its way back through time.
-    carry: Vec<F>,
-}
 
 impl<F: Float> Model<F> {
     pub(super) fn begin(&mut self, depth: usize) {

@@ -1,6 +1,6 @@
 //! Networks node by node.
 
-use super::Target;
+use super::target::Target;
 use crate::error::Result;
 use empf_ir::{INPUT, Network, NeuronVersion, Node, Op, Tensors, WeightKind};
 

@@ -3,17 +3,19 @@
 mod builder;
 mod memory;
 mod resnet;
+mod target;
 mod vgg;
 
 pub use memory::ParameterMemory;
+pub use target::Target;
 
 use crate::error::{Error, Result};
 use crate::layers::conv::Precision;
 use crate::runs::train::{Rule, TrainConfig};
 use crate::{Device, SgdConfig};
 use builder::Builder;
-use empf_data::{Augment, Dataset};
-use empf_ir::{Input, Network, NeuronVersion};
+use empf_data::Augment;
+use empf_ir::{Network, NeuronVersion};
 use resnet::{Block, Depth};
 use vgg::Small;
 
@@ -89,26 +91,6 @@ pub fn settings(name: &str) -> TrainConfig {
         "vgg-snn" => TrainConfig { batch_size: 32, ..config },
         name if name.starts_with("resnet34") => TrainConfig { epochs: 120, batch_size: 256, ..config },
         _ => config,
-    }
-}
-
-/// What a network is built for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Target {
-    /// What enters.
-    pub input: Input,
-    /// Number of classes.
-    pub classes: usize,
-    /// T.
-    pub time_steps: usize,
-    /// Factor on every channel count but input and classes, rounded to at least 1.
-    pub width: f64,
-}
-
-impl Target {
-    /// For images like those of `data`; a photograph that cannot be decoded is an error.
-    pub fn of(data: &Dataset, time_steps: usize, width: f64) -> Result<Self> {
-        Ok(Target { input: data.input()?, classes: data.classes, time_steps, width })
     }
 }
 

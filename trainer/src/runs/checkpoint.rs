@@ -3,8 +3,8 @@
 use crate::Model;
 use crate::error::{Error, Result};
 use crate::runs::average::Average;
+use crate::runs::config::TrainConfig;
 use crate::runs::optimizer::Sgd;
-use crate::runs::train::TrainConfig;
 use empf_ir::{Codes, store};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};

@@ -4,6 +4,7 @@ pub mod activity;
 mod average;
 mod batches;
 mod checkpoint;
+mod config;
 pub mod evaluate;
 pub mod log;
 pub(crate) mod optimizer;

@@ -1,11 +1,14 @@
 //! Which mutants are drawn. A change of the code changes few of them: each site has its own number, made of its text,
 //! and the sites with the smallest ones are taken.
 
+use super::mutant::Mutant;
 use super::site::{Site, sites};
 use super::tree::Snapshot;
-use super::{CRATES, Mutant};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
+
+/// Crates whose code is changed.
+pub(super) const CRATES: [&str; 5] = ["golden", "integer", "compiler", "sim", "hw"];
 
 fn rank(seed: u64, file: &str, site: &Site, occurrence: u32) -> [u8; 32] {
     let mut hash = Sha256::new();

@@ -1,7 +1,7 @@
 //! A copy of the workspace that holds every mutant behind a switch: it is built once, and the variable `EMPF_MUTANT`
 //! says which mutant is on.
 
-use super::Mutant;
+use super::mutant::Mutant;
 use super::suites::Suites;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};

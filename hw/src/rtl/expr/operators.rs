@@ -5,6 +5,13 @@ use crate::rtl::wire::{Net, Wire};
 use rust_hdl_core::prelude::Direction;
 use std::ops::{Add, BitAnd, BitOr, BitXor, Not, Sub};
 
+impl<D: Direction> Wire<D> {
+    /// The signal as an expression.
+    pub fn e(&self) -> Expr {
+        Expr::from(self)
+    }
+}
+
 impl<D: Direction> From<&Wire<D>> for Expr {
     fn from(wire: &Wire<D>) -> Self {
         Expr::from(wire.net())

@@ -4,7 +4,7 @@
 //! of the data; all little-endian. The data are an `Event` in Protocol Buffers: 1 the time, 2 the step, 3 the
 //! file's version, 5 the summary, whose entries (1) have a tag (1) and a value (2).
 
-use super::{Metrics, Scope};
+use super::line::{Metrics, Scope};
 
 /// The record that begins a file.
 pub(super) fn header(time: f64) -> Vec<u8> {
