@@ -23,8 +23,8 @@ const LISTED: usize = 100;
 /// Run a build on one engine
 ///
 /// Prints the class of each sample (of up to 100), the accuracy where the classes
-/// are known, and the cycles where the engine counts them. With --output, every
-/// tensor is kept for NumPy; docs/format.md describes both files.
+/// are known, and the cycles where the engine counts them. With --output, inputs and
+/// every tensor are kept for NumPy; docs/format.md describes both files.
 ///
 /// Examples:
 ///   empf simulate build/tiny --input glyphs --engine trainer
@@ -52,7 +52,7 @@ pub(crate) struct Args {
     /// What runs [default: interpreter, or golden where the build has no accelerator]
     #[arg(long, value_enum)]
     engine: Option<EngineName>,
-    /// File for logits, cycles and all tensors
+    /// File for inputs, labels, logits, cycles and all tensors
     #[arg(long, value_name = "FILE.npz")]
     output: Option<PathBuf>,
     #[command(flatten)]

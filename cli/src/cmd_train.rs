@@ -26,6 +26,9 @@ const CHECKPOINT: &str = "checkpoint.safetensors";
 /// matrix, confusion.svg and .png. The same options give the same weights, however
 /// often a run is interrupted.
 ///
+/// Classes are called as the data says, by the names of folders or files, and the
+/// network keeps their names. A class without an image is refused.
+///
 /// Examples:
 ///   empf train --network tiny -o runs/tiny
 ///   empf train --data data/fashion_mnist --network vgg-small -o runs/fashion
@@ -34,7 +37,7 @@ const CHECKPOINT: &str = "checkpoint.safetensors";
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// `glyphs`, which is generated, or a folder with an MNIST-like set (idx), CIFAR-10 or -100 (.bin), the UCI
-    /// digits (csv), Tiny ImageNet, or photographs (JPEG) or events (N-MNIST, N-CARS, AEDAT) in a folder for each
+    /// digits (csv), Tiny ImageNet, or photographs (JPEG, PNG) or events (N-MNIST, N-CARS, AEDAT) in a folder for each
     /// class; .gz, .xz, .tar and .zip are read in place
     #[arg(long, default_value = "glyphs", value_name = "glyphs|DIR")]
     data: String,
