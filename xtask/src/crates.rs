@@ -9,6 +9,7 @@ mod tree;
 
 use circles::circles;
 use names::dependencies;
+use serde::Deserialize;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tree::Tree;
@@ -52,17 +53,21 @@ pub(crate) fn run(args: &Args) -> crate::error::Result {
     if all == 0 { Ok(()) } else { Err("files depend on each other in circles".into()) }
 }
 
-/// Of all crates whose folders are in `workspace`, by name.
-fn pictures(workspace: &Path) -> crate::error::Result<Vec<Picture>> {
-    let mut folders = vec![];
-    for entry in fs::read_dir(workspace)? {
-        let source = entry?.path().join("src");
-        if source.join("lib.rs").exists() || source.join("main.rs").exists() {
-            folders.push(source);
-        }
-    }
-    folders.sort();
-    folders.iter().map(|source| picture(source)).collect()
+/// The part of a manifest that names the crates.
+#[derive(Deserialize)]
+struct Manifest {
+    workspace: Members,
+}
+
+#[derive(Deserialize)]
+struct Members {
+    members: Vec<PathBuf>,
+}
+
+/// Of all crates of the workspace in `folder`.
+fn pictures(folder: &Path) -> crate::error::Result<Vec<Picture>> {
+    let Manifest { workspace } = toml::from_str(&fs::read_to_string(folder.join("Cargo.toml"))?)?;
+    workspace.members.iter().map(|member| picture(&folder.join(member).join("src"))).collect()
 }
 
 fn picture(source: &Path) -> crate::error::Result<Picture> {

@@ -43,7 +43,7 @@ impl Tree {
 
     /// Reads the file at `path`, whose modules have their files in `folder`; the number of its module.
     fn file(&mut self, path: &Path, folder: &Path, parent: Option<usize>) -> crate::error::Result<usize> {
-        let text = fs::read_to_string(path)?;
+        let text = fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
         let parsed = syn::parse_file(&text).map_err(|e| format!("{}: {e}", path.display()))?;
         let file = self.files.len();
         self.files.push(File { path: path.into(), lines: text.lines().count() });
