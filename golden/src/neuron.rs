@@ -1,8 +1,8 @@
 //! EM-PF neuron: currents to spikes.
 
 use crate::Result;
-use crate::parameters::per_step;
 use crate::round::{clamp, round_shift, saturate};
+use crate::run::per_step;
 use empf_ir::formats::LEAK_FRACTION_BITS;
 use empf_ir::{QuantNetwork, QuantOp};
 use ndarray::{Array4, ArrayView2, ArrayView4};
