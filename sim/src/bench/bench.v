@@ -3,7 +3,7 @@
 //   $ iverilog -g2001 -s empf_bench -o bench.vvp -f files.f && vvp -N bench.vvp
 //   $ verilator --binary --timing --top-module empf_bench -f files.f && obj_dir/Vempf_bench
 //
-// ends with a line that begins with PASS, or with FAIL and a status other than 0.
+// prints a line that begins with PASS, or one that begins with FAIL and ends with a status other than 0.
 //
 // Whole inferences go through the AXI ports: the first without pauses, so that its cycles are the predicted ones, those
 // after it with gaps in the input and stalls of the output. Logits are held to expected.mem. The rules of AXI are
