@@ -222,6 +222,9 @@ fn frames_over_time_are_learned_and_judged() {
     assert!(evaluate(&mut model, &static_set, 16).is_err());
     let error = train(Task { train: &static_set, ..task }, &mut ()).unwrap_err().to_string();
     assert!(error.contains("takes 1x8x8, 4 frames, 4 classes"), "{error}");
+    let long = Network { time_steps: 64, ..network.clone() };
+    let error = train(Task { network: &long, ..task }, &mut ()).unwrap_err().to_string();
+    assert_eq!(error, "number of time-steps: is 64, not 1 to 63", "before anything is learned");
 }
 
 #[test]

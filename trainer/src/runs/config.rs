@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::layers::conv::Precision;
 use crate::runs::optimizer::SgdConfig;
 use empf_data::Augment;
-use empf_ir::formats::ACT_BITS;
+use empf_ir::formats::{ACT_BITS, MAX_TIME_STEPS};
 use serde::{Deserialize, Serialize};
 
 /// How a batch becomes gradients.
@@ -72,6 +72,10 @@ fn one() -> usize {
 
 impl TrainConfig {
     pub(super) fn validate(&self, time_steps: usize) -> Result<()> {
+        if !(1..=MAX_TIME_STEPS).contains(&time_steps) {
+            let message = format!("is {time_steps}, not 1 to {MAX_TIME_STEPS}");
+            return Err(Error::Setting { setting: "number of time-steps", message });
+        }
         let positive = [
             ("epochs", self.epochs as f64),
             ("batch size", self.batch_size as f64),
