@@ -1,8 +1,8 @@
 //! EM-PF neuron: currents to spikes.
 
 use crate::Result;
+use crate::parameters::per_step;
 use crate::round::{clamp, round_shift, saturate};
-use crate::run::per_step;
 use empf_ir::formats::LEAK_FRACTION_BITS;
 use empf_ir::{QuantNetwork, QuantOp};
 use ndarray::{Array4, ArrayView2, ArrayView4};
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn parallel_keeps_nothing() {
-        assert_eq!(run(&[9, 9, -20, 12], 0, 8, 0, true, 0), [1, 1, 0, 4]);
+        assert_eq!(run(&[9, 9, -20, 12], 4096, 8, 0, true, 0), [1, 1, 0, 4]);
     }
 
     #[test]

@@ -3,8 +3,7 @@
 use crate::conv::{Requantizer, Window, accumulate, requantize};
 use crate::error::{Error, Result, check_input};
 use crate::neuron::Neuron;
-pub(crate) use crate::parameters::per_step;
-use crate::parameters::{matrix, shaped};
+use crate::parameters::{matrix, per_step, shaped};
 use crate::seca::Seca;
 use empf_ir::{INPUT, Node, QuantNetwork, QuantOp, Shape, Trace};
 use ndarray::{Array4, ArrayView4, ArrayView5, Axis};

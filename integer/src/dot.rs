@@ -148,6 +148,23 @@ mod tests {
         (0..rows * columns * out).map(sum).collect()
     }
 
+    #[test]
+    fn sums_beyond_32_bits_are_refused() {
+        let layer = |weights: &[i32]| DotLayer::linear(weights, 1, Shape::new(weights.len(), 1, 1));
+        let most = i64::from(i32::MAX);
+        assert!(layer(&[1]).check("n", most).is_ok());
+        assert!(layer(&[1]).check("n", most + 1).is_err());
+        assert!(layer(&[1]).check_sum("n", most - 1, 1).is_ok());
+        assert!(layer(&[1]).check_sum("n", most, 1).is_err());
+        // The output with the largest weights decides.
+        assert!(DotLayer::linear(&[1, 2, 1], 3, Shape::new(1, 1, 1)).check("n", most / 2 + 1).is_err());
+        // Codes where the weights of one sign are, and none elsewhere.
+        for weights in [[1, -3], [3, -1]] {
+            assert!(layer(&weights).check("n", most / 3).is_ok());
+            assert!(layer(&weights).check("n", most / 3 + 1).is_err());
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
         #[test]

@@ -314,6 +314,96 @@ mod tests {
     }
 
     #[test]
+    fn images_are_classified_one_by_one() {
+        let model = IntegerModel::new(&network()).unwrap();
+        let images = array![[[[[1u8, 2], [30, 4]]]], [[[[250, 0], [3, 9]]]], [[[[0, 0], [0, 0]]]]];
+        let classes: Vec<usize> = images
+            .outer_iter()
+            .map(|image| {
+                let logits = model.run(image).unwrap().logits;
+                usize::from(logits[1] > logits[0])
+            })
+            .collect();
+        assert_eq!(model.classify(images.view()).unwrap(), classes);
+    }
+
+    /// The network with a second layer on `channels` channels that `op` makes of the first.
+    fn wide(channels: usize, second: QuantOp, weights: Vec<i32>) -> QuantNetwork {
+        let mut network = network();
+        let first = QuantOp::Conv {
+            out_channels: channels,
+            kernel: 1,
+            stride: 2,
+            padding: 0,
+            weights: WeightKind::Sign,
+            zero_point: 0,
+            shift: 0,
+        };
+        network.input = QuantInput { channels: 1, height: 1, width: 1, frames: 1 };
+        network.nodes = vec![
+            node("conv", INPUT, first),
+            node("neuron", "conv", QuantOp::Neuron { parallel: false, shift: 2 }),
+            node("second", "neuron", second.clone()),
+        ];
+        network.tensors = Default::default();
+        network.set_tensor("conv", "weight", vec![channels, 1, 1, 1], vec![1; channels]);
+        for (layer, tensors) in
+            [("conv", &["mantissa", "bias"][..]), ("neuron", &["lambda", "theta", "offset"])]
+        {
+            for tensor in tensors {
+                network.set_tensor(layer, tensor, vec![2, channels], vec![0; 2 * channels]);
+            }
+        }
+        match second {
+            QuantOp::Linear { .. } => {
+                network.classes = 1;
+                network.set_tensor("second", "weight", vec![1, channels], weights);
+                network.set_tensor("second", "bias", vec![1], vec![0]);
+            }
+            _ => {
+                network.classes = 1;
+                network.nodes.push(node("fires", "second", QuantOp::Neuron { parallel: false, shift: 2 }));
+                network.nodes.push(node("fc", "fires", QuantOp::Linear { out_features: 1 }));
+                network.set_tensor("second", "weight", vec![1, channels, 2, 2], weights);
+                for (layer, tensors) in
+                    [("second", &["mantissa", "bias"][..]), ("fires", &["lambda", "theta", "offset"])]
+                {
+                    for tensor in tensors {
+                        network.set_tensor(layer, tensor, vec![2, 1], vec![0; 2]);
+                    }
+                }
+                network.set_tensor("fc", "weight", vec![1, 4], vec![1; 4]);
+                network.set_tensor("fc", "bias", vec![1], vec![0]);
+            }
+        }
+        network
+    }
+
+    #[test]
+    fn sums_of_the_border_and_of_all_frames_must_fit_32_bits() {
+        // 255 * 255 * 4 * channels reaches 2^31, in a border whose code is beyond those of spikes.
+        for (channels, fits) in [(8_250, true), (8_262, false)] {
+            let border = QuantOp::Conv {
+                out_channels: 1,
+                kernel: 2,
+                stride: 1,
+                padding: 1,
+                weights: WeightKind::Float,
+                zero_point: 255,
+                shift: 0,
+            };
+            let built = IntegerModel::new(&wide(channels, border, vec![255; 4 * channels]));
+            assert_eq!(built.is_ok(), fits, "{channels}: {built:?}");
+        }
+        // 255 * 15 * channels in each of two frames.
+        for (channels, fits) in [(280_000, true), (281_000, false)] {
+            let linear = QuantOp::Linear { out_features: 1 };
+            let built = IntegerModel::new(&wide(channels, linear, vec![255; channels]));
+            assert_eq!(built.is_ok(), fits, "{channels}");
+        }
+    }
+
+    #[test]
     fn a_network_worked_out_by_hand() {
         let input: Array4<u8> = array![[[[1, 2], [30, 4]]]];
         let trace = IntegerModel::new(&network()).unwrap().run(input.view()).unwrap();

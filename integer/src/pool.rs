@@ -56,6 +56,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn sums_are_rounded_and_end_at_the_largest_code() {
+        let map = Shape::new(1, 2, 2);
+        for (shift, mean) in [(0, 15), (1, 9), (2, 4), (3, 2)] {
+            let mut result = [0];
+            Pool { kernel: [2; 2], stride: [1; 2], shift }.apply(
+                &[15, 1, 1, 0],
+                map,
+                &mut result,
+                Shape::new(1, 1, 1),
+                15,
+            );
+            assert_eq!(result, [mean], "17 / 2^{shift}");
+        }
+    }
+
+    #[test]
     fn the_sum_of_a_large_window_has_more_than_32_bits() {
         let map = Shape::new(1, 2902, 2902);
         let pool = Pool { kernel: [2902; 2], stride: [1; 2], shift: 24 };

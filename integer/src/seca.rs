@@ -44,3 +44,20 @@ impl Seca {
         mantissa.iter().enumerate().map(factor).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_of_zero_counts_as_positive() {
+        // The score of an entry is the entry itself.
+        let score: Vec<i32> = (0..27).collect();
+        let seca = Seca { kernel: 3, score, mantissa: vec![1 << SCORE_BITS; 3], channels: 3, shift: 0 };
+        let digits = |a: usize, b: usize, c: usize| {
+            [1 + 3 * a + 9 * b, a + 3 * b + 9 * c, b + 3 * c + 9].map(|n| n as i64)
+        };
+        assert_eq!(seca.factors(&[0, -1, 5], &seca.mantissa), digits(2, 0, 2));
+        assert_eq!(seca.factors(&[-7, 0, -1], &seca.mantissa), digits(0, 2, 0));
+    }
+}

@@ -85,7 +85,7 @@ mod tests {
         let arch = ArchConfig { activation_depth: 16, ..ArchConfig::sized(4, 4, 8) };
         let mut memory = ActivationMemory::new(&arch);
         assert!(memory.word(15).is_some() && memory.word(16).is_none());
-        assert!(memory.bank_mut(15, arch.banks()).is_none());
+        assert!(memory.bank_mut(15, arch.banks()).is_none() && memory.bank_mut(3, arch.banks()).is_none());
         let shape = Shape::new(4, 4, 4);
         let place = Placement { node: "n".into(), base: 1, words: 16, frames: 1, shape, written_by: 0 };
         assert!(memory.tensor(&place).is_none());

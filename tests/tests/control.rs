@@ -1,7 +1,7 @@
 //! What the ports promise beyond one inference by itself: `docs/ports.md`.
 
 use empf_ir::Program;
-use empf_sim::verilator::{Accelerator, Instrument, Options, Verilator};
+use empf_sim::verilator::{Accelerator, Instrument, Options, Verilator, Waves};
 use empf_sim::{Engine, GoldenEngine, Interpreter};
 use empf_tests::{Case, Suite, compile};
 
@@ -207,6 +207,17 @@ fn an_input_of_a_wrong_length_is_dropped_and_said() {
         engine.reset(1).unwrap();
         assert_eq!(engine.register(STATUS).unwrap(), 0, "until reset");
     }
+}
+
+#[test]
+fn waves_need_an_accelerator_built_for_them() {
+    let bench = Bench::new();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.fst");
+    let options = Options { waves: Some(Waves::whole(&path)), ..Options::default() };
+    let error = bench.suite.verilog().engine(&bench.program, options).err().expect("no waves");
+    assert!(error.to_string().contains("built without waves"), "{error}");
+    assert!(!path.exists());
 }
 
 #[test]

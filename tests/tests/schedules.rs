@@ -31,6 +31,8 @@ fn programs_place_the_codes_of_every_node() {
         let (network, program) = compile(&Case::random(seed, &pooled_arch(0, seed), 60_000)).unwrap();
         let gives_codes = |op: &QuantOp| matches!(op, QuantOp::Neuron { .. } | QuantOp::AvgPool { .. });
         let nodes = network.nodes.iter().filter(|node| gives_codes(&node.op)).map(|node| node.name.clone());
-        assert_eq!(empf_sim::Promise::of_program(&program).nodes, nodes.collect::<BTreeSet<_>>());
+        let promise = empf_sim::Promise::of_program(&program);
+        assert_eq!(promise.nodes, nodes.collect::<BTreeSet<_>>());
+        assert!(promise.cycles);
     }
 }

@@ -62,9 +62,9 @@ pub(crate) struct Args {
     /// Mutants drawn: two thirds in Rust, a third in Verilog
     #[arg(long, default_value_t = 300)]
     drawn: usize,
-    /// Only mutants whose description holds this text
+    /// Only mutants whose description holds one of these texts
     #[arg(long)]
-    only: Option<String>,
+    only: Vec<String>,
     /// Leave the mutants of the Verilog out
     #[arg(long)]
     rust_only: bool,
@@ -152,7 +152,7 @@ fn in_parallel(
 }
 
 fn is_wanted(args: &Args, description: &str) -> bool {
-    args.only.as_ref().is_none_or(|only| description.contains(only))
+    args.only.is_empty() || args.only.iter().any(|only| description.contains(only))
 }
 
 fn rust(

@@ -111,6 +111,42 @@ fn currents_that_nobody_reads_are_not_computed() {
     assert!(error.to_string().starts_with("node `idle`: its current is read by 2 nodes"), "{error}");
 }
 
+/// Useful additions: for each output, position, frame and tap one, as often as weights and codes have digits.
+#[test]
+fn additions_are_those_of_every_tap() {
+    for seed in 0..20 {
+        let mut r = Random::new(seed);
+        let arch = arch(&mut r);
+        let network = network(&mut r, &arch);
+        let (shapes, program) = (network.shapes().unwrap(), lower(&network, &arch).unwrap());
+        for step in &program.steps {
+            let Task::Array(task) = &step.task else {
+                assert_eq!(step.additions, 0);
+                continue;
+            };
+            let index = network.position(&step.node).unwrap();
+            let output = shapes[index];
+            let source = match network.nodes[index].op {
+                QuantOp::Linear { .. } => index,
+                _ => network.position(&network.nodes[index].inputs[0]).unwrap(),
+            };
+            let layer = &network.nodes[source];
+            let input = network.shape_of(&layer.inputs[0], &shapes);
+            let taps = match layer.op {
+                QuantOp::Conv { kernel, .. } => kernel * kernel * input.channels,
+                _ => input.elements(),
+            };
+            let each = taps * output.elements() * network.frames_of(&layer.inputs[0]);
+            assert_eq!(
+                step.additions,
+                each as u64 * u64::from(task.stream.passes),
+                "seed {seed}, {}",
+                step.node
+            );
+        }
+    }
+}
+
 /// A memory's depth in an architecture.
 type Depth = fn(&mut ArchConfig) -> &mut usize;
 

@@ -5,19 +5,18 @@ use super::mutant::Mutant;
 use super::site::{Site, sites};
 use super::tree::Snapshot;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 
 /// Crates whose code is changed.
 pub(super) const CRATES: [&str; 5] = ["golden", "integer", "compiler", "sim", "hw"];
 
-fn rank(seed: u64, file: &str, site: &Site, occurrence: u32) -> [u8; 32] {
+fn rank(seed: u64, file: &str, site: &Site) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in [file, &site.function, &site.original, &site.mutated] {
         hash.update(part);
         hash.update([0]);
     }
     hash.update(seed.to_le_bytes());
-    hash.update(occurrence.to_le_bytes());
+    hash.update((site.occurrence as u32).to_le_bytes());
     hash.finalize().into()
 }
 
@@ -32,11 +31,8 @@ pub(super) fn draw(
     for name in CRATES {
         let mut candidates = Vec::new();
         for file in snapshot.rust_files(&format!("{name}/src/")) {
-            let mut seen = HashMap::new();
             for site in sites(snapshot.text(file)?).map_err(|e| format!("{file}: {e}"))? {
-                let key = (site.function.clone(), site.original.clone(), site.mutated.clone());
-                let occurrence = seen.entry(key).and_modify(|count| *count += 1).or_insert(0);
-                candidates.push((rank(seed, file, &site, *occurrence), file.to_owned(), site));
+                candidates.push((rank(seed, file, &site), file.to_owned(), site));
             }
         }
         candidates.sort_by_key(|(rank, ..)| *rank);

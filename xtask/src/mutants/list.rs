@@ -30,6 +30,9 @@ pub(super) struct Equivalent {
     pub(super) original: String,
     /// Its text in the mutant.
     pub(super) mutated: String,
+    /// As in [`super::site::Site`].
+    #[serde(default)]
+    pub(super) occurrence: usize,
     /// What keeps anyone from seeing it.
     pub(super) reason: String,
 }
@@ -79,6 +82,7 @@ impl Equivalent {
                 site.function == self.function
                     && site.original == self.original
                     && site.mutated == self.mutated
+                    && site.occurrence == self.occurrence
             })
         })
     }

@@ -12,6 +12,9 @@ pub(super) struct Mutant {
     pub(super) function: String,
     pub(super) original: String,
     pub(super) mutated: String,
+    /// As in [`Site`].
+    pub(super) occurrence: usize,
+    pub(super) line: usize,
     /// Of a kept one, the suite that must kill it.
     pub(super) killed_by: Option<String>,
     /// The compiler takes it.
@@ -20,9 +23,12 @@ pub(super) struct Mutant {
 
 impl Mutant {
     pub(super) fn kept(kept: &Kept, text: &str) -> crate::error::Result<Self> {
+        let range = kept.range(text)?;
         Ok(Mutant {
             file: kept.file.clone(),
-            range: kept.range(text)?,
+            occurrence: 0,
+            line: 1 + text[..range.start].matches('\n').count(),
+            range,
             function: String::new(),
             original: kept.find.clone(),
             mutated: kept.replace.clone(),
@@ -32,8 +38,9 @@ impl Mutant {
     }
 
     pub(super) fn drawn(file: String, site: Site) -> Self {
-        let Site { range, function, original, mutated } = site;
-        Mutant { file, range, function, original, mutated, killed_by: None, compiles: true }
+        let Site { range, function, original, mutated, occurrence, line } = site;
+        let (killed_by, compiles) = (None, true);
+        Mutant { file, range, function, original, mutated, occurrence, line, killed_by, compiles }
     }
 
     pub(super) fn overlaps(&self, other: &Self) -> bool {
@@ -42,8 +49,8 @@ impl Mutant {
 
     pub(super) fn description(&self) -> String {
         let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let Mutant { file, function, original, mutated, .. } = self;
-        format!("{file} {function}: {} -> {}", one_line(original), one_line(mutated))
+        let Mutant { file, line, function, original, mutated, .. } = self;
+        format!("{file}:{line} {function}: {} -> {}", one_line(original), one_line(mutated))
     }
 
     pub(super) fn is(&self, known: &Equivalent) -> bool {
@@ -51,5 +58,6 @@ impl Mutant {
             && self.function == known.function
             && self.original == known.original
             && self.mutated == known.mutated
+            && self.occurrence == known.occurrence
     }
 }

@@ -16,6 +16,10 @@ pub(super) struct Site {
     pub(super) original: String,
     /// Its text in the mutant.
     pub(super) mutated: String,
+    /// How many of the same function, text and mutant stand before it.
+    pub(super) occurrence: usize,
+    /// Line of the file, from 1.
+    pub(super) line: usize,
 }
 
 /// The sites of `source`, tests and constants left out, in the order of the text.
@@ -46,8 +50,13 @@ impl Finder<'_> {
 
     fn add(&mut self, of: &impl Spanned, mutated: String) {
         let range = of.span().byte_range();
-        let original = self.source[range.clone()].to_owned();
-        self.sites.push(Site { range, function: self.around.join("::"), original, mutated });
+        let (function, original) = (self.around.join("::"), self.source[range.clone()].to_owned());
+        let is_same = |other: &&Site| {
+            (&other.function, &other.original, &other.mutated) == (&function, &original, &mutated)
+        };
+        let occurrence = self.sites.iter().filter(is_same).count();
+        let line = of.span().start().line;
+        self.sites.push(Site { range, function, original, mutated, occurrence, line });
     }
 
     fn within(&mut self, name: String, visit: impl FnOnce(&mut Self)) {

@@ -72,6 +72,9 @@ const COPIED: [&str; 21] = [
     "fuzz",
 ];
 
+/// Files of tests beside the code.
+const TESTS: [&str; 2] = ["/tests.rs", "/bench_support.rs"];
+
 /// The workspace's files at one moment, from its root.
 pub(super) struct Snapshot(BTreeMap<String, Vec<u8>>);
 
@@ -91,12 +94,13 @@ impl Snapshot {
         Ok(std::str::from_utf8(content)?)
     }
 
-    /// Rust files below `folder`, in the order of their names.
+    /// Rust files below `folder` that are no tests, in the order of their names.
     pub(super) fn rust_files(&self, folder: &str) -> impl Iterator<Item = &str> {
         self.0
             .keys()
             .filter(move |file| file.starts_with(folder) && file.ends_with(".rs"))
             .map(String::as_str)
+            .filter(|file| !TESTS.iter().any(|name| file.ends_with(name)))
     }
 }
 
