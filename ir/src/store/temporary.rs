@@ -95,13 +95,21 @@ pub struct TemporaryFolder {
 impl TemporaryFolder {
     /// A new folder in `parent`.
     pub fn new_in(parent: &Path) -> io::Result<Self> {
-        let mut begun = begun();
-        let folder = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(parent)?;
-        let lock = File::open(folder.path())?;
-        lock.lock()?;
-        begun.insert(folder.path().into());
-        let entry = Entry(folder.path().into());
-        Ok(TemporaryFolder { folder, _lock: lock, _entry: entry })
+        loop {
+            let mut begun = begun();
+            let folder = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(parent)?;
+            let lock = match File::open(folder.path()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                lock => lock?,
+            };
+            lock.lock()?;
+            // Before it was locked, another writer may have removed it.
+            if folder.path().exists() {
+                begun.insert(folder.path().into());
+                let entry = Entry(folder.path().into());
+                return Ok(TemporaryFolder { folder, _lock: lock, _entry: entry });
+            }
+        }
     }
 
     /// Where it is.
@@ -113,11 +121,15 @@ impl TemporaryFolder {
 /// Removes what writers in `folder` left that were killed: their locks ended with them. What cannot be removed stays.
 pub fn remove_unfinished(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let is_left = is_unfinished(&entry.file_name().to_string_lossy())
-            && entry.file_type().is_ok_and(|kind| kind.is_file() || kind.is_dir())
-            && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
-        if is_left {
-            let path = entry.path();
+        let may_be_left = is_unfinished(&entry.file_name().to_string_lossy())
+            && entry.file_type().is_ok_and(|kind| kind.is_file() || kind.is_dir());
+        if !may_be_left {
+            continue;
+        }
+        let path = entry.path();
+        let lock = File::open(&path).ok().filter(|file| file.try_lock().is_ok());
+        // A writer that has begun it by now waits for the lock, and then finds nothing.
+        if lock.is_some() {
             let _ = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
         }
     }
@@ -126,6 +138,25 @@ pub fn remove_unfinished(folder: &Path) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_begun_is_removed_by_others() {
+        let place = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..300 {
+                        remove_unfinished(place.path());
+                        let folder = TemporaryFolder::new_in(place.path()).unwrap();
+                        let file = TemporaryFile::new_in(place.path()).unwrap();
+                        fs::write(folder.path().join("within"), "whole").unwrap();
+                        remove_unfinished(place.path());
+                        assert!(folder.path().join("within").exists() && file.file.path().exists());
+                    }
+                });
+            }
+        });
+    }
 
     #[test]
     fn only_what_nobody_writes_is_removed() {
