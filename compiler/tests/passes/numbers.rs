@@ -8,8 +8,8 @@ use empf_compiler::passes::fold_bn::fold_bn;
 use empf_compiler::passes::quantize::quantize;
 use empf_compiler::passes::reparameterize::reparameterize;
 use empf_compiler::passes::resolve::resolve;
-use empf_compiler::{Compilation, Error, Pass, Result};
-use empf_ir::{ArchConfig, INPUT, Network, NeuronVersion, Node, Op, QuantNetwork};
+use empf_compiler::{Compilation, Error, Histogram, Pass, Result};
+use empf_ir::{ArchConfig, INPUT, Network, NeuronVersion, Node, Op, QuantNetwork, QuantOp};
 use ndarray::Axis;
 
 fn arch() -> ArchConfig {
@@ -240,4 +240,57 @@ fn numbers_beyond_all_formats_are_refused() {
     }
     let error = calibrate(&draft, images(&network, 2, 1).view()).unwrap_err().to_string();
     assert!(error.starts_with("node `conv2`: its numbers grow beyond"), "{error}");
+}
+
+/// Spikes are rounded least where their format is the membrane's: small ones count more than one that is cut.
+#[test]
+fn spikes_can_have_the_format_of_membranes() {
+    let (network, draft) = folded(3);
+    let mut seen = calibrate(&draft, images(&network, 2, 1).view()).unwrap();
+    let unit = quantize(&draft, &seen, &arch()).unwrap().scales["conv2"];
+    let shift = |seen| {
+        let quantized = quantize(&draft, seen, &arch()).unwrap();
+        let at = quantized.position("neuron2").unwrap();
+        let QuantOp::Neuron { shift, .. } = quantized.nodes[at].op else { panic!("neuron2 is no neuron") };
+        shift
+    };
+    let mut spikes = Histogram::default();
+    (0..10_000).for_each(|_| spikes.add(3.0 * unit));
+    spikes.add(300.0 * unit);
+    seen.values.insert("neuron2".into(), spikes);
+    assert_eq!(shift(&seen), 0);
+    // Nothing was seen, and no spike can be larger than 67 units.
+    let mut high = draft.clone();
+    seen.values.insert("neuron2".into(), Histogram::default());
+    set_neuron(&mut high, "neuron2", [0.0, 32_700.0 * unit, 0.0]);
+    let quantized = quantize(&high, &seen, &arch()).unwrap();
+    assert_eq!(quantized.scales["neuron2"], quantized.scales["conv2"]);
+}
+
+/// A mantissa has all its bits, so that a gain is rounded by less than 2^-15 of the layer's largest.
+#[test]
+fn the_largest_mantissa_has_all_bits() {
+    for seed in 0..10 {
+        let quantized = quantized(&network(seed, NeuronVersion::I)).unwrap();
+        for conv in ["conv1", "conv2"] {
+            let largest = quantized.tensor(conv, "mantissa").unwrap().iter().map(|m| m.abs()).max().unwrap();
+            assert!((1 << 14..1 << 15).contains(&largest), "seed {seed}, {conv}: {largest}");
+        }
+    }
+}
+
+/// The zero point's part of a bias fits the format, however dark the images are.
+#[test]
+fn the_zero_point_fits_the_format() {
+    for seed in 0..5 {
+        let mut network = network(seed, NeuronVersion::I);
+        (network.input.zero_point, network.input.scale) = (50, 50.0);
+        let dark = images(&network, 2, 1).mapv(|_| 50);
+        let arch = arch();
+        let mut compilation = Compilation::of_network(&network, dark.view(), &arch);
+        compilation.run(Pass::Quantize, |_, _| Ok(())).unwrap();
+        let quantized = compilation.quantized(Pass::Quantize).unwrap();
+        let bias = quantized.tensor("conv1", "bias").unwrap();
+        assert!(bias.iter().all(|b| b.abs() < 32_767), "seed {seed}: {bias:?}");
+    }
 }
