@@ -83,10 +83,8 @@ fn push_neurons(
     arch: &ArchConfig,
 ) -> Result<()> {
     let channels = work.output.channels;
-    let silent = LaneParameters {
-        theta: i64::from(i32::MAX >> (32 - arch.membrane_bits)),
-        ..LaneParameters::default()
-    };
+    // m = 0 does not pass a threshold of 0.
+    let silent = LaneParameters::default();
     let mantissas = network.tensor(&work.layer, "mantissa")?;
     let biases = network.tensor(&work.layer, "bias")?;
     let lambdas = network.tensor(neuron, "lambda")?;

@@ -294,3 +294,25 @@ fn the_zero_point_fits_the_format() {
         assert!(bias.iter().all(|b| b.abs() < 32_767), "seed {seed}: {bias:?}");
     }
 }
+
+/// A gain that takes the last mantissa of 16 bits keeps its shift.
+#[test]
+fn a_gain_can_take_the_last_mantissa() {
+    let (network, mut draft) = folded(3);
+    (draft.input.zero_point, draft.input.scale) = (255, 1.0 / 64.0);
+    set_neuron(&mut draft, "neuron1", [0.0, 1.0, 0.0]);
+    let at = draft.position("conv1").unwrap();
+    let DraftOp::Conv(conv) = &mut draft.nodes[at].op else { panic!("conv1 is no convolution") };
+    conv.affine.gain.fill(0.0);
+    conv.affine.bias.fill(0.0);
+    conv.affine.bias.column_mut(0).fill(32_000.0);
+    // In codes: 32767 / 32, of weights whose sum is 0.
+    conv.affine.gain.column_mut(1).fill(32_767.0 / 32.0 * 255.0 * 64.0);
+    conv.weight.index_axis_mut(Axis(0), 1).indexed_iter_mut().for_each(|((c, _, _), w)| {
+        *w = if c == 0 { 1.0 } else { -1.0 };
+    });
+    let dark = images(&network, 2, 1).mapv(|_| 255);
+    let quantized = quantize(&draft, &calibrate(&draft, dark.view()).unwrap(), &arch()).unwrap();
+    assert_eq!(quantized.scales["conv1"], 1.0);
+    assert_eq!(quantized.tensor("conv1", "mantissa").unwrap()[..2], [0, 32_767]);
+}

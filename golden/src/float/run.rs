@@ -133,3 +133,14 @@ fn used_weight(stored: f32, kind: WeightKind) -> f64 {
         WeightKind::Sign => -1.0,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_the_largest_logits_is_the_class() {
+        let class = |logits: &[f64]| FloatTrace { tensors: BTreeMap::new(), logits: logits.into() }.class();
+        assert_eq!([class(&[3.0, 1.0, 2.0]), class(&[1.0, 3.0, 3.0]), class(&[-1.0])], [0, 1, 0]);
+    }
+}
