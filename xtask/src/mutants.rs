@@ -41,6 +41,7 @@ fn suites_of(file: &str) -> &'static [&'static str] {
             "tests/schedules",
             "tests/simulators",
             "tests/control",
+            "tests/reset",
             "tests/cases 4x4",
         ],
         _ => &["hw/lib", "tests/simulators", "tests/control", "tests/reset", "tests/cases 4x4", "hw/verilog"],
