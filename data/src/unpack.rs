@@ -61,16 +61,35 @@ pub(crate) fn is_hidden(name: &str) -> bool {
     name.starts_with('.') || name == "__MACOSX"
 }
 
-/// Names in `folder`, sorted, but those that are hidden.
+/// Names in `folder`, sorted, but those that are hidden. A name that is no text is refused: nobody could write it down.
 pub(crate) fn names(folder: &Path) -> Result<Vec<String>> {
     let failed = |e| Error::file(folder, format!("cannot be read: {e}"));
     let mut names = vec![];
     for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name().into_string().map_err(|name| {
+            Error::file(folder, format!("holds {name:?}, a name that is no UTF-8 text; rename it"))
+        })?;
         if !is_hidden(&name) {
             names.push(name);
         }
     }
     names.sort();
     Ok(names)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::ffi::OsStrExt;
+
+    #[test]
+    fn names_that_are_no_text_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("bee")).unwrap();
+        assert_eq!(names(folder.path()).unwrap(), ["bee"]);
+        std::fs::create_dir(folder.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9"))).unwrap();
+        let error = names(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("a name that is no UTF-8 text"), "{error}");
+    }
 }

@@ -43,6 +43,20 @@ impl Codes {
         self.scales.get(node).map(|step| CodeFormat { bits: self.bits, step: *step })
     }
 
+    /// The scales of `neurons` are powers of two: a neuron rounds by a shift.
+    pub(crate) fn check_neurons<'n>(&self, neurons: impl Iterator<Item = &'n str>) -> Result<()> {
+        const FRACTION_BITS: u32 = f64::MANTISSA_DIGITS - 1;
+        let is_power = |scale: f64| scale.is_normal() && scale.to_bits().trailing_zeros() >= FRACTION_BITS;
+        let mut scales = neurons.filter_map(|node| Some((node, *self.scales.get(node)?)));
+        match scales.find(|(_, scale)| !is_power(*scale)) {
+            Some((node, scale)) => {
+                let message = format!("scale {scale} is no power of two, as that of a neuron is");
+                Err(Error::invalid(format!("codes of `{node}`"), message))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Bits and scales are in their ranges, and there is a scale for each of the nodes `giving` codes and no other.
     pub(crate) fn validate(&self, giving: &HashSet<&str>) -> Result<()> {
         if !ACT_BITS.contains(&self.bits) {

@@ -348,6 +348,8 @@ impl Network {
         self.class_names.validate(self.classes)?;
         if let Some(codes) = &self.codes {
             codes.validate(&self.coded())?;
+            let neurons = self.nodes.iter().filter(|node| matches!(node.op, Op::Neuron { .. }));
+            codes.check_neurons(neurons.map(|node| node.name.as_str()))?;
         }
         let shapes = self.shapes()?;
         let mut known = HashSet::new();

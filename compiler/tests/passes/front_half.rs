@@ -311,9 +311,9 @@ fn trained_codes_are_taken_as_they_are() {
 
     let error = compile(&network, images.view(), &ArchConfig::sized(8, 8, 8)).unwrap_err();
     assert!(matches!(error, Error::TrainedBits { trained: 4, arch: 8 }), "{error}");
-    network.codes.as_mut().unwrap().scales.insert("neuron2".into(), 0.3);
+    network.codes.as_mut().unwrap().scales.insert("pool".into(), 0.07);
     let error = compile(&network, images.view(), &arch).unwrap_err();
-    assert!(error.to_string().contains("node `neuron2`: was trained for codes of 0.3"), "{error}");
+    assert!(error.to_string().contains("node `pool`: was trained for codes of 0.07"), "{error}");
 }
 
 fn changed(change: impl FnOnce(&mut Network)) -> Error {

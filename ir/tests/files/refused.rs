@@ -266,6 +266,10 @@ fn codes_are_complete() {
         refused(|n| n.codes = Some(Codes { bits: 4, scales }))
     };
     assert_eq!(with("conv", 0.5), "codes of `conv`: is no neuron and no average pooling");
+    assert_eq!(
+        with("neuron", 0.3),
+        "codes of `neuron`: scale 0.3 is no power of two, as that of a neuron is"
+    );
     assert_eq!(with("pool", 0.0), "codes of `pool`: scale 0 is not a positive number");
     let text = refused(|n| n.codes = Some(Codes { bits: 9, scales: scales().into() }));
     contains(&text, &["codes: have 9 bits"]);
