@@ -2,7 +2,7 @@
 
 use crate::front_half::{STEPS, images, network, relative_error};
 use approx::assert_relative_eq;
-use empf_compiler::draft::{Draft, DraftOp};
+use empf_compiler::draft::{Conv, Draft, DraftOp};
 use empf_compiler::passes::calibrate::calibrate;
 use empf_compiler::passes::fold_bn::fold_bn;
 use empf_compiler::passes::quantize::quantize;
@@ -100,12 +100,18 @@ fn set_neuron(draft: &mut Draft, name: &str, [lambda, theta, offset]: [f64; 3]) 
     neuron.offset.fill(offset);
 }
 
+/// A convolution of `draft`, which now gives the current 0 everywhere.
+fn silenced<'d>(draft: &'d mut Draft, name: &str) -> &'d mut Conv {
+    let at = draft.position(name).unwrap();
+    let DraftOp::Conv(conv) = &mut draft.nodes[at].op else { panic!("{name} is no convolution") };
+    conv.affine.gain.fill(0.0);
+    conv.affine.bias.fill(0.0);
+    conv
+}
+
 /// Gives the second convolution the current `bias` everywhere.
 fn set_current(draft: &mut Draft, bias: f64) {
-    let at = draft.position("conv2").unwrap();
-    let DraftOp::Conv(conv) = &mut draft.nodes[at].op else { panic!("conv2 is no convolution") };
-    conv.affine.gain.fill(0.0);
-    conv.affine.bias.fill(bias);
+    silenced(draft, "conv2").affine.bias.fill(bias);
 }
 
 /// The potential before and after a neuron fires, whichever is larger.
@@ -148,10 +154,7 @@ fn biases_are_cut_at_the_end_of_their_format() {
     let (network, mut draft) = folded(3);
     (draft.input.zero_point, draft.input.scale) = (255, 1.0 / 64.0);
     set_neuron(&mut draft, "neuron1", [0.0, 1.0, 0.0]);
-    let at = draft.position("conv1").unwrap();
-    let DraftOp::Conv(conv) = &mut draft.nodes[at].op else { panic!("conv1 is no convolution") };
-    conv.affine.gain.fill(0.0);
-    conv.affine.bias.fill(0.0);
+    let conv = silenced(&mut draft, "conv1");
     // In codes: a gain of 1000 leaves a shift of 5, so that one of 0.51 / 32 is rounded to 1 / 32.
     let code = 255.0 * 64.0;
     conv.affine.gain.column_mut(1).fill(1000.0 * code);
@@ -301,10 +304,7 @@ fn a_gain_can_take_the_last_mantissa() {
     let (network, mut draft) = folded(3);
     (draft.input.zero_point, draft.input.scale) = (255, 1.0 / 64.0);
     set_neuron(&mut draft, "neuron1", [0.0, 1.0, 0.0]);
-    let at = draft.position("conv1").unwrap();
-    let DraftOp::Conv(conv) = &mut draft.nodes[at].op else { panic!("conv1 is no convolution") };
-    conv.affine.gain.fill(0.0);
-    conv.affine.bias.fill(0.0);
+    let conv = silenced(&mut draft, "conv1");
     conv.affine.bias.column_mut(0).fill(32_000.0);
     // In codes: 32767 / 32, of weights whose sum is 0.
     conv.affine.gain.column_mut(1).fill(32_767.0 / 32.0 * 255.0 * 64.0);
