@@ -56,7 +56,7 @@ struct Ends {
 
 impl Progress for Ends {
     fn start(&mut self, _: Start) -> Result<()> {
-        if self.before { Err(Error::Stopped { completed: 0 }) } else { Ok(()) }
+        if self.before { Err(Error::Stopped { epoch: 0, batch: 0 }) } else { Ok(()) }
     }
 
     fn batch(&mut self, _: &BatchReport) -> Result<ControlFlow<()>> {
