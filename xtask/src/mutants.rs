@@ -182,7 +182,7 @@ fn rust(
         }
         let verdict = if !mutant.compiles {
             Verdict::Refused
-        } else if let Some(known) = equivalent.iter().find(|known| mutant.is(known)) {
+        } else if let Some(known) = equivalent.iter().find(|known| known.is_of(&mutant.file, &mutant.site)) {
             Verdict::Equivalent(known.reason.clone())
         } else {
             judge(suites, &names_of(mutant), &Place::of_rust(&cache, index + 1))?

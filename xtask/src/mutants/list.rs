@@ -1,6 +1,6 @@
 //! The mutants that are kept as files, and those of the drawn ones that change nothing.
 
-use super::site::sites;
+use super::site::{Site, sites};
 use serde::Deserialize;
 use std::path::Path;
 
@@ -75,15 +75,17 @@ impl Kept {
 }
 
 impl Equivalent {
+    /// It is said of `site` in `file`.
+    pub(super) fn is_of(&self, file: &str, site: &Site) -> bool {
+        self.file == file
+            && self.function == site.function
+            && self.original == site.original
+            && self.mutated == site.mutated
+            && self.occurrence == site.occurrence
+    }
+
     /// Rows of the list that name no site of `source`, the text of their file, are out of date.
     pub(super) fn is_there(&self, source: &str) -> bool {
-        sites(source).is_ok_and(|sites| {
-            sites.iter().any(|site| {
-                site.function == self.function
-                    && site.original == self.original
-                    && site.mutated == self.mutated
-                    && site.occurrence == self.occurrence
-            })
-        })
+        sites(source).is_ok_and(|sites| sites.iter().any(|site| self.is_of(&self.file, site)))
     }
 }

@@ -2,6 +2,7 @@
 //! says which mutant is on.
 
 use super::mutant::Mutant;
+use super::site::Site;
 use super::suites::Suites;
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -156,9 +157,9 @@ impl<'s> Tree<'s> {
             }
             let mut text = self.snapshot.text(file)?.to_owned();
             let mut mutants = planted.remove(file.as_str()).unwrap_or_default();
-            mutants.sort_by_key(|(_, mutant)| std::cmp::Reverse(mutant.range.start));
+            mutants.sort_by_key(|(_, mutant)| std::cmp::Reverse(mutant.site.range.start));
             for (number, mutant) in mutants {
-                let Mutant { range, original, mutated, .. } = mutant;
+                let Site { range, original, mutated, .. } = &mutant.site;
                 let switched =
                     format!("(if ::empf_ir::mutant::on({number}) {{ {mutated} }} else {{ {original} }})");
                 text.replace_range(range.clone(), &switched);
