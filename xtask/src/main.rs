@@ -12,6 +12,7 @@ mod killed;
 mod mutants;
 mod regress;
 mod study;
+mod timing;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -47,6 +48,8 @@ enum Command {
     Regress(regress::Args),
     /// A table of training runs, which can be stopped and started again at any time
     Study(study::Args),
+    /// The clock that each unit reaches alone on an ECP5, with its longest path
+    Timing(timing::Args),
 }
 
 fn main() -> ExitCode {
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Mutants(args) => mutants::run(args),
         Command::Regress(args) => regress::run(args),
         Command::Study(args) => study::run(&args),
+        Command::Timing(args) => timing::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
