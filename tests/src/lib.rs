@@ -4,6 +4,7 @@
 //! [`Case::random`] draws others, and [`minimise`] makes a failing one small enough to be kept as a file.
 
 mod case;
+mod crowd;
 mod faults;
 mod minimise;
 mod random;
@@ -11,6 +12,7 @@ mod suite;
 mod values;
 
 pub use case::{Case, CaseInput, Layer, Source, accelerator};
+pub use crowd::crowd;
 pub use faults::{FaultError, Located, changed_theta, flipped_weight, off_by_one_stride};
 pub use minimise::minimise;
 pub use random::{ARRAYS, KERNELS, STRIDES, TIME_STEPS, fit, pooled_arch, random_arch, tiny_arch};

@@ -2,7 +2,7 @@
 
 use empf_sim::verilator::Options;
 use empf_sim::{Engine, GoldenEngine, Interpreter, RustHdl};
-use empf_tests::{Case, CaseInput, Layer, Suite, compile};
+use empf_tests::{Case, Suite, compile};
 
 /// Cycles for which reset is held.
 const HELD: [u32; 2] = [1, 8];
@@ -11,25 +11,7 @@ const MARGIN: u64 = 20;
 
 /// Every unit works, two column blocks are drained, and both banks of accumulators are used.
 fn case() -> Case {
-    Case {
-        seed: 5,
-        arch: Case::kept("ports").unwrap().arch,
-        time_steps: 1,
-        input: CaseInput { channels: 1, height: 2, width: 2, is_static: true, zero_point: 3 },
-        layers: vec![
-            Layer::Conv {
-                channels: 3,
-                kernel: 2,
-                stride: 1,
-                padding: 0,
-                sign: true,
-                parallel: false,
-                offset: true,
-            },
-            Layer::GlobalPool,
-        ],
-        classes: 2,
-    }
+    Case::kept("small").unwrap()
 }
 
 /// Cycles from the first byte of an input to the end of its inference.

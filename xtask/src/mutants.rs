@@ -9,7 +9,8 @@ mod tree;
 mod verdict;
 mod verilog;
 
-use empf_tests::Case;
+use empf_ir::ArchConfig;
+use empf_tests::{Case, crowd};
 use list::Equivalent;
 use mutant::Mutant;
 use std::path::PathBuf;
@@ -48,11 +49,44 @@ fn suites_of(file: &str) -> &'static [&'static str] {
     }
 }
 
-/// Cases whose accelerators' Verilog is mutated, and the suites that must see it.
-const ACCELERATORS: [(&str, &[&str]); 2] = [
-    ("tests/cases/ports.json", &["tests/control", "tests/reset verilator", "tests/cases ports"]),
-    ("tests/cases/4x4-a4-seed0.json", &["tests/cases 4x4_a4"]),
-];
+/// An accelerator whose Verilog is mutated.
+struct Target {
+    arch: ArchConfig,
+    /// Modules in which mutants are drawn.
+    modules: &'static [&'static str],
+    /// Suites that must see them.
+    suites: &'static [&'static str],
+}
+
+/// Control and its ports are mutated in an accelerator whose ports are tested, arithmetic and memories in one whose
+/// memories are full.
+fn targets() -> crate::error::Result<[Target; 2]> {
+    let ports = Target {
+        arch: Case::kept("ports")?.arch,
+        modules: &["empf_axi_lite", "empf_input_buffer", "empf_input_memory", "empf_sequencer", "empf_top"],
+        suites: &["tests/cases ports", "tests/control", "tests/reset verilator"],
+    };
+    let crowd = Target {
+        arch: crowd()?[0].arch.clone(),
+        modules: &[
+            "empf_accumulator",
+            "empf_accumulator_bank",
+            "empf_accumulators",
+            "empf_activation_bank",
+            "empf_activation_memory",
+            "empf_array",
+            "empf_drain",
+            "empf_neuron_lane",
+            "empf_pool",
+            "empf_potential_memory",
+            "empf_skew",
+            "empf_stream",
+            "empf_unfold",
+        ],
+        suites: &["tests/crowd"],
+    };
+    Ok([ports, crowd])
+}
 
 /// Options of `mutants`.
 #[derive(clap::Args)]
@@ -97,13 +131,13 @@ pub(crate) fn run(args: Args) -> crate::error::Result {
     let mut report = Report::default();
     rust(args, &mutants, &equivalent, &mut suites, &mut report)?;
     if !args.rust_only {
-        for (index, (case, names)) in ACCELERATORS.iter().enumerate() {
-            let case = Case::load(&root.join(case))?;
-            let count = args.drawn / 3 / ACCELERATORS.len();
+        let targets = targets()?;
+        let count = args.drawn / 3 / targets.len();
+        for (index, target) in targets.iter().enumerate() {
             let place = folder.join(format!("verilog{index}"));
             std::fs::create_dir_all(&place)?;
-            let mutated = verilog::mutate(&case.arch, count, args.seed, &place)?;
-            of_verilog(args, &mutated, &case, names, &equivalent, &mut suites, &mut report)?;
+            let mutated = verilog::mutate(&target.arch, target.modules, count, args.seed, &place)?;
+            of_verilog(args, &mutated, target, &equivalent, &mut suites, &mut report)?;
         }
     }
     report.finish()
@@ -204,21 +238,20 @@ fn judge(suites: &Suites, names: &[String], place: &Place) -> crate::error::Resu
 fn of_verilog(
     args: &Args,
     mutated: &verilog::Mutated,
-    case: &Case,
-    names: &[&str],
+    target: &Target,
     equivalent: &[Equivalent],
     suites: &mut Suites,
     report: &mut Report,
 ) -> crate::error::Result {
     let folder = tempfile::tempdir()?;
     std::fs::write(
-        folder.path().join(tree::verilog_name(&empf_hw::emit_accelerator(&case.arch)?)),
+        folder.path().join(tree::verilog_name(&empf_hw::emit_accelerator(&target.arch)?)),
         &mutated.text,
     )?;
     let places = (0..args.workers)
         .map(|_| Place::of_verilog(&args.folder.join("cache"), folder.path()))
         .collect::<crate::error::Result<Vec<_>>>()?;
-    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let names: Vec<String> = target.suites.iter().map(|name| (*name).to_owned()).collect();
     suites.measure(&names, &places[0])?;
     let suites = &*suites;
     in_parallel(args.workers, mutated.mutants.len(), report, |worker, index| {

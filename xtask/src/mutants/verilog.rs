@@ -25,15 +25,16 @@ pub(super) struct Mutated {
 #[derive(Clone, Debug)]
 pub(super) struct Description {
     pub(super) module: String,
-    /// Place in the emitted text, or the cell.
+    /// The bit of a signal; else the emitted text that the cell was made of, or the cell's name.
     pub(super) place: String,
-    /// What is done to which bit of which port.
+    /// What is done to which bit of which port of which kind of cell.
     pub(super) change: String,
 }
 
-/// `count` mutants of the accelerator of `arch`; yosys works in `folder`.
+/// `count` mutants in `modules` of the accelerator of `arch`; yosys works in `folder`.
 pub(super) fn mutate(
     arch: &ArchConfig,
+    names: &[&str],
     count: usize,
     seed: u64,
     folder: &Path,
@@ -42,15 +43,18 @@ pub(super) fn mutate(
     // The images of ROMs come at run time, so yosys sees nothing but their ports.
     let (roms, logic): (Vec<&str>, Vec<&str>) =
         modules(&text).into_iter().partition(|module| module.contains("$readmemh"));
-    std::fs::write(folder.join("logic.v"), logic.concat())?;
+    let logic = logic.concat();
+    std::fs::write(folder.join("logic.v"), &logic)?;
     std::fs::write(folder.join("roms.v"), roms.concat())?;
     let design = "read_verilog -lib roms.v; read_verilog logic.v; hierarchy -top empf_top; proc; opt_clean";
     let list = format!(
-        "{design}; mutate -list {count} -seed {seed} -ctrl {SIGNAL} {BITS} 1 -o list.ys; write_rtlil design.il"
+        "{design}; mutate -list {count} -seed {seed} -ctrl {SIGNAL} {BITS} 1 -o list.ys {}; write_rtlil \
+         design.il",
+        names.join(" ")
     );
     yosys(folder, &list)?;
     let list = std::fs::read_to_string(folder.join("list.ys"))?;
-    let mutants: Vec<_> = list.lines().map(Description::of_command).collect();
+    let mutants: Vec<_> = list.lines().map(|line| Description::of_command(line, &logic)).collect();
     yosys(folder, "read_rtlil design.il; script list.ys; write_verilog -noattr mutated.v")?;
     // Yosys writes the empty names of the images as no bits, which no simulator takes.
     let mutated = std::fs::read_to_string(folder.join("mutated.v"))?.replace("{0{1'b0}}", "\"\"");
@@ -95,17 +99,54 @@ fn with_switch(text: &str) -> crate::error::Result<String> {
 }
 
 impl Description {
-    /// From a line of yosys's list.
-    fn of_command(line: &str) -> Self {
+    /// From a line of yosys's list of mutants in `text`.
+    fn of_command(line: &str, text: &str) -> Self {
         let words: Vec<&str> = line.split_whitespace().collect();
         let of = |key: &str| {
             let at = words.iter().position(|word| *word == key);
             at.and_then(|at| words.get(at + 1)).copied().unwrap_or_default()
         };
         let named = |key: &str| of(key).trim_start_matches('\\').to_owned();
-        let place = if of("-src").is_empty() { named("-cell") } else { named("-src") };
-        let change =
-            format!("{} {} port {} bit {}", of("-mode"), named("-cell"), named("-port"), of("-portbit"));
+        let cell = named("-cell");
+        let place = match of("-wire") {
+            "" => of_source(of("-src"), text).unwrap_or(&cell).to_owned(),
+            _ => format!("{}[{}]", named("-wire"), of("-wirebit")),
+        };
+        // Cells without a name are numbered, which says nothing.
+        let kind = cell.strip_prefix('$').and_then(|kind| kind.split('$').next()).unwrap_or(&cell);
+        let change = format!("{} {kind} port {} bit {}", of("-mode"), named("-port"), of("-portbit"));
         Description { module: named("-module"), place, change }
+    }
+}
+
+/// What stands in `text` at a place such as `logic.v:12.3-12.9`; of several lines, the rest of the first.
+fn of_source<'t>(place: &str, text: &'t str) -> Option<&'t str> {
+    let (start, end) = place.split_once(':')?.1.split_once('-')?;
+    let position =
+        |at: &str| Some((at.split_once('.')?.0.parse().ok()?, at.split_once('.')?.1.parse().ok()?));
+    let ((line, from), (last, to)): ((usize, usize), (usize, usize)) = (position(start)?, position(end)?);
+    let line_text = text.lines().nth(line.checked_sub(1)?)?;
+    let to = if last == line { to } else { line_text.len() + 1 };
+    line_text.get(from.checked_sub(1)?..to.checked_sub(1)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Description;
+
+    #[test]
+    fn a_mutant_is_told_by_the_text() {
+        let text = "wire a;\nassign b = left + right;\n";
+        let command =
+            "mutate -mode inv -module empf_x -cell $add$x.v:7$3 -port B -portbit 4 -src x.v:2.12-2.24";
+        let Description { module, place, change } = Description::of_command(command, text);
+        assert_eq!(
+            (&module[..], &place[..], &change[..]),
+            ("empf_x", "left + right", "inv add port B bit 4")
+        );
+        let wire = Description::of_command(&format!("{command} -wire left -wirebit 3"), text);
+        assert_eq!(wire.place, "left[3]");
+        let named = Description::of_command(r"mutate -mode inv -cell lane", text);
+        assert_eq!((&named.place[..], &named.change[..2]), ("lane", "in"));
     }
 }

@@ -1,0 +1,67 @@
+//! Cases that together use every bit of a small accelerator: drawn ones, and some as large as a number can be.
+
+use crate::case::{Case, CaseInput, Layer};
+use crate::random::fit;
+use crate::suite::Result;
+use empf_ir::ArchConfig;
+
+/// Drawn cases, and the most vectors of one.
+const DRAWN: (u64, usize) = (24, 4_000);
+/// Greatest side of a map: the greatest number that a register for sides holds.
+const LONG: usize = 4095;
+
+/// Cases of a 4x4 array, A = 5; its memories are as deep as the largest of them needs.
+///
+/// # Errors
+/// What the compiler refuses.
+pub fn crowd() -> Result<Vec<Case>> {
+    let arch = ArchConfig {
+        accumulator_depth: 64,
+        activation_depth: 1 << 20,
+        weight_depth: 1 << 20,
+        parameter_depth: 1 << 20,
+        input_depth: 1 << 20,
+        schedule_depth: 1 << 10,
+        ..ArchConfig::sized(4, 4, 5)
+    };
+    let mut cases: Vec<Case> = (0..DRAWN.0).map(|seed| Case::random(seed, &arch, DRAWN.1)).collect();
+    let large =
+        |seed: u64, [channels, height, width]: [usize; 3], time_steps, layers: &[Layer], classes| Case {
+            seed,
+            arch: arch.clone(),
+            time_steps,
+            input: CaseInput { channels, height, width, is_static: time_steps < 63, zero_point: 200 },
+            layers: layers.to_vec(),
+            classes,
+        };
+    let along = |axis: usize, kernel: usize, stride: usize| {
+        let (mut window, mut step) = ([1, 1], [1, 1]);
+        (window[axis], step[axis]) = (kernel, stride);
+        Layer::Pool { kernel: window, stride: step }
+    };
+    let once = |axis| [conv(1, 1), along(axis, 1024, 1023)];
+    let twice = |axis| [conv(1, 1), along(axis, 4, 4), Layer::GlobalPool];
+    cases.extend([
+        large(101, [1, 1, LONG], 1, &once(1), 2),
+        large(102, [1, LONG, 1], 1, &once(0), 2),
+        large(103, [1, 1, LONG], 1, &twice(1), 2),
+        large(104, [1, LONG, 1], 1, &twice(0), 2),
+        large(105, [2, 2, 2], 63, &[conv(3, 1)], 3),
+        large(106, [300, 1, 1], 1, &[conv(300, 1)], 300),
+        large(107, [1, 20, 20], 2, &[conv(2, 17)], 5),
+    ]);
+    fit(&mut cases)?;
+    Ok(cases)
+}
+
+fn conv(channels: usize, kernel: usize) -> Layer {
+    Layer::Conv {
+        channels,
+        kernel,
+        stride: 1,
+        padding: kernel / 2,
+        sign: true,
+        parallel: false,
+        offset: true,
+    }
+}
