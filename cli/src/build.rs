@@ -21,6 +21,7 @@ pub(crate) const MARKER: &str = "quant.json";
 /// All files of a build.
 pub(crate) const KIND: Kind = Kind {
     header: MARKER,
+    mark: "empf-quant-network",
     files: &[
         "network.json",
         "weights.safetensors",
@@ -86,6 +87,12 @@ impl Build {
             hardware: has_hardware.then(|| Hardware::load(folder)).transpose()?,
         };
         build.check().map_err(|message| Error::file(folder, message))?;
+        if let Some(Hardware { program, verilog }) = &build.hardware
+            && *verilog != empf_hw::emit_accelerator(&program.arch)?
+        {
+            let file = folder.join(VERILOG);
+            eprintln!("note: {} is not what `empf compile` writes; it runs as it is", file.display());
+        }
         Ok(build)
     }
 

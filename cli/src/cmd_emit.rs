@@ -11,7 +11,7 @@ use std::path::PathBuf;
 const VERILOG: &str = "accel.v";
 /// Name of the architecture's file.
 const ARCH: &str = "arch.json";
-const KIND: Kind = Kind { header: VERILOG, files: &[ARCH] };
+const KIND: Kind = Kind { header: VERILOG, mark: "written by empf", files: &[ARCH] };
 
 /// Write the Verilog of an accelerator without a network, for linters
 ///

@@ -2,7 +2,8 @@
 
 use crate::data::{Interface, ReadingArgs, SplitName};
 use crate::error::{Error, Result};
-use crate::judgement::Judgement;
+use crate::folder;
+use crate::judgement::{self, Judgement};
 use crate::output::{percent, print};
 use empf_ir::{Network, counted, store};
 use empf_trainer::Model;
@@ -43,6 +44,9 @@ pub(crate) struct Args {
 
 /// Judges, writes and prints.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if let Some(output) = &args.output {
+        folder::check_no_file_in_the_way(output, judgement::FILES)?;
+    }
     let network = Network::load(&folder_of(&args.network)?)?;
     let mut images = Interface::from(&network).part(&args.data, args.split, args.reading)?;
     images.truncate(args.samples.unwrap_or(usize::MAX));

@@ -1,7 +1,7 @@
 //! `empf simulate`: one engine on many samples.
 
 use crate::activity;
-use crate::build::{Build, Hardware};
+use crate::build::{self, Build, Hardware};
 use crate::data::{Interface, ReadingArgs, SplitName};
 use crate::engines::{EngineName, cores, engine, in_parallel, power_up, verilated};
 use crate::error::{Error, Result};
@@ -15,7 +15,7 @@ use empf_sim::cycles::Cycles;
 use empf_sim::numpy::write_outputs;
 use empf_sim::verilator::{Options, Progress};
 use indicatif::ProgressBar;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// With more samples than this, only totals are printed.
 const LISTED: usize = 100;
@@ -105,9 +105,18 @@ fn check_options(args: &Args) -> Result<()> {
         if !folder_of(file).is_dir() {
             return Err(Error::file(folder_of(file), "is no folder; create it first"));
         }
-        store::destination(file).map_err(|e| Error::file(file, e))?;
+        let (target, older) = store::destination(file).map_err(|e| Error::file(file, e))?;
+        if older.is_some() && is_needed(args, &target) {
+            return Err(Error::file(file, "is the input, or a part of the build; choose another output"));
+        }
     }
     Ok(())
+}
+
+/// `file`, which exists, is what the verb reads.
+fn is_needed(args: &Args, file: &Path) -> bool {
+    let same = |other: &Path| file.canonicalize().ok() == other.canonicalize().ok();
+    same(Path::new(&args.input)) || build::KIND.names().any(|name| same(&args.build.join(name)))
 }
 
 fn simulate(args: &Args, build: &Build, samples: &Samples) -> Result<Vec<Trace>> {

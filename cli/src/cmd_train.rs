@@ -12,11 +12,8 @@ use empf_ir::formats::MAX_TIME_STEPS;
 use empf_trainer::Device;
 use empf_trainer::layers::conv::Precision;
 use empf_trainer::presets::{PRESETS, Target, preset, settings};
-use empf_trainer::runs::train::{CheckpointPlan, Rule, Task, TrainConfig, train};
+use empf_trainer::runs::train::{Rule, Task, TrainConfig, train};
 use std::path::PathBuf;
-
-/// Name of the checkpoint in a run's folder.
-const CHECKPOINT: &str = "checkpoint.safetensors";
 
 /// Train a network online: nothing flows back through time
 ///
@@ -163,11 +160,7 @@ impl Args {
 
 /// Trains, saves the network and prints its accuracy.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let checkpoint = args.output.join(CHECKPOINT);
-    if checkpoint.exists() && !args.resume {
-        let message = "holds a checkpoint of an earlier run; add --resume to go on, or choose another output";
-        return Err(Error::file(&args.output, message));
-    }
+    let mut folder = RunFolder::new(&args.output, args.resume)?;
     if !(1..=MAX_TIME_STEPS).contains(&args.time_steps) {
         let message = format!("is {}, not 1 to {MAX_TIME_STEPS}", args.time_steps);
         return Err(Error::Option { option: "time-steps", message });
@@ -178,7 +171,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut network = preset(&args.network, &target)?;
     network.class_names = images.class_names.clone();
     let config = args.config();
-    let plan = CheckpointPlan { path: checkpoint, every: 200 };
+    let plan = folder.plan();
     let task = Task {
         network: &network,
         train: &images,
@@ -186,7 +179,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         config: &config,
         checkpoint: Some(&plan),
     };
-    let mut folder = RunFolder::new(&args.output);
     let mut model = train(task, &mut folder)?;
     folder.save(&model, "network")?;
     let judgement = Judgement::of(&mut model, &test)?;

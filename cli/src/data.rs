@@ -74,7 +74,9 @@ impl ReadingArgs {
         let first = lowest + usize::from(self.first_label);
         Some(match lowest {
             0 => text,
-            _ => format!("{text}; where its labels start at {first}, give --first-label {first}"),
+            _ => format!(
+                "{text}; where the labels of its idx files start at {first}, give --first-label {first}"
+            ),
         })
     }
 }

@@ -4,21 +4,39 @@ use crate::error::{Error, Result};
 use empf_ir::store::temporary::{TemporaryFolder, is_unfinished, remove_unfinished, uninterrupted};
 use empf_ir::store::{self, folder_of};
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+
+/// So many bytes of a header are searched for its mark.
+const MARKED_BYTES: u64 = 1 << 12;
 
 /// What a verb writes into a folder.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kind {
     /// File by which the folder is known; it is written last, and readers refuse a folder without it.
     pub(crate) header: &'static str,
+    /// What stands near the start of a header that this program wrote.
+    pub(crate) mark: &'static str,
     /// Paths of the other files.
     pub(crate) files: &'static [&'static str],
 }
 
 impl Kind {
+    /// Paths of all files.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.header).chain(self.files.iter().copied())
+    }
+
     fn has(&self, file: &Path) -> bool {
-        file == Path::new(self.header) || self.files.iter().any(|name| file == Path::new(name))
+        self.names().any(|name| file == Path::new(name))
+    }
+
+    /// `folder` has a header, and this program wrote it.
+    fn is_marked(&self, folder: &Path) -> bool {
+        let mut start = vec![];
+        let file = store::open(&folder.join(self.header));
+        let read = file.and_then(|file| file.take(MARKED_BYTES).read_to_end(&mut start));
+        read.is_ok() && String::from_utf8_lossy(&start).contains(self.mark)
     }
 }
 
@@ -71,8 +89,21 @@ pub(crate) fn check_replaceable(target: &Path, kind: Kind) -> Result<()> {
         return would_lose(file, "which is no part of such a result");
     }
     match files.first() {
-        Some(file) if !target.join(kind.header).exists() && !was_interrupted(target) => {
-            would_lose(file, &format!("but no {}: it is another kind of result", kind.header))
+        Some(file) if !kind.is_marked(target) && !was_interrupted(target) => {
+            would_lose(file, &format!("but no {} of this program: it is another kind of result", kind.header))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The files of `kind` can be put into `target` beside what is there: none of them is in the way, or the header says
+/// that they are an older result's.
+pub(crate) fn check_no_file_in_the_way(target: &Path, kind: Kind) -> Result<()> {
+    match kind.names().find(|name| target.join(name).symlink_metadata().is_ok()) {
+        Some(name) if !kind.is_marked(target) && !was_interrupted(target) => {
+            let header = kind.header;
+            let message = format!("holds {name}, which would be lost, but no {header} of this program");
+            Err(Error::file(target, message + "; choose another output"))
         }
         _ => Ok(()),
     }
@@ -177,7 +208,7 @@ fn remove(file: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    const KIND: Kind = Kind { header: "head", files: &["body", "inner/part"] };
+    const KIND: Kind = Kind { header: "head", mark: "ours", files: &["body", "inner/part"] };
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<_> =
@@ -191,7 +222,7 @@ mod tests {
     }
 
     fn good(folder: &Path) -> Result<()> {
-        put(folder, "head", "1")?;
+        put(folder, "head", "ours, 1")?;
         put(folder, "body", "2")
     }
 
@@ -222,7 +253,7 @@ mod tests {
         let with_part = |folder: &Path| {
             fs::create_dir(folder.join("inner")).unwrap();
             put(folder, "inner/part", "3")?;
-            put(folder, "head", "4")
+            put(folder, "head", "ours, 4")
         };
         write(&target, KIND, with_part).unwrap();
         assert_eq!(names(&target), ["head", "inner/part"], "what the new result has not is gone");
@@ -241,11 +272,29 @@ mod tests {
         put(place.path(), "body", "dear").unwrap();
         let error = write(place.path(), KIND, good).unwrap_err().to_string();
         assert!(error.contains("holds body, but no head"), "{error}");
+        put(place.path(), "head", "theirs").unwrap();
+        assert!(write(place.path(), KIND, good).is_err());
+        assert_eq!(fs::read(place.path().join("head")).unwrap(), b"theirs");
+        fs::remove_file(place.path().join("head")).unwrap();
         // What a writer leaves that is killed while it puts files in place.
         fs::create_dir(place.path().join(".empf-left")).unwrap();
         write(place.path(), KIND, good).unwrap();
         assert_eq!(names(place.path()), ["body", "head"]);
         assert!(!place.path().join(".empf-left").exists());
+    }
+
+    #[test]
+    fn other_files_may_stay_beside_a_result_but_not_in_its_way() {
+        let place = tempfile::tempdir().unwrap();
+        put(place.path(), "notes", "dear").unwrap();
+        check_no_file_in_the_way(place.path(), KIND).unwrap();
+        for name in ["body", "head"] {
+            put(place.path(), name, "theirs").unwrap();
+            let error = check_no_file_in_the_way(place.path(), KIND).unwrap_err().to_string();
+            assert!(error.contains(&format!("holds {name}, which would be lost")), "{error}");
+        }
+        put(place.path(), "head", "ours").unwrap();
+        check_no_file_in_the_way(place.path(), KIND).unwrap();
     }
 
     #[cfg(unix)]

@@ -2,22 +2,42 @@
 
 use crate::confusion::Confusion;
 use crate::error::Result;
+use crate::folder::Kind;
 use crate::output::{grouped, percent};
 use crate::picture;
 use crate::table::Table;
 use empf_data::Dataset;
 use empf_ir::{ClassNames, WeightKind, store};
 use empf_trainer::Model;
-use empf_trainer::runs::activity::{Activity, measure};
+use empf_trainer::runs::activity::{Activity, Neurons, Synapses, measure};
 use empf_trainer::runs::evaluate::Evaluation;
-use serde_json::json;
+use serde::Serialize;
 use std::cmp::Reverse;
 use std::path::Path;
+
+/// Name of the file of figures.
+pub(crate) const EVALUATION: &str = "evaluation.json";
+/// What [`Judgement::save`] writes.
+pub(crate) const FILES: Kind =
+    Kind { header: EVALUATION, mark: "empf-evaluation", files: &["confusion.svg", "confusion.png"] };
 
 /// Images that are judged at a time.
 const BATCH: usize = 64;
 /// Of more classes than this, only the worst are listed.
 const LISTED: usize = 50;
+
+/// The file of figures.
+#[derive(Serialize)]
+struct Figures<'a> {
+    format: &'static str,
+    images: usize,
+    correct: usize,
+    accuracy: f64,
+    class_names: &'a ClassNames,
+    neurons: &'a [Neurons],
+    synapses: &'a [Synapses],
+    confusion: &'a [Vec<usize>],
+}
 
 /// Answers and activity.
 pub(crate) struct Judgement {
@@ -38,16 +58,17 @@ impl Judgement {
     /// Writes `evaluation.json`, `confusion.svg` and `confusion.png` into `folder`.
     pub(crate) fn save(&self, folder: &Path) -> Result<()> {
         let Judgement { evaluation, names, activity } = self;
-        let value = json!({
-            "images": evaluation.total(),
-            "correct": evaluation.correct(),
-            "accuracy": evaluation.accuracy(),
-            "class_names": names,
-            "confusion": evaluation.confusion,
-            "neurons": activity.neurons,
-            "synapses": activity.synapses,
-        });
-        store::write_json(&folder.join("evaluation.json"), &value)?;
+        let figures = Figures {
+            format: FILES.mark,
+            images: evaluation.total(),
+            correct: evaluation.correct(),
+            accuracy: evaluation.accuracy(),
+            class_names: names,
+            neurons: &activity.neurons,
+            synapses: &activity.synapses,
+            confusion: &evaluation.confusion,
+        };
+        store::write_json(&folder.join(EVALUATION), &figures)?;
         picture::save(&Confusion { evaluation, names }, folder, "confusion")
     }
 

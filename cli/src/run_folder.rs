@@ -1,19 +1,39 @@
 //! The folder of a training run.
 
 use crate::curves::Curves;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::folder::{self, Kind};
+use crate::judgement::EVALUATION;
 use crate::picture;
 use empf_ir::store::{self, temporary};
-use empf_trainer::runs::log::{Log, METRICS, read};
-use empf_trainer::runs::train::{BatchReport, EpochReport, Progress, Start};
+use empf_trainer::runs::log::{EVENTS, Log, METRICS, read};
+use empf_trainer::runs::train::{BatchReport, CheckpointPlan, EpochReport, Progress, Start};
 use empf_trainer::{Bar, Model};
 use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// The folder of a network.
-const NETWORK: Kind = Kind { header: "network.json", files: &["weights.safetensors"] };
+const NETWORK: Kind = Kind { header: "network.json", mark: "empf-network", files: &["weights.safetensors"] };
+/// What a run puts into its folder, beside folders of networks. TensorBoard's log is the first file that it writes,
+/// and its name says by itself whose it is.
+const RUN: Kind = Kind {
+    header: EVENTS,
+    mark: "",
+    files: &[
+        CHECKPOINT,
+        METRICS,
+        "curves.svg",
+        "curves.png",
+        EVALUATION,
+        "confusion.svg",
+        "confusion.png",
+        "best",
+        "network",
+    ],
+};
+/// Name of the checkpoint.
+const CHECKPOINT: &str = "checkpoint.safetensors";
 
 /// Shows progress and keeps logs, curves and the best network so far.
 pub(crate) struct RunFolder {
@@ -27,15 +47,27 @@ pub(crate) struct RunFolder {
 }
 
 impl RunFolder {
-    /// `folder` is made when the run starts.
-    pub(crate) fn new(folder: &Path) -> Self {
-        RunFolder {
+    /// `folder` is made when the run starts. What another run or another program has there is refused now, unless
+    /// `resume` says that the run there goes on.
+    pub(crate) fn new(folder: &Path, resume: bool) -> Result<Self> {
+        if folder.join(CHECKPOINT).exists() && !resume {
+            let message =
+                "holds a checkpoint of an earlier run; add --resume to go on, or choose another output";
+            return Err(Error::file(folder, message));
+        }
+        folder::check_no_file_in_the_way(folder, RUN)?;
+        Ok(RunFolder {
             folder: folder.into(),
             held: None,
             bar: Bar::default(),
             log: Log::new(folder),
             best: None,
-        }
+        })
+    }
+
+    /// Where and how often the state is kept.
+    pub(crate) fn plan(&self) -> CheckpointPlan {
+        CheckpointPlan { path: self.folder.join(CHECKPOINT), every: 200 }
     }
 
     /// Writes the network of `model` to the folder's `name`, whole or not at all.

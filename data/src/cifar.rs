@@ -12,8 +12,8 @@ const PIXELS: usize = CHANNELS * SIDE * SIDE;
 /// Largest content of a file; the published ones have at most 154 MB.
 const MAX_BYTES: u64 = 1 << 29;
 
-/// Names of classes, a line each, beside CIFAR-10 and beside CIFAR-100.
-const NAMES: [&str; 2] = ["batches.meta.txt", "fine_label_names.txt"];
+/// Names of classes, a line each: that of CIFAR-10 and that of CIFAR-100.
+const NAMES: [(&str, Labels); 2] = [("batches.meta.txt", CIFAR10), ("fine_label_names.txt", CIFAR100)];
 
 /// What stands in front of a record's pixels: the number of classes of each label byte. The last one counts.
 type Labels = &'static [u8];
@@ -37,36 +37,44 @@ fn kind(path: &str) -> Option<(bool, Labels)> {
     }
 }
 
+/// The version whose classes the file at `path` names, if it is such a file.
+fn named(path: &str) -> Option<Labels> {
+    let name = path.rsplit('/').next()?;
+    NAMES.iter().find(|(file, _)| *file == name).map(|(_, labels)| *labels)
+}
+
 /// A file of the set.
 enum Content {
     /// For training or not, of which version, and what it holds.
     Images(bool, Labels, Records),
-    Names(ClassNames),
+    /// Of which version.
+    Names(Labels, ClassNames),
 }
 
 /// Reads `data_batch*.bin` and `test_batch.bin` (CIFAR-10), or `train*.bin` and `test.bin` (CIFAR-100), from the
 /// folder or the archive `source`. Several training files are read one after the other. Classes have the names that
 /// the set's text file gives them, where it is there.
 pub fn load(source: &Path) -> Result<Split> {
-    let read = |path: &str, bytes: &[u8]| match kind(path) {
-        Some((training, labels)) => Ok(Content::Images(training, labels, records(bytes, labels)?)),
-        None => Ok(Content::Names(names(bytes))),
+    let read = |path: &str, bytes: &[u8]| match (kind(path), named(path)) {
+        (Some((training, labels)), _) => Ok(Content::Images(training, labels, records(bytes, labels)?)),
+        (None, of) => Ok(Content::Names(of.unwrap_or_default(), names(bytes))),
     };
-    let wanted =
-        |path: &str| is_file(path) || path.rsplit('/').next().is_some_and(|name| NAMES.contains(&name));
+    let wanted = |path: &str| is_file(path) || named(path).is_some();
     let files = decode(source, &wanted, MAX_BYTES, read)?.files;
     let contents = || files.iter().map(|(_, content)| content);
     let is_cifar10 =
         contents().any(|content| matches!(content, Content::Images(true, labels, _) if *labels == CIFAR10));
     let labels = if is_cifar10 { CIFAR10 } else { CIFAR100 };
     let classes = usize::from(labels[labels.len() - 1]);
-    let names = contents().find_map(|content| match content {
-        Content::Names(names) if names.as_slice().len() == classes => {
-            names.validate(classes).ok().map(|()| names)
-        }
+    let names = files.iter().find_map(|(path, content)| match content {
+        Content::Names(of, names) if *of == labels => Some((path, names)),
         _ => None,
     });
-    let names = names.cloned().unwrap_or_default();
+    if let Some((path, names)) = names {
+        let wrong = |e| format!("{e}; mend this file, a name a line, or take it away");
+        names.validate(classes).map_err(|e| Error::file(&source.join(path), wrong(e)))?;
+    }
+    let names = names.map(|(_, names)| names.clone()).unwrap_or_default();
     let part = |wanted: bool, name: &str| {
         let parts: Vec<&Records> = contents()
             .filter_map(|content| match content {
@@ -189,7 +197,8 @@ mod tests {
             (&*split.train.class_names.name(9), split.test.class_names),
             ("truck", split.train.class_names.clone())
         );
-        assert!(load_files(&files("bird\ncat\n")).unwrap().train.class_names.is_empty());
+        let error = load_files(&files("bird\ncat\n")).unwrap_err().to_string();
+        assert!(error.contains("batches.meta.txt: class_names: are 2, but there are 10 classes"), "{error}");
     }
 
     #[test]

@@ -70,11 +70,11 @@ pub fn load(source: &Path, first_label: u8) -> Result<Split> {
     let read = |path: &str, bytes: &[u8]| match Name::of(path).map(|name| name.kind) {
         Some(Kind::Images) => Ok(Content::Idx(Idx::parse(bytes, IMAGES_MAGIC, 3)?)),
         Some(Kind::Labels) => Ok(Content::Idx(Idx::parse(bytes, LABELS_MAGIC, 1)?)),
-        _ => Ok(Content::Names(mapping(bytes))),
+        _ => Ok(Content::Names(mapping(bytes)?)),
     };
     let mut files = decode(source, &wanted, MAX_BYTES, read)?.files;
-    let names = files.iter().find_map(|(_, content)| match content {
-        Content::Names(names) => Some(names.clone()),
+    let mapping = files.iter().find_map(|(path, content)| match content {
+        Content::Names(names) => Some((path.clone(), names.clone())),
         Content::Idx(_) => None,
     });
     let mut part = |parts: &[&str]| {
@@ -103,7 +103,14 @@ pub fn load(source: &Path, first_label: u8) -> Result<Split> {
         return Err(Error::file(source, message));
     }
     let classes = train.classes.max(test.classes);
-    let class_names = class_names(names.unwrap_or_default(), first_label, classes);
+    let class_names = match mapping {
+        Some((path, names)) => {
+            let used = train.labels.iter().chain(&test.labels).copied().collect();
+            let wrong = |message| Error::file(&source.join(path), message);
+            mapped_names(&names, first_label, classes, &used).map_err(wrong)?
+        }
+        None => label_names(first_label, classes),
+    };
     for set in [&mut train, &mut test] {
         (set.classes, set.class_names) = (classes, class_names.clone());
     }
@@ -121,7 +128,11 @@ fn only_set(source: &Path) -> Result<String> {
         0 => Err(Error::file(source, "has no file train-images-idx3-ubyte".into())),
         1 => Ok(sets.pop_first().unwrap_or_default()),
         count => {
-            let shown: Vec<&str> = sets.iter().take(8).map(|set| set.trim_end_matches(['-', '/'])).collect();
+            let name = |set: &str| match set.trim_end_matches(['-', '/']) {
+                "" => "one without a name".to_owned(),
+                name => name.to_owned(),
+            };
+            let shown: Vec<String> = sets.iter().take(8).map(|set| name(set)).collect();
             let message =
                 format!("holds {count} sets ({}); give a folder with one of them", shown.join(", "));
             Err(Error::file(source, message))
@@ -168,26 +179,52 @@ fn labelled(
 }
 
 /// Characters of labels.
-fn mapping(bytes: &[u8]) -> Vec<(u16, String)> {
-    let line = |line: &str| {
+fn mapping(bytes: &[u8]) -> std::result::Result<Vec<(u16, String)>, String> {
+    let parse = |line: &str| {
         let mut numbers = line.split_whitespace().map(|number| number.parse::<u32>().ok());
         let label = u16::try_from(numbers.next()??).ok()?;
         let characters = numbers.map(|code| char::from_u32(code?)).collect::<Option<String>>()?;
-        Some((label, characters))
+        Some((label, characters)).filter(|(_, characters)| !characters.is_empty())
     };
-    String::from_utf8_lossy(bytes).lines().filter_map(line).collect()
+    let text = String::from_utf8_lossy(bytes);
+    let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+    let wrong = |number: usize| {
+        format!("line {number} is no label with the codes of its characters, as `1 65 97` is")
+    };
+    lines.map(|(number, line)| parse(line).ok_or_else(|| wrong(number))).collect()
 }
 
-/// Names of `classes` classes: their characters, or the labels of the file where these are not the classes' numbers.
-fn class_names(characters: Vec<(u16, String)>, first_label: u8, classes: usize) -> ClassNames {
-    let labels: Range<usize> = first_label.into()..usize::from(first_label) + classes;
+/// Names of `classes` classes by the `characters` of labels; classes that are never `used` may have none, and then
+/// none has.
+fn mapped_names(
+    characters: &[(u16, String)],
+    first_label: u8,
+    classes: usize,
+    used: &BTreeSet<u16>,
+) -> std::result::Result<ClassNames, String> {
+    let label = |class: u16| class + u16::from(first_label);
     let character =
-        |label| characters.iter().find(|(of, _)| usize::from(*of) == label).map(|(_, name)| name.clone());
-    let named = labels.clone().map(character).collect::<Option<Vec<String>>>().map(ClassNames::new);
-    match named.filter(|names| names.validate(classes).is_ok()) {
-        Some(names) => names,
-        None if first_label == 0 => ClassNames::default(),
-        None => ClassNames::new(labels.map(|label| label.to_string())),
+        |class| characters.iter().find(|(of, _)| *of == label(class)).map(|(_, name)| name.clone());
+    if let Some(class) = used.iter().find(|class| character(**class).is_none()) {
+        return Err(format!(
+            "has no characters for label {}; mend this file, or take it away",
+            label(*class)
+        ));
+    }
+    let Some(names) = (0..=u16::MAX).take(classes).map(character).collect::<Option<Vec<_>>>() else {
+        return Ok(label_names(first_label, classes));
+    };
+    let names = ClassNames::new(names);
+    names.validate(classes).map_err(|e| format!("{e}; mend this file, or take it away"))?;
+    Ok(names)
+}
+
+/// The labels of the files, where these are not the numbers of the classes.
+fn label_names(first_label: u8, classes: usize) -> ClassNames {
+    let labels: Range<usize> = first_label.into()..usize::from(first_label) + classes;
+    match first_label {
+        0 => ClassNames::default(),
+        _ => ClassNames::new(labels.map(|label| label.to_string())),
     }
 }
 
@@ -306,6 +343,20 @@ mod tests {
         assert_eq!(train.class_names, ClassNames::new(["1", "2"]));
         let mapping = ("emnist-letters-mapping.txt", &b"1 65 97 \r\n2 66 98\n"[..]);
         assert_eq!(load_letters(&[mapping], 1).unwrap().test.class_names, ClassNames::new(["Aa", "Bb"]));
+        assert!(
+            load_letters(&[mapping], 0).unwrap().test.class_names.is_empty(),
+            "nothing is called by label 0"
+        );
+        for (text, said) in [
+            ("1 65 97\n", "mapping.txt: has no characters for label 2"),
+            ("1 65\n\n2 B\n", "line 3 is no label with the codes"),
+            ("1 65\n2\n", "line 2 is no label"),
+            ("1 65\n2 65\n", "`A` is the name of class 0 and of class 1"),
+        ] {
+            let mapping = ("emnist-letters-mapping.txt", text.as_bytes());
+            let error = load_letters(&[mapping], 1).err().unwrap().to_string();
+            assert!(error.contains(said), "{error}");
+        }
         let error = load_letters(&[], 2).err().unwrap().to_string();
         assert!(error.contains("label 1 at byte 8 is below 2"), "{error}");
     }
@@ -315,6 +366,12 @@ mod tests {
         let other = ("emnist-digits-train-images-idx3-ubyte", &b""[..]);
         let error = load_letters(&[other], 0).err().unwrap().to_string();
         assert!(error.contains("holds 2 sets (gzip/emnist-digits, gzip/emnist-letters)"), "{error}");
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["train-images-idx3-ubyte", "own-train-images-idx3-ubyte"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let error = load(folder.path(), 0).err().unwrap().to_string();
+        assert!(error.contains("holds 2 sets (one without a name, own)"), "{error}");
     }
 
     #[test]

@@ -10,6 +10,8 @@ use crate::glyphs::glyphs;
 use crate::idx::{self, load as load_idx};
 use crate::image_folder::{self, load as load_photographs};
 use crate::tiny_imagenet::{self, load as load_tiny_imagenet};
+use empf_ir::Shape;
+use empf_ir::shape::MAX_ELEMENTS;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -42,6 +44,17 @@ impl Reading {
     /// The usual way: seed 1, and events in `frames` frames of equally many.
     pub fn usual(frames: usize) -> Self {
         Reading { seed: 1, frames, cut: Cut::Count, size: None, first_label: 0 }
+    }
+
+    /// An image of the size has a sensible number of values.
+    fn check_size(&self) -> Result<()> {
+        let Some((height, width)) = self.size else { return Ok(()) };
+        if Shape::new(3, height, width).is_sensible() {
+            return Ok(());
+        }
+        let message =
+            format!("is {height}x{width}, of which an image would have more than {MAX_ELEMENTS} values");
+        Err(Error::Setting { setting: "size of images", message })
     }
 
     fn frame_config(&self) -> FrameConfig {
@@ -80,6 +93,7 @@ impl Split {
     /// The generated set where `source` is [`GLYPHS`], else the data set whose files the folder or archive
     /// `source` holds.
     pub fn load(source: &str, reading: &Reading) -> Result<Self> {
+        reading.check_size()?;
         if source == GLYPHS {
             check_first_label(reading)?;
             return Ok(glyphs(reading.seed));
@@ -126,7 +140,7 @@ fn check_first_label(reading: &Reading) -> Result<()> {
         return Ok(());
     }
     let message = "is given, but only in idx files labels may start elsewhere than at 0";
-    Err(Error::Setting { setting: "first label", message: message.into() })
+    Err(Error::Setting { setting: "first-label", message: message.into() })
 }
 
 #[cfg(test)]

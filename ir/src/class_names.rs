@@ -1,5 +1,6 @@
 //! What classes are called.
 
+use crate::printable::is_printable;
 use crate::{Error, Result, counted};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -46,11 +47,11 @@ impl ClassNames {
     pub fn validate(&self, classes: usize) -> Result<()> {
         let wrong = |message: String| Err(Error::invalid("class_names", message));
         if !self.is_empty() && self.0.len() != classes {
-            return wrong(format!("are {}, but the network has {}", self.0.len(), counted(classes, "class")));
+            return wrong(format!("are {}, but there are {}", self.0.len(), counted(classes, "class")));
         }
         let mut seen = HashMap::new();
         for (class, name) in self.0.iter().enumerate() {
-            if name.trim().is_empty() || name.chars().any(char::is_control) {
+            if !is_printable(name) {
                 return wrong(format!("{name:?} of class {class} is no name that can be printed"));
             }
             if name.chars().count() > MAX_NAME {
@@ -104,7 +105,7 @@ mod tests {
         assert!(
             ClassNames::new(["ant", "bee"]).validate(2).is_ok() && ClassNames::default().validate(2).is_ok()
         );
-        assert!(error(&["ant"]).contains("are 1, but the network has 2 classes"));
+        assert!(error(&["ant"]).contains("are 1, but there are 2 classes"));
         assert!(error(&["ant", "ant"]).contains("`ant` is the name of class 0 and of class 1"));
         assert!(error(&["ant", " "]).contains("class 1 is no name"));
         assert!(error(&["a\nb", "c"]).contains(r#""a\nb" of class 0"#));

@@ -7,6 +7,7 @@ pub const MAX_ELEMENTS: usize = 1 << 30;
 
 /// Channels, height and width of a feature map at one time-step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Shape {
     /// Number of channels.
     pub channels: usize,

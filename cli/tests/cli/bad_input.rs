@@ -187,3 +187,25 @@ fn folders_that_hold_nothing() {
     contains(&fail(place.path(), &words("compile . -o new")), &["cannot read ./network.json"]);
     contains(&fail(place.path(), &words("train --data none -o run")), &["none: is no folder"]);
 }
+
+#[test]
+fn what_no_machine_can_hold() {
+    let place = made();
+    let before = files(place.path());
+    for (options, parts) in [
+        ("--width 5000 --network vgg-small", ["training: would take", "GB of memory"]),
+        ("--crop 28", ["crop: is 28", "0 to 27 for images of 28x28"]),
+        ("--cutout 29", ["cutout: is 29", "0 to 28 for images of 28x28"]),
+        ("--side 100000", ["size of images: is 100000x100000", "more than 1073741824 values"]),
+    ] {
+        contains(&fail(place.path(), &words(&format!("train {options} -o run"))), &parts);
+    }
+    assert_eq!(files(place.path()), before);
+}
+
+#[test]
+fn names_that_give_a_terminal_orders() {
+    let error =
+        refused(|n| replace(&n.join("network.json"), "\"name\": \"tiny\"", "\"name\": \"\\u001b[2J\""));
+    contains(&error, &["name: \"\\u{1b}[2J\" is no name that can be printed"]);
+}

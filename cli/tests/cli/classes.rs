@@ -125,7 +125,7 @@ fn a_class_without_images_is_named() {
     write_labels(&place.join("data"), 12, &[1, 2, 3, 1], &[1, 3, 3]);
     let error = fail(place, &words(&format!("{TRAIN} data")));
     assert!(error.contains("data: has no image of class 0 to learn from"), "{error}");
-    assert!(error.ends_with("labels start at 1, give --first-label 1"), "{error}");
+    assert!(error.ends_with("labels of its idx files start at 1, give --first-label 1"), "{error}");
     let shifted = run(place, &words(&format!("{TRAIN} data --first-label 1")));
     let note = String::from_utf8(shifted.stderr).unwrap();
     assert!(

@@ -127,3 +127,40 @@ fn tampered_builds_are_refused() {
     }
     succeed(place, &check);
 }
+
+#[test]
+fn files_of_others_are_not_written_over() {
+    let place = made();
+    let place = place.path();
+    for (file, verb) in [
+        ("run/metrics.jsonl", "train --network tiny --epochs 1 -o run"),
+        ("run/network/weights.safetensors", "train --network tiny --epochs 1 -o run"),
+        ("judged/evaluation.json", "evaluate network --samples 8 -o judged"),
+        ("judged/confusion.png", "evaluate network --samples 8 -o judged"),
+        ("accel/accel.v", "emit --arch 4x4 -o accel"),
+        ("other/quant.json", "compile network --arch 4x4 --samples 16 -o other"),
+    ] {
+        let file = place.join(file);
+        let folder = place.join(verb.rsplit(' ').next().unwrap());
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, "{}").unwrap();
+        let error = fail(place, &words(verb));
+        assert!(error.contains("would be lost") && error.contains("choose another output"), "{error}");
+        assert_eq!(fs::read(&file).unwrap(), b"{}");
+        fs::remove_dir_all(folder).unwrap();
+    }
+    // Notes beside a result are nobody's loss, and a result of one's own is replaced.
+    fs::create_dir(place.join("judged")).unwrap();
+    fs::write(place.join("judged/notes"), "dear").unwrap();
+    for _ in 0..2 {
+        succeed(place, &words("evaluate network --samples 8 -o judged"));
+    }
+    let simulate = "simulate build --input x.npz --samples 1 --output";
+    succeed(place, &words("simulate build --input glyphs --samples 1 --output x.npz"));
+    for output in ["x.npz", "build/report.json"] {
+        let before = fs::read(place.join(output)).unwrap();
+        let error = fail(place, &[&words(simulate)[..], &[output]].concat());
+        assert!(error.contains(output) && error.contains("choose another output"), "{error}");
+        assert_eq!(fs::read(place.join(output)).unwrap(), before);
+    }
+}

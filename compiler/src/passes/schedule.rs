@@ -16,7 +16,7 @@ pub fn schedule(plan: &Plan, network: &QuantNetwork, arch: &ArchConfig) -> Resul
         .iter()
         .map(|stage| {
             let (reads, writes) = (buffer(stage.reads), buffer(stage.writes));
-            let limit = |source: LimitError| Error::Limit { node: stage.node.clone(), source };
+            let limit = |source: LimitError| Error::Limit { node: asked_by(stage, plan).clone(), source };
             let (task, additions) = match (&stage.work, reads, writes) {
                 (Work::Array(work), Some(reads), writes) => {
                     let additions = work.multiplications(reads.shape.channels) * work.passes.len() as u64;
@@ -37,6 +37,15 @@ pub fn schedule(plan: &Plan, network: &QuantNetwork, arch: &ArchConfig) -> Resul
             Ok(Step { node: stage.node.clone(), task, additions })
         })
         .collect()
+}
+
+/// The node that wants what `stage` does: the unfolding of the input is for the one that reads its windows.
+fn asked_by<'p>(stage: &'p Stage, plan: &'p Plan) -> &'p String {
+    let reader = || plan.stages.iter().find(|other| other.reads == stage.writes).unwrap_or(stage);
+    match stage.work {
+        Work::Unfold(_) => &reader().node,
+        _ => &stage.node,
+    }
 }
 
 fn incomplete(stage: &Stage) -> Error {

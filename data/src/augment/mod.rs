@@ -6,6 +6,7 @@ mod policy;
 
 pub use policy::Policy;
 
+use crate::error::{Error, Result};
 use change::Change;
 use rand::Rng;
 use rand_pcg::Pcg64;
@@ -30,6 +31,22 @@ pub struct Augment {
 }
 
 impl Augment {
+    /// Something of an image of `height` x `width` pixels is left, whatever is drawn.
+    ///
+    /// # Errors
+    /// The setting that leaves nothing.
+    pub fn check(&self, height: usize, width: usize) -> Result<()> {
+        let least = height.min(width);
+        let settings = [("crop", self.shift, least), ("cutout", self.cutout, least + 1)];
+        match settings.into_iter().find(|(_, value, end)| value >= end) {
+            Some((setting, value, end)) => {
+                let message = format!("is {value}, not 0 to {} for images of {height}x{width}", end - 1);
+                Err(Error::Setting { setting, message })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Changes of an image of `height` x `width` pixels, one after the other.
     pub fn draw(&self, rng: &mut Pcg64, height: usize, width: usize) -> Vec<Change> {
         let mut changes = vec![];
@@ -63,6 +80,16 @@ mod tests {
     fn nothing_is_done_unasked() {
         let mut rng = Pcg64::seed_from_u64(1);
         assert!((0..50).all(|_| Augment::default().draw(&mut rng, 4, 4).is_empty()));
+    }
+
+    #[test]
+    fn what_leaves_nothing_of_an_image_is_refused() {
+        let check = |shift, cutout| Augment { shift, cutout, ..Augment::default() }.check(8, 5);
+        check(4, 5).unwrap();
+        let crop = check(5, 0).unwrap_err().to_string();
+        assert_eq!(crop, "crop: is 5, not 0 to 4 for images of 8x5");
+        let cutout = check(0, 6).unwrap_err().to_string();
+        assert_eq!(cutout, "cutout: is 6, not 0 to 5 for images of 8x5");
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! What stands above the Verilog of an accelerator.
 
-use empf_ir::ArchConfig;
+use empf_ir::{AdderForm, ArchConfig};
 
 /// Version, licence, synthesis and architecture, as comments.
 pub(crate) fn header(arch: &ArchConfig, images: bool) -> String {
     let images = if images { IMAGES } else { NO_IMAGES };
+    let cells = if arch.adder == AdderForm::Ecp5 { ECP5_CELLS } else { "" };
     let text = format!(
         "EM-PF accelerator, written by empf {}. Its top module is {}.\n\
-         SPDX-License-Identifier: CC0-1.0\n{LICENSE}\n{SYNTHESIS}{images}\nThe architecture:\n{arch}",
+         SPDX-License-Identifier: CC0-1.0\n{LICENSE}\n{SYNTHESIS}{cells}{images}\nThe architecture:\n{arch}",
         env!("CARGO_PKG_VERSION"),
         crate::TOP
     );
@@ -21,7 +22,14 @@ What empf writes is yours: use, change, build and pass on this file under any te
 
 const SYNTHESIS: &str = "\
 The text is Verilog-2001 and SystemVerilog-2017. Define SYNTHESIS where the tool does not (yosys does): it leaves out
-what only simulators need, the plusargs that name images and the models of the target's cells.
+what only simulators need, the plusargs that name images and the models of the target's cells. Verilator finds nothing
+else in it: --lint-only -Wall -Wno-DECLFILENAME -Wno-UNUSEDSIGNAL (one file has all modules; of a signal that is taken
+apart, not every part is used).
+";
+
+const ECP5_CELLS: &str = "\
+Adders are cells CCU2C of the ECP5. In yosys, synth_ecp5 knows them; other scripts first run
+    read_verilog -lib +/ecp5/cells_sim.v
 ";
 
 const IMAGES: &str = "\

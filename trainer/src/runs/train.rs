@@ -156,6 +156,12 @@ impl<'a> Run<'a> {
             let images = counted(train.len(), "image");
             return Err(Error::Batch(format!("the network takes {takes}, there are {images} of {has}")));
         }
+        config.augment.check(train.height, train.width)?;
+        if let Some(class) = train.empty_classes().first() {
+            let name = train.class_names.name(*class);
+            return Err(Error::Batch(format!("there is no image of class {name} to learn from")));
+        }
+        check_memory(network, config.batch_size)?;
         let graph = serde_json::json!({
             "name": network.name,
             "time_steps": network.time_steps,
@@ -327,6 +333,23 @@ impl<'a> Run<'a> {
             None => Ok(()),
         }
     }
+}
+
+/// There is memory for what training keeps at least: each weight, its gradient and its velocity, and the maps of one
+/// time-step of a batch, in 32 bits.
+fn check_memory(network: &Network, batch: usize) -> Result<()> {
+    let shapes = network.shapes()?;
+    let product =
+        |sizes: &[usize]| sizes.iter().fold(1, |product: u64, size| product.saturating_mul(*size as u64));
+    let mut bytes = 0u64;
+    for (node, output) in network.nodes.iter().zip(&shapes) {
+        let input = network.shape_of(&node.inputs[0], &shapes);
+        for (_, sizes) in Network::expected_tensors(&node.op, input, *output, network.time_steps) {
+            bytes = bytes.saturating_add(product(&sizes).saturating_mul(3 * 4));
+        }
+        bytes = bytes.saturating_add(product(&[4, batch, output.elements()]));
+    }
+    Ok(empf_ir::memory::check("training", bytes)?)
 }
 
 /// Images whose logits, summed over the time-steps, are largest for their class.

@@ -66,10 +66,9 @@ impl Log {
         let lines: String = kept.iter().map(line).collect();
         let records: Vec<u8> =
             std::iter::once(events::header(now())).chain(kept.iter().map(events::of)).flatten().collect();
-        self.files = Some(Files {
-            metrics: self.open(METRICS, lines.as_bytes())?,
-            events: self.open(EVENTS, &records)?,
-        });
+        let events = self.open(EVENTS, &records)?;
+        let metrics = self.open(METRICS, lines.as_bytes())?;
+        self.files = Some(Files { metrics, events });
         self.since = Instant::now();
         Ok(())
     }
