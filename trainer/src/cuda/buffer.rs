@@ -6,7 +6,6 @@ use crate::error::{Error, Result};
 use crate::{Extents, Float};
 use cudarc::driver::sys::CUresult;
 use cudarc::driver::{CudaSlice, CudaStream, DevicePtr, DeviceRepr, ValidAsZeroBits};
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 /// What has the stream of a device, on which all happens in order.
@@ -18,7 +17,7 @@ pub(super) trait Streamed {
 #[derive(Debug)]
 pub(super) struct Buffer<T> {
     memory: Option<CudaSlice<T>>,
-    address: Pointer,
+    address: Pointer<T>,
 }
 
 impl<T> Default for Buffer<T> {
@@ -29,19 +28,19 @@ impl<T> Default for Buffer<T> {
 
 impl<T: DeviceRepr> Buffer<T> {
     /// `len` elements of unspecified value.
-    pub(super) fn resize(&mut self, device: &impl Streamed, len: usize) -> Result<Pointer> {
+    pub(super) fn resize(&mut self, device: &impl Streamed, len: usize) -> Result<Pointer<T>> {
         if self.memory.as_ref().is_none_or(|memory| memory.len() < len) {
             // What is not needed any more is freed first.
             self.memory = None;
             let memory = allocate(device.stream(), len)?;
-            self.address = Pointer(memory.device_ptr(device.stream()).0);
+            self.address = Pointer::new(memory.device_ptr(device.stream()).0);
             self.memory = Some(memory);
         }
         Ok(self.address)
     }
 
     /// As [`Buffer::resize`], all zero.
-    pub(super) fn zeros(&mut self, device: &impl Streamed, len: usize) -> Result<Pointer>
+    pub(super) fn zeros(&mut self, device: &impl Streamed, len: usize) -> Result<Pointer<T>>
     where
         T: ValidAsZeroBits,
     {
@@ -53,7 +52,7 @@ impl<T: DeviceRepr> Buffer<T> {
     }
 
     /// As [`Buffer::resize`], with these values.
-    pub(super) fn fill(&mut self, device: &impl Streamed, values: &[T]) -> Result<Pointer> {
+    pub(super) fn fill(&mut self, device: &impl Streamed, values: &[T]) -> Result<Pointer<T>> {
         let address = self.resize(device, values.len())?;
         if let Some(memory) = &mut self.memory {
             let mut start = memory.slice_mut(..values.len());
@@ -70,7 +69,7 @@ impl<T: DeviceRepr> Buffer<T> {
     }
 
     /// The first element.
-    pub(super) fn address(&self) -> Pointer {
+    pub(super) fn address(&self) -> Pointer<T> {
         self.address
     }
 }
@@ -109,25 +108,16 @@ impl<F: Float> Maps<F> {
 
     /// The maps for kernels to read or to write.
     pub(super) fn view(&self) -> View<F> {
-        View { extents: self.extents, data: self.data.address(), element: PhantomData }
+        View { extents: self.extents, data: self.data.address() }
     }
 }
 
 /// Where maps of `F` lie.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct View<F> {
     pub(super) extents: Extents,
-    pub(super) data: Pointer,
-    element: PhantomData<F>,
+    pub(super) data: Pointer<F>,
 }
-
-impl<F> Clone for View<F> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<F> Copy for View<F> {}
 
 impl<F> View<F> {
     /// All elements of an image as the channels of one position.

@@ -110,7 +110,7 @@ impl<F: Float> Cuda<F> {
         let logits = self.tape[at][last].output.view();
         let elements = logits.extents.elements();
         let all = self.logits.resize(&self.device, steps * elements)?;
-        pass_on(&mut self.device, logits.data, elements, all.skip::<F>(t * elements), false)?;
+        pass_on(&mut self.device, logits.data, elements, all.skip(t * elements), false)?;
         Ok(logits.extents)
     }
 
@@ -144,7 +144,7 @@ impl<F: Float> Engine<F> for Cuda<F> {
                     extents = self.keep_logits(t, at, steps)?;
                 }
                 Action::Backward { t, at, weight } => {
-                    self.seed_gradient(at, targets, weight, losses.skip::<f64>(t * images))?;
+                    self.seed_gradient(at, targets, weight, losses.skip(t * images))?;
                     let moment = Moment { t, at, input: self.input(t), plans: &model.plans };
                     self.backward_step(moment, false, learning, &model.roundings)?;
                 }

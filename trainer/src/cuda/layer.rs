@@ -17,20 +17,20 @@ use empf_ir::{WeightKind, Window};
 /// One operator of a model.
 #[derive(Debug)]
 pub(super) enum Layer<F> {
-    Conv(Conv),
+    Conv(Conv<F>),
     BatchNorm(BatchNorm<F>),
     Neuron(Box<Neuron<F>>),
     Lif(Lif<F>),
-    WindowPool(WindowPool),
+    WindowPool(WindowPool<F>),
     GlobalAvgPool(GlobalAvgPool),
     Seca(Seca<F>),
-    Linear(Linear),
+    Linear(Linear<F>),
     Add,
 }
 
 impl<F: Float> Layer<F> {
     /// The operator of `host`, whose tensors lie where `places` says.
-    pub(super) fn new(host: &layer::Layer<F>, places: &Places) -> Self {
+    pub(super) fn new(host: &layer::Layer<F>, places: &Places<F>) -> Self {
         match host {
             layer::Layer::Conv(l) => Layer::Conv(Conv {
                 window: l.window,
@@ -82,7 +82,7 @@ impl<F: Float> Layer<F> {
     }
 }
 
-fn membrane<F: Float>(running: Running, places: &Places) -> MembraneNorm<F> {
+fn membrane<F: Float>(running: Running<F>, places: &Places<F>) -> MembraneNorm<F> {
     MembraneNorm {
         alpha: places.param("alpha"),
         beta: places.param("beta"),

@@ -1,9 +1,11 @@
 //! Leaky integrate-and-fire neurons with spikes of 0 and 1.
 
 use super::buffer::View;
-use super::device::{Chunk, Device};
+use super::device::Device;
+use super::grid::Chunk;
+use super::kernels;
 use super::neuron::{CurrentGradient, Potential};
-use super::norm::Current;
+use super::norm_view::Current;
 use super::pointer::Pointer;
 use crate::Float;
 use crate::error::Result;
@@ -19,15 +21,15 @@ impl<F: Float> Lif<F> {
     pub(super) fn forward(
         &self,
         device: &mut Device<F>,
-        current: Current,
+        current: Current<F>,
         potential: &Potential<F>,
         spikes: View<F>,
     ) -> Result<()> {
         let (before, after) = (potential.before.address(), potential.after.address());
         device.map(
-            "lif",
+            kernels::lif(),
             Chunk::of(spikes.extents),
-            &[&current, &self.leak, &self.threshold, &before, &after, &spikes.data],
+            (current, self.leak, self.threshold, before, after, spikes.data),
         )
     }
 
@@ -35,7 +37,7 @@ impl<F: Float> Lif<F> {
     pub(super) fn backward(
         &self,
         device: &mut Device<F>,
-        current: Current,
+        current: Current<F>,
         potential: &Potential<F>,
         upstream: View<F>,
         CurrentGradient { to, carry }: CurrentGradient<F>,
@@ -43,9 +45,9 @@ impl<F: Float> Lif<F> {
         let (before, carry) = (potential.before.address(), carry.unwrap_or(Pointer::NULL));
         let (grad, accumulate) = (to.maps.data, i32::from(to.accumulate));
         device.map(
-            "lif_backward",
+            kernels::lif_backward(),
             Chunk::of(upstream.extents),
-            &[&current, &self.leak, &self.threshold, &before, &upstream.data, &carry, &grad, &accumulate],
+            (current, self.leak, self.threshold, before, upstream.data, carry, grad, accumulate),
         )
     }
 }

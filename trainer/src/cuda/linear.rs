@@ -2,32 +2,34 @@
 
 use super::buffer::{Target, View};
 use super::conv::Conv;
-use super::device::{Chunk, Device, Grid};
+use super::device::Device;
+use super::grid::{Chunk, Grid};
+use super::kernels;
 use super::param::{Param, add_to_gradient};
 use crate::Float;
 use crate::error::Result;
 
 /// `y = W x + b` over the flattened feature map.
 #[derive(Debug)]
-pub(super) struct Linear {
-    pub(super) product: Conv,
-    pub(super) bias: Param,
+pub(super) struct Linear<F> {
+    pub(super) product: Conv<F>,
+    pub(super) bias: Param<F>,
 }
 
-impl Linear {
+impl<F: Float> Linear<F> {
     /// `y = W x + b`.
-    pub(super) fn forward<F: Float>(&self, device: &mut Device<F>, x: View<F>, y: View<F>) -> Result<()> {
+    pub(super) fn forward(&self, device: &mut Device<F>, x: View<F>, y: View<F>) -> Result<()> {
         self.product.forward(device, x.flat(), y)?;
         let (elements, channels) = (y.extents.elements(), y.extents.channels as i32);
         device.launch(
-            "add_bias",
+            kernels::add_bias(),
             Grid::elements(elements),
-            &[&self.bias.value, &(elements as i32), &channels, &y.data],
+            (self.bias.value, elements as i32, channels, y.data),
         )
     }
 
     /// Adds `dL/dW` and `dL/db` and writes `dL/dx`.
-    pub(super) fn backward<F: Float>(
+    pub(super) fn backward(
         &self,
         device: &mut Device<F>,
         x: View<F>,
@@ -36,7 +38,7 @@ impl Linear {
     ) -> Result<()> {
         let to = Target { maps: to.maps.flat(), ..to };
         self.product.backward(device, x.flat(), upstream, Some(to))?;
-        let [sums] = device.sum("channel_totals", Chunk::of(upstream.extents), &[&upstream.data])?;
+        let [sums] = device.sum(kernels::channel_totals(), Chunk::of(upstream.extents), (upstream.data,))?;
         add_to_gradient(device, sums, upstream.extents.channels, self.bias)
     }
 }

@@ -1,7 +1,9 @@
 //! Cross entropy.
 
 use super::buffer::View;
-use super::device::{Device, Grid};
+use super::device::Device;
+use super::grid::Grid;
+use super::kernels;
 use super::pointer::Pointer;
 use crate::Float;
 use crate::error::Result;
@@ -11,17 +13,17 @@ use crate::error::Result;
 pub(super) fn cross_entropy<F: Float>(
     device: &mut Device<F>,
     logits: View<F>,
-    targets: Pointer,
+    targets: Pointer<F>,
     weight: f64,
-    grad: Pointer,
-    losses: Pointer,
+    grad: Pointer<F>,
+    losses: Pointer<f64>,
 ) -> Result<()> {
     let images = logits.extents.images;
     let (count, classes) = (images as i32, logits.extents.channels as i32);
     let share = weight / images as f64;
     device.launch(
-        "cross_entropy",
+        kernels::cross_entropy(),
         Grid::elements(images),
-        &[&logits.data, &targets, &count, &classes, &share, &grad, &losses],
+        (logits.data, targets, count, classes, share, grad, losses),
     )
 }

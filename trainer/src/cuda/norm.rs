@@ -1,58 +1,16 @@
 //! Batch normalisation of currents and of membrane potentials.
 
 use super::buffer::{Buffer, Target, View};
-use super::device::{Chunk, Device, Grid};
+use super::device::Device;
+use super::grid::{Chunk, Grid};
+use super::kernels;
+use super::norm_view::{Current, Gains, NormView};
 use super::param::{Param, add_to_gradient};
 use super::pointer::Pointer;
 use crate::error::Result;
 use crate::layers::batch_norm::MOMENTUM;
 use crate::{Extents, Float};
-use cudarc::driver::DeviceRepr;
 use std::ops::Range;
-
-/// A normalisation at a time-step; as in `norm.cu`.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub(super) struct NormView {
-    mean: Pointer,
-    inv_std: Pointer,
-    scale: Pointer,
-    shift: Pointer,
-}
-
-/// Currents, or what they are normalised from; as in `common.cu`.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub(super) struct Current {
-    pub(super) x: Pointer,
-    scale: Pointer,
-    shift: Pointer,
-}
-
-impl Current {
-    /// `I = x`, or `I = scale x + shift` by a normalisation.
-    pub(super) fn new<F>(x: View<F>, norm: Option<NormView>) -> Self {
-        let (scale, shift) = norm.map_or((Pointer::NULL, Pointer::NULL), |n| (n.scale, n.shift));
-        Current { x: x.data, scale, shift }
-    }
-}
-
-/// Gain, offset and eps; as in `norm.cu`.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-struct Gains {
-    gamma: Pointer,
-    bias: Pointer,
-    width: i32,
-    eps: f64,
-}
-
-// SAFETY: `repr(C)`, as the structures of the same names (`Norm`) in norm.cu and common.cu.
-unsafe impl DeviceRepr for NormView {}
-// SAFETY: as above.
-unsafe impl DeviceRepr for Current {}
-// SAFETY: as above.
-unsafe impl DeviceRepr for Gains {}
 
 /// What a normalisation leaves for the backward pass.
 #[derive(Debug)]
@@ -70,14 +28,14 @@ impl<F> Default for Norm<F> {
 }
 
 impl<F: Float> Norm<F> {
-    fn resize(&mut self, device: &Device<F>, channels: usize, of_batch: bool) -> Result<NormView> {
+    fn resize(&mut self, device: &Device<F>, channels: usize, of_batch: bool) -> Result<NormView<F>> {
         self.values.resize(device, 4 * channels)?;
         (self.channels, self.of_batch) = (channels, of_batch);
         Ok(self.view())
     }
 
-    pub(super) fn view(&self) -> NormView {
-        let at = |i: usize| self.values.address().skip::<F>(i * self.channels);
+    pub(super) fn view(&self) -> NormView<F> {
+        let at = |i: usize| self.values.address().skip(i * self.channels);
         NormView { mean: at(0), inv_std: at(1), scale: at(2), shift: at(3) }
     }
 
@@ -89,20 +47,20 @@ impl<F: Float> Norm<F> {
 
 /// Running moments, `[T, C]` each, and what is added to the variance.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Running {
-    pub(super) mean: Pointer,
-    pub(super) var: Pointer,
+pub(super) struct Running<F> {
+    pub(super) mean: Pointer<F>,
+    pub(super) var: Pointer<F>,
     pub(super) eps: f64,
 }
 
-impl Running {
+impl<F: Float> Running<F> {
     /// The normalisation of `x` by `moments`.
-    fn normalise<F: Float>(
+    fn normalise(
         &self,
         device: &mut Device<F>,
         x: View<F>,
         moments: Moments,
-        gains: [Param; 2],
+        gains: [Param<F>; 2],
         norm: &mut Norm<F>,
     ) -> Result<()> {
         match moments {
@@ -112,46 +70,46 @@ impl Running {
     }
 
     /// The normalisation of `x` by its own moments, which also enter the running ones of `steps`.
-    fn observe<F: Float>(
+    fn observe(
         &self,
         device: &mut Device<F>,
         x: View<F>,
         steps: Range<usize>,
-        gains: [Param; 2],
+        gains: [Param<F>; 2],
         norm: &mut Norm<F>,
     ) -> Result<()> {
         let (chunk, channels) = (Chunk::of(x.extents), x.extents.channels);
         let parts = device.parts(chunk.count() * 2 * channels)?;
-        device.map("moments", chunk, &[&x.data, &parts])?;
+        device.map(kernels::moments(), chunk, (x.data, parts))?;
         let norm = norm.resize(device, channels, true)?;
-        let [mean, var] = [self.mean, self.var].map(|m| m.skip::<F>(steps.start * channels));
+        let [mean, var] = [self.mean, self.var].map(|m| m.skip(steps.start * channels));
         let (count, steps) = (chunk.count() as i32, steps.len() as i32);
         device.launch(
-            "normalise",
+            kernels::normalise(),
             Grid::columns(channels),
-            &[&parts, &chunk, &count, &self.gains(gains), &MOMENTUM, &steps, &mean, &var, &norm],
+            (parts, chunk, count, self.gains(gains), MOMENTUM, steps, mean, var, norm),
         )
     }
 
     /// The normalisation by the running moments of time-step `t`.
-    fn recall<F: Float>(
+    fn recall(
         &self,
         device: &mut Device<F>,
         t: usize,
         channels: usize,
-        gains: [Param; 2],
+        gains: [Param<F>; 2],
         norm: &mut Norm<F>,
     ) -> Result<()> {
         let norm = norm.resize(device, channels, false)?;
-        let [mean, var] = [self.mean, self.var].map(|m| m.skip::<F>(t * channels));
+        let [mean, var] = [self.mean, self.var].map(|m| m.skip(t * channels));
         device.launch(
-            "recall",
+            kernels::recall(),
             Grid::elements(channels),
-            &[&mean, &var, &(channels as i32), &self.gains(gains), &norm],
+            (mean, var, channels as i32, self.gains(gains), norm),
         )
     }
 
-    fn gains(&self, [gamma, bias]: [Param; 2]) -> Gains {
+    fn gains(&self, [gamma, bias]: [Param<F>; 2]) -> Gains<F> {
         Gains { gamma: gamma.value, bias: bias.value, width: gamma.width, eps: self.eps }
     }
 }
@@ -168,8 +126,8 @@ pub(super) enum Moments {
 /// `y = gamma (x - mean) / sqrt(var + eps) + bias`.
 #[derive(Debug)]
 pub(super) struct BatchNorm<F> {
-    pub(super) gains: [Param; 2],
-    pub(super) running: Running,
+    pub(super) gains: [Param<F>; 2],
+    pub(super) running: Running<F>,
     pub(super) slopes: Slopes<F>,
 }
 
@@ -195,12 +153,12 @@ impl<F: Float> BatchNorm<F> {
         to: Target<F>,
     ) -> Result<()> {
         let (chunk, view, channels) = (Chunk::of(x.extents), norm.view(), x.extents.channels);
-        let [sum_g, sum_gx] = device.sum("norm_sums", chunk, &[&x.data, &upstream.data, &view.mean])?;
-        let [slope, offset, gain] = self.slopes.find(device, [sum_g, sum_gx], norm, x.extents)?;
+        let [sum_g, sum_gx] = device.sum(kernels::norm_sums(), chunk, (x.data, upstream.data, view.mean))?;
+        let (slope, offset, gain) = self.slopes.find(device, [sum_g, sum_gx], norm, x.extents)?;
         device.map(
-            "norm_backward",
+            kernels::norm_backward(),
             chunk,
-            &[&x.data, &upstream.data, &view, &slope, &offset, &to.maps.data, &i32::from(to.accumulate)],
+            (x.data, upstream.data, view, slope, offset, to.maps.data, i32::from(to.accumulate)),
         )?;
         let [gamma, bias] = self.gains;
         add_to_gradient(device, gain, channels, gamma)?;
@@ -226,31 +184,31 @@ impl<F: Float> Slopes<F> {
     fn find(
         &mut self,
         device: &mut Device<F>,
-        [sum_g, sum_gx]: [Pointer; 2],
+        [sum_g, sum_gx]: [Pointer<f64>; 2],
         norm: &Norm<F>,
         x: Extents,
-    ) -> Result<[Pointer; 3]> {
+    ) -> Result<(Pointer<F>, Pointer<F>, Pointer<f64>)> {
         let channels = norm.channels;
         let slope = self.lines.resize(device, 2 * channels)?;
-        let offset = slope.skip::<F>(channels);
+        let offset = slope.skip(channels);
         let gain = self.gain.resize(device, channels)?;
         device.launch(
-            "slopes",
+            kernels::slopes(),
             Grid::elements(channels),
-            &[&sum_g, &sum_gx, &(channels as i32), &norm.share(x), &norm.view(), &slope, &offset, &gain],
+            (sum_g, sum_gx, channels as i32, norm.share(x), norm.view(), slope, offset, gain),
         )?;
-        Ok([slope, offset, gain])
+        Ok((slope, offset, gain))
     }
 }
 
 /// `mh = alpha[t] m + beta[t] BN_t(m)` (version II, Eq. 6).
 #[derive(Debug)]
 pub(super) struct MembraneNorm<F> {
-    pub(super) alpha: Param,
-    pub(super) beta: Param,
+    pub(super) alpha: Param<F>,
+    pub(super) beta: Param<F>,
     /// gamma and b.
-    pub(super) gains: [Param; 2],
-    pub(super) running: Running,
+    pub(super) gains: [Param<F>; 2],
+    pub(super) running: Running<F>,
     pub(super) affine: Buffer<F>,
     pub(super) slopes: Slopes<F>,
 }
@@ -264,17 +222,17 @@ impl<F: Float> MembraneNorm<F> {
         m: View<F>,
         moments: Moments,
         norm: &mut Norm<F>,
-    ) -> Result<Current> {
+    ) -> Result<Current<F>> {
         let channels = m.extents.channels;
-        self.running.normalise(device, m, moments, self.gains.map(|p| p.at_step::<F>(t)), norm)?;
-        let (alpha, beta) = (self.alpha.at_step::<F>(t), self.beta.at_step::<F>(t));
+        self.running.normalise(device, m, moments, self.gains.map(|p| p.at_step(t)), norm)?;
+        let (alpha, beta) = (self.alpha.at_step(t), self.beta.at_step(t));
         let scale = self.affine.resize(device, 2 * channels)?;
-        let shift = scale.skip::<F>(channels);
+        let shift = scale.skip(channels);
         let channels = channels as i32;
         device.launch(
-            "membrane_affine",
+            kernels::membrane_affine(),
             Grid::elements(m.extents.channels),
-            &[&alpha.value, &beta.value, &alpha.width, &channels, &norm.view(), &scale, &shift],
+            (alpha.value, beta.value, alpha.width, channels, norm.view(), scale, shift),
         )?;
         Ok(Current { x: m.data, scale, shift })
     }
@@ -286,19 +244,19 @@ impl<F: Float> MembraneNorm<F> {
         t: usize,
         m: View<F>,
         norm: &Norm<F>,
-        d: Pointer,
+        d: Pointer<F>,
     ) -> Result<()> {
         let (chunk, channels, view) = (Chunk::of(m.extents), m.extents.channels, norm.view());
-        let (alpha, beta) = (self.alpha.at_step::<F>(t), self.beta.at_step::<F>(t));
+        let (alpha, beta) = (self.alpha.at_step(t), self.beta.at_step(t));
         let [dalpha, dbeta, db, sum_gx] =
-            device.sum("membrane_sums", chunk, &[&m.data, &d, &beta.value, &beta.width, &view])?;
-        let [slope, offset, gain] = self.slopes.find(device, [db, sum_gx], norm, m.extents)?;
+            device.sum(kernels::membrane_sums(), chunk, (m.data, d, beta.value, beta.width, view))?;
+        let (slope, offset, gain) = self.slopes.find(device, [db, sum_gx], norm, m.extents)?;
         device.map(
-            "membrane_backward",
+            kernels::membrane_backward(),
             chunk,
-            &[&m.data, &alpha.value, &beta.value, &beta.width, &view, &slope, &offset, &d],
+            (m.data, alpha.value, beta.value, beta.width, view, slope, offset, d),
         )?;
-        let [gamma, b] = self.gains.map(|p| p.at_step::<F>(t));
+        let [gamma, b] = self.gains.map(|p| p.at_step(t));
         for (param, sums) in [(alpha, dalpha), (beta, dbeta), (gamma, gain), (b, db)] {
             add_to_gradient(device, sums, channels, param)?;
         }

@@ -1,20 +1,33 @@
 //! Addresses of the device.
 
 use cudarc::driver::DeviceRepr;
+use std::marker::PhantomData;
 
-/// An address on the device, or null.
-#[derive(Clone, Copy, Debug)]
+/// An address on the device of elements of type `T`, or null.
+#[derive(Debug)]
 #[repr(transparent)]
-pub(super) struct Pointer(pub(super) u64);
+pub(super) struct Pointer<T>(u64, PhantomData<T>);
 
-impl Pointer {
-    pub(super) const NULL: Pointer = Pointer(0);
+impl<T> Clone for Pointer<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
 
-    /// `elements` of type `T` further.
-    pub(super) fn skip<T>(self, elements: usize) -> Self {
-        Pointer(self.0 + (elements * size_of::<T>()) as u64)
+impl<T> Copy for Pointer<T> {}
+
+impl<T> Pointer<T> {
+    pub(super) const NULL: Self = Pointer::new(0);
+
+    pub(super) const fn new(address: u64) -> Self {
+        Pointer(address, PhantomData)
+    }
+
+    /// `elements` further.
+    pub(super) fn skip(self, elements: usize) -> Self {
+        Pointer::new(self.0 + (elements * size_of::<T>()) as u64)
     }
 }
 
 // SAFETY: an address of the device.
-unsafe impl DeviceRepr for Pointer {}
+unsafe impl<T> DeviceRepr for Pointer<T> {}

@@ -1,7 +1,9 @@
 //! Spikes and means of A bits.
 
 use super::buffer::{Maps, View};
-use super::device::{Device, Grid};
+use super::device::Device;
+use super::grid::Grid;
+use super::kernels;
 use crate::Float;
 use crate::error::Result;
 use crate::layers::codes::Rounding;
@@ -22,9 +24,9 @@ pub(super) fn round<F: Float>(
     let [step, inverse, limit] = [format.step, 1.0 / format.step, format.limit()].map(F::of);
     let data = values.data.address();
     device.launch(
-        "round_to_codes",
+        kernels::round_to_codes(),
         Grid::elements(elements),
-        &[&data, &(elements as i32), &step, &inverse, &limit],
+        (data, elements as i32, step, inverse, limit),
     )
 }
 
@@ -38,8 +40,8 @@ pub(super) fn clip_gradient<F: Float>(
     let Some(format) = rounding.format() else { return Ok(()) };
     let (elements, limit) = (values.extents.elements(), F::of(format.limit()));
     device.launch(
-        "clip_gradient",
+        kernels::clip_gradient(),
         Grid::elements(elements),
-        &[&values.data, &(elements as i32), &limit, &grad.data],
+        (values.data, elements as i32, limit, grad.data),
     )
 }

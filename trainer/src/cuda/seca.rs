@@ -1,7 +1,9 @@
 //! Channel attention on currents (SECA, Eq. 9).
 
 use super::buffer::{Buffer, Target, View};
-use super::device::{Device, Grid};
+use super::device::Device;
+use super::grid::Grid;
+use super::kernels;
 use super::param::Param;
 use super::pool::map_means;
 use crate::Float;
@@ -14,7 +16,7 @@ const TAP_THREADS: usize = 256;
 #[derive(Debug)]
 pub(super) struct Seca<F> {
     /// `[K]`, K odd.
-    pub(super) weight: Param,
+    pub(super) weight: Param<F>,
     pub(super) kernel: usize,
     /// dL/d(sigmoid's argument) and the gradient through the means, `[image, channel]` each.
     pub(super) gradients: Buffer<F>,
@@ -47,14 +49,14 @@ impl<F: Float> Seca<F> {
         let (mean, score) = (kept.mean.resize(device, rows)?, kept.score.resize(device, rows)?);
         map_means(device, x, mean)?;
         device.launch(
-            "seca_score",
+            kernels::seca_score(),
             Grid::elements(rows),
-            &[&self.weight.value, &kernel, &mean, &(rows as i32), &channels, &score],
+            (self.weight.value, kernel, mean, rows as i32, channels, score),
         )?;
         device.launch(
-            "seca_scale",
+            kernels::seca_scale(),
             Grid::elements(elements),
-            &[&x.data, &score, &positions, &channels, &(elements as i32), &y.data],
+            (x.data, score, positions, channels, elements as i32, y.data),
         )
     }
 
@@ -72,29 +74,29 @@ impl<F: Float> Seca<F> {
             [x.extents.positions(), x.extents.channels, self.kernel, rows].map(|n| n as i32);
         let (mean, score) = (kept.mean.address(), kept.score.address());
         let sums = self.gradients.resize(device, 2 * rows)?;
-        let through = sums.skip::<F>(rows);
+        let through = sums.skip(rows);
         device.launch(
-            "seca_sums",
+            kernels::seca_sums(),
             Grid::elements(rows),
-            &[&x.data, &upstream.data, &score, &positions, &channels, &row_count, &sums],
+            (x.data, upstream.data, score, positions, channels, row_count, sums),
         )?;
         let Param { value, grad, .. } = self.weight;
         device.launch(
-            "seca_through_mean",
+            kernels::seca_through_mean(),
             Grid::elements(rows),
-            &[&value, &kernel, &mean, &sums, &positions, &channels, &row_count, &through],
+            (value, kernel, mean, sums, positions, channels, row_count, through),
         )?;
         let taps = Grid { blocks: [self.kernel, 1, 1], threads: [TAP_THREADS, 1] };
         device.launch(
-            "seca_weight_gradient",
+            kernels::seca_weight_gradient(),
             taps,
-            &[&mean, &sums, &kernel, &channels, &row_count, &grad],
+            (mean, sums, kernel, channels, row_count, grad),
         )?;
         let (count, accumulate) = (elements as i32, i32::from(to.accumulate));
         device.launch(
-            "seca_backward",
+            kernels::seca_backward(),
             Grid::elements(elements),
-            &[&upstream.data, &score, &through, &positions, &channels, &count, &to.maps.data, &accumulate],
+            (upstream.data, score, through, positions, channels, count, to.maps.data, accumulate),
         )
     }
 }

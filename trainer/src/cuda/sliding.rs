@@ -40,3 +40,69 @@ impl Sliding {
         }
     }
 }
+
+/// Division by a constant; as in `conv.cu`.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+struct Division {
+    factor: u32,
+    shift: u32,
+}
+
+impl Division {
+    /// By `divisor`, of numbers below 2^31.
+    fn by(divisor: usize) -> Self {
+        let shift = (divisor as u64).next_power_of_two().trailing_zeros();
+        let excess = (1u64 << shift) - divisor as u64;
+        Division { factor: ((excess << 32) / divisor as u64 + 1) as u32, shift }
+    }
+}
+
+/// What slides, and divisions by it; as in `conv.cu`.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub(super) struct Geometry {
+    sliding: Sliding,
+    by_height: Division,
+    by_width: Division,
+    by_channels: Division,
+    by_out_height: Division,
+    by_out_width: Division,
+    by_out_channels: Division,
+    by_kernel: Division,
+    by_stride: Division,
+}
+
+// SAFETY: `repr(C)` and 32-bit numbers alone, as `Geometry` in conv.cu.
+unsafe impl DeviceRepr for Geometry {}
+
+impl Geometry {
+    pub(super) fn new(window: Window, x: Extents, y: Extents) -> Self {
+        Geometry {
+            sliding: Sliding::new(window, x, y),
+            by_height: Division::by(x.height),
+            by_width: Division::by(x.width),
+            by_channels: Division::by(x.channels),
+            by_out_height: Division::by(y.height),
+            by_out_width: Division::by(y.width),
+            by_out_channels: Division::by(y.channels),
+            by_kernel: Division::by(window.kernel),
+            by_stride: Division::by(window.stride),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn divisions_are_exact(n in 0u32..1 << 31, divisor in 1usize..1 << 20) {
+            let Division { factor, shift } = Division::by(divisor);
+            let high = ((u64::from(n) * u64::from(factor)) >> 32) as u32;
+            prop_assert_eq!((high + n) >> shift, n / divisor as u32);
+        }
+    }
+}

@@ -18,20 +18,20 @@ const ALIGNMENT: usize = 4;
 
 /// Where the tensors of a layer lie.
 #[derive(Debug)]
-pub(super) struct Places {
-    params: Vec<(&'static str, Param)>,
-    moments: [Pointer; 2],
+pub(super) struct Places<F> {
+    params: Vec<(&'static str, Param<F>)>,
+    moments: [Pointer<F>; 2],
 }
 
-impl Places {
+impl<F: Float> Places<F> {
     /// Of the layer's parameter `name`, which it has.
-    pub(super) fn param(&self, name: &str) -> Param {
+    pub(super) fn param(&self, name: &str) -> Param<F> {
         let found = self.params.iter().find(|(n, _)| *n == name);
         found.unwrap_or_else(|| unreachable!("the layer has a parameter `{name}`")).1
     }
 
     /// Of the layer's running moments.
-    pub(super) fn running(&self, eps: f64) -> Running {
+    pub(super) fn running(&self, eps: f64) -> Running<F> {
         let [mean, var] = self.moments;
         Running { mean, var, eps }
     }
@@ -52,7 +52,7 @@ pub(super) struct State<F> {
 
 impl<F: Float> State<F> {
     /// Room for the tensors of `layers`, and where each layer's lie.
-    pub(super) fn new(device: &Device<F>, layers: &[Layer<F>]) -> Result<(Self, Vec<Places>)> {
+    pub(super) fn new(device: &Device<F>, layers: &[Layer<F>]) -> Result<(Self, Vec<Places<F>>)> {
         let params = all_params(layers).map(|p| room(p.value.len())).sum();
         let moments: usize = layers.iter().filter_map(Layer::running).map(|r| 2 * room(r.mean.len())).sum();
         let mut state = State {
@@ -67,9 +67,9 @@ impl<F: Float> State<F> {
         let mut value = state.values.resize(device, params)?;
         let mut grad = state.grads.resize(device, params)?;
         let mut moment = state.running.resize(device, moments)?;
-        let next = |pointer: &mut Pointer, elements: usize| {
+        let next = |pointer: &mut Pointer<F>, elements: usize| {
             let at = *pointer;
-            *pointer = at.skip::<F>(room(elements));
+            *pointer = at.skip(room(elements));
             at
         };
         let places = layers.iter().map(|layer| {

@@ -2,12 +2,15 @@
 
 use super::buffer::{Target, View};
 use super::copy::pass_on;
-use super::device::{Chunk, Device, Grid};
+use super::device::Device;
 use super::engine::Cuda;
+use super::grid::{Chunk, Grid};
+use super::kernels;
 use super::layer::Layer;
 use super::loss::cross_entropy;
 use super::neuron::CurrentGradient;
-use super::norm::{Current, Moments};
+use super::norm::Moments;
+use super::norm_view::Current;
 use super::pointer::Pointer;
 use super::rounding::{clip_gradient, round};
 use super::tape::{Moment, Slot};
@@ -57,7 +60,7 @@ impl<F: Float> Cuda<F> {
                 Layer::Conv(l) => l.forward(device, x, y)?,
                 Layer::BatchNorm(_) => {
                     let current = Current::new(x, Some(norm.view()));
-                    device.map("apply_norm", Chunk::of(y.extents), &[&current, &y.data])?;
+                    device.map(kernels::apply_norm(), Chunk::of(y.extents), (current, y.data))?;
                 }
                 Layer::Neuron(l) => l.forward(device, t, current, moments(t..t + 1), potential, y)?,
                 Layer::Lif(l) => l.forward(device, current, potential, y)?,
@@ -68,9 +71,9 @@ impl<F: Float> Cuda<F> {
                 Layer::Add => {
                     let (elements, other) = (extents.elements(), other.map_or(Pointer::NULL, |v| v.data));
                     device.launch(
-                        "add",
+                        kernels::add(),
                         Grid::elements(elements),
-                        &[&x.data, &other, &(elements as i32), &y.data],
+                        (x.data, other, elements as i32, y.data),
                     )?;
                 }
             }
@@ -85,9 +88,9 @@ impl<F: Float> Cuda<F> {
     pub(super) fn seed_gradient(
         &mut self,
         at: usize,
-        targets: Pointer,
+        targets: Pointer<F>,
         weight: f64,
-        losses: Pointer,
+        losses: Pointer<f64>,
     ) -> Result<()> {
         let last = self.layers.len() - 1;
         let logits = self.tape[at][last].output.view();
@@ -166,11 +169,11 @@ fn start_potential<F: Float>(
 struct Backward<'a, F> {
     t: usize,
     x: View<F>,
-    current: Current,
+    current: Current<F>,
     slot: &'a Slot<F>,
     upstream: View<F>,
     to: Target<F>,
-    carry: Option<Pointer>,
+    carry: Option<Pointer<F>>,
 }
 
 impl<F: Float> Backward<'_, F> {
@@ -224,7 +227,7 @@ impl<'a, F: Float> Reader<'a, F> {
     }
 
     /// What a neuron that reads `source` sees.
-    fn current(&self, source: Source) -> Current {
+    fn current(&self, source: Source) -> Current<F> {
         let norm = match source {
             Source::Node(i) if self.plans[i].fused => Some(self.slot(i).norm.view()),
             _ => None,

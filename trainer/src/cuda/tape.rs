@@ -43,7 +43,7 @@ pub(super) struct Gradient<F> {
 
 impl<F: Float> Gradient<F> {
     /// `dL/dv`, zero at first.
-    pub(super) fn carry(&mut self, device: &Device<F>, elements: usize) -> Result<Pointer> {
+    pub(super) fn carry(&mut self, device: &Device<F>, elements: usize) -> Result<Pointer<F>> {
         if !self.carries {
             self.carry.zeros(device, elements)?;
             self.carries = true;
