@@ -2,6 +2,7 @@
 
 use crate::rtl::prelude::*;
 use crate::rtl::word::bits_for;
+use crate::unit_macro::unit;
 
 /// `(x + half) >> shift`, where `half` is `2^(shift-1)`, or 0 for no shift; `x` signed, `shift` unsigned.
 ///
@@ -24,10 +25,84 @@ pub(crate) fn saturate(x: &Expr, width: usize) -> Expr {
     if x.width() <= width {
         return x.sext(width);
     }
+    mux(fits(x, width), x.slice(0, width), limit(&x.msb(), width))
+}
+
+/// Signed `x` is in the range of `width` signed bits, fewer than it has.
+fn fits(x: &Expr, width: usize) -> Expr {
     let excess = x.slice(width - 1, x.width() - width + 1);
-    let fits = excess.all() | !excess.any();
-    let limit = concat([x.msb(), (!x.msb()).repeat(width - 1)]);
-    mux(fits, x.slice(0, width), limit)
+    excess.all() | !excess.any()
+}
+
+/// The end of the range of `width` signed bits that has the sign `negative`.
+fn limit(negative: &Expr, width: usize) -> Expr {
+    concat([negative.clone(), (!negative).repeat(width - 1)])
+}
+
+unit! {
+    /// [`saturate`] in [`SATURATION_DELAY`] cycles: one to compare, one to choose.
+    pub(crate) struct Saturation(from: usize, to: usize) "saturation" {
+        value_i: Wire<In> = Wire::new(from),
+        value_o: Wire<Out> = Wire::new(to),
+        fits: Wire<Local> = Wire::new(1),
+        negative: Wire<Local> = Wire::new(1),
+        low: Wire<Local> = Wire::new(to),
+    }
+}
+
+/// Cycles of a [`Saturation`].
+pub(crate) const SATURATION_DELAY: usize = 2;
+
+impl Saturation {
+    /// From `from` bits to `to`, which are fewer.
+    pub(crate) fn new(from: usize, to: usize) -> Self {
+        let mut u = Self::declare(from, to);
+        let rtl = &mut u._rtl;
+        rtl.doc("Saturation: compares in one cycle, chooses in the next.");
+        rtl.register(&u.fits, 0).set(fits(&u.value_i.e(), to));
+        rtl.register(&u.negative, 0).set(u.value_i.e().msb());
+        rtl.register(&u.low, 0).set(u.value_i.e().slice(0, to));
+        rtl.register(&u.value_o, 0).set(mux(&u.fits, &u.low, limit(&u.negative.e(), to)));
+        u
+    }
+}
+
+unit! {
+    /// [`round_shift_by`] in [`ROUND_SHIFT_DELAY`] cycles: half is added, then the shift goes in two steps.
+    pub(crate) struct RoundShift(width: usize, shift: usize) "round_shift" {
+        /// Signed.
+        value_i: Wire<In> = Wire::new(width),
+        /// Half of what is shifted out, which stays as it is while values are on their way, as the shift does.
+        half_i: Wire<In> = Wire::new(width),
+        shift_i: Wire<In> = Wire::new(shift),
+        /// One bit wider, so that the addition cannot overflow.
+        value_o: Wire<Out> = Wire::new(width + 1),
+        rounded: Wire<Local> = Wire::new(width + 1),
+        coarse: Wire<Local> = Wire::new(width + 1),
+    }
+}
+
+/// Cycles of a [`RoundShift`].
+pub(crate) const ROUND_SHIFT_DELAY: usize = 3;
+
+impl RoundShift {
+    /// For values of `width` bits and shifts of `shift` bits.
+    pub(crate) fn new(width: usize, shift: usize) -> Self {
+        let mut u = Self::declare(width, shift);
+        let rtl = &mut u._rtl;
+        rtl.doc("Rounding shift: half is added, then a shift by multiples of a power of two, then the rest.");
+        let fine = shift.div_ceil(2);
+        let steps = concat([u.shift_i.e().slice(fine, shift - fine), lit(0, fine)]);
+        rtl.register(&u.rounded, 0).set(u.value_i.e().sext(width + 1) + u.half_i.e().zext(width + 1));
+        rtl.register(&u.coarse, 0).set(u.rounded.e().shr_signed_by(steps));
+        rtl.register(&u.value_o, 0).set(u.coarse.e().shr_signed_by(u.shift_i.e().slice(0, fine)));
+        u
+    }
+
+    /// Half of what a shift by `shift` shifts out, in `width` bits.
+    pub(crate) fn half(shift: &Expr, width: usize) -> Expr {
+        lit(1, width + 1).shl_by(shift).slice(1, width)
+    }
 }
 
 /// Unsigned `x` limited to `width` bits.

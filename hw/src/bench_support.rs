@@ -45,6 +45,7 @@ macro_rules! described {
 pub(crate) use described;
 
 /// A neuron lane: `docs/numerics.md` in plain integers.
+#[derive(Clone, Debug)]
 pub(crate) struct NeuronModel {
     pub(crate) mantissa: i64,
     pub(crate) bias: i64,

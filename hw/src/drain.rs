@@ -3,18 +3,22 @@
 //! ```text
 //! for tile of positions:  for column block:
 //!     wait for a full bank
-//!     for group of lanes:  for step:
-//!         LOAD    5 * lanes parameters, one a cycle
+//!     for group of lanes:  for step:      a run
+//!         OPEN    wait for the run's parameters
 //!         RUN     one position a cycle
-//!         FLUSH   until the last result is written
 //!         SEND    (logits) one lane a cycle
+//!         CLOSE   wait for the next run's parameters; of the last run, for its last result
 //! ```
 //!
-//! Potentials are kept in a memory of one word a position, which the next group overwrites.
+//! Results of a run leave the lanes while the next one enters. Its parameters come in meanwhile, one word a cycle, from
+//! the cycle on in which the lanes have taken those before. Potentials are kept in a memory of one word a position,
+//! which the next group overwrites.
 
-use crate::arithmetic::counter_bits;
+use crate::arithmetic::{RoundShift, counter_bits};
 use crate::descriptor::{FIELD_BITS, Registers, index_bits, keep_descriptor, opcode_bits, widths};
-use crate::neuron_lane::{LANE_LATENCY, NeuronLane, POTENTIAL_DELAY};
+use crate::neuron_lane::{
+    NeuronLane, POTENTIAL_DELAY, POTENTIAL_NEEDED, SPIKE_DELAY, TAKEN, requant_bits, spike_bits,
+};
 use crate::rtl::address_width;
 use crate::rtl::prelude::*;
 use crate::rtl::states;
@@ -27,22 +31,36 @@ use empf_ir::isa::{BIAS_HALF_BITS, Drain as Fields, LaneParameters};
 const PARAMETERS: usize = LaneParameters::<()>::WORDS;
 /// Cycles from a position's address to its sum at the lanes.
 const SUM_DELAY: usize = 1;
-/// Cycles from a position's address to its result.
-const RESULT_DELAY: usize = SUM_DELAY + LANE_LATENCY;
-/// Cycles from the last position to the next use of the lanes.
-pub const FLUSH_CYCLES: usize = RESULT_DELAY + 1;
+/// Cycles from an address of the potentials to its word.
+const READ_DELAY: usize = 1;
+/// Cycles from a position's address to its new potential, and to its result.
+const POTENTIAL_WRITE: usize = SUM_DELAY + POTENTIAL_DELAY;
+const RESULT: usize = SUM_DELAY + SPIKE_DELAY;
+/// Cycles from the first address of a run to the one in which the lanes take the last of its parameters.
+const TAKEN_ALL: usize = SUM_DELAY + TAKEN.offset - 1;
 
-/// Cycles in which a group's parameters are loaded.
+/// Cycles from a layer's start to the one in which its first parameters are there.
 pub const fn load_cycles(lanes: usize) -> usize {
-    PARAMETERS * lanes + 1
+    PARAMETERS * lanes + 2
 }
+
+/// Fewest cycles from the one in which a run is opened to that in which it is closed: meanwhile the next run's
+/// parameters come in.
+pub const fn least_run_cycles(lanes: usize) -> usize {
+    1 + TAKEN_ALL + load_cycles(lanes)
+}
+
+/// Cycles from the last address of a layer to the closing of its run: the last result is written.
+pub const RESULT_CYCLES: usize = RESULT;
+/// Cycles from the opening of a run to the first one in which its logits are offered.
+pub const LOGIT_CYCLES: usize = SUM_DELAY + 2;
 
 states! {
     Idle = "IDLE",
-    Load = "LOAD",
+    Open = "OPEN",
     Run = "RUN",
-    Flush = "FLUSH",
     Send = "SEND",
+    Close = "CLOSE",
 }
 
 unit! {
@@ -81,72 +99,103 @@ unit! {
         descriptor: Registers<Fields<Wire<Local>>> = Registers::new(arch),
 
         state: Wire<Local> = State::wire(),
-        /// There is a descriptor; sums may be there before it.
-        active: Wire<Local> = Wire::new(1),
         full_banks: Wire<Local> = Wire::new(2),
+        /// The next run is the first of its column block.
+        block_begins: Wire<Local> = Wire::new(1),
         bank: Wire<Local> = Wire::new(1),
         tiles_left: Wire<Local> = Wire::new(w.tiles),
         groups_left: Wire<Local> = Wire::new(w.groups),
-        /// Group within the column block.
-        group: Wire<Local> = Wire::new(counter_bits(arch.cols / arch.lanes - 1)),
         steps_left: Wire<Local> = Wire::new(w.time_steps),
+        /// The present turns of these loops are the last.
+        last_tile: Wire<Local> = Wire::new(1),
+        tile_before_last: Wire<Local> = Wire::new(1),
+        last_group: Wire<Local> = Wire::new(1),
+        last_step: Wire<Local> = Wire::new(1),
+        /// Group within the column block, and whether it is the last.
+        group: Wire<Local> = Wire::new(counter_bits(arch.cols / arch.lanes - 1)),
+        last_of_block: Wire<Local> = Wire::new(1),
+        first_step: Wire<Local> = Wire::new(1),
         positions: Wire<Local> = Wire::new(w.tile_positions),
         positions_left: Wire<Local> = Wire::new(w.tile_positions),
-        timer: Wire<Local> = Wire::new(counter_bits(load_cycles(arch.lanes).max(FLUSH_CYCLES))),
-        first_step: Wire<Local> = Wire::new(1),
+        first_position: Wire<Local> = Wire::new(1),
+        last_position: Wire<Local> = Wire::new(1),
+
         parameter_address: Wire<Local> = Wire::new(w.parameter_base),
+        reading: Wire<Local> = Wire::new(1),
+        words_left: Wire<Local> = Wire::new(counter_bits(PARAMETERS * arch.lanes)),
         loading: Wire<Local> = Wire::new(1),
+        loading_last: Wire<Local> = Wire::new(1),
+        /// The next run's parameters are there.
+        loaded: Wire<Local> = Wire::new(1),
         parameters: Vec<Wire<Local>> = Wire::array(PARAMETERS * arch.lanes, arch.parameter_bits() as usize),
 
         entry: Wire<Local> = Wire::new(entry),
         step_entry: Wire<Local> = Wire::new(entry),
-        tile_out: Wire<Local> = Wire::new(w.out_base),
-        group_word: Wire<Local> = Wire::new(w.out_base),
-        group_bank: Wire<Local> = Wire::new(counter_bits(arch.banks() - 1)),
-        step_out: Wire<Local> = Wire::new(w.out_base),
-        write_address: Wire<Local> = Wire::new(w.out_base),
-        /// The tile's first (group, step) is not done.
-        first_run: Wire<Local> = Wire::new(1),
-        next_tile_out: Wire<Local> = Wire::new(w.out_base),
-        results: Vec<Wire<Local>> = Wire::array(RESULT_DELAY, 1),
+        /// Beside the positions on their way, a cycle each: one is there, it is the first of a run, the layer's last.
+        valid: Vec<Wire<Local>> = Wire::array(RESULT, 1),
+        first: Vec<Wire<Local>> = Wire::array(RESULT, 1),
+        last: Vec<Wire<Local>> = Wire::array(RESULT, 1),
+        /// The step on its way through the lanes is the first.
+        fresh: Wire<Local> = Wire::new(1),
         potential_read: Wire<Local> = Wire::new(entry),
         potential_write: Wire<Local> = Wire::new(entry),
 
+        tile_out: Wire<Local> = Wire::new(w.out_base),
+        step_out: Wire<Local> = Wire::new(w.out_base),
+        group_word: Wire<Local> = Wire::new(w.out_base),
+        group_bank: Wire<Local> = Wire::new(counter_bits(arch.banks() - 1)),
+        /// Where the present run's results begin, in two steps.
+        step_in_tile: Wire<Local> = Wire::new(w.out_base),
+        run_out: Wire<Local> = Wire::new(w.out_base),
+        /// Of the result that leaves the lanes.
+        write_address: Wire<Local> = Wire::new(w.out_base),
+        write_bank: Wire<Local> = Wire::new(counter_bits(arch.banks() - 1)),
+
+        requant_half: Wire<Local> = Wire::new(requant_bits(arch)),
+        spike_half: Wire<Local> = Wire::new(spike_bits(arch)),
         lanes: Vec<NeuronLane> = (0..arch.lanes).map(|_| NeuronLane::new(arch)).collect(),
         potentials: Vec<Ram> = (0..arch.lanes)
             .map(|_| Ram::new("potential_memory", arch.membrane_bits as usize, arch.accumulator_depth))
             .collect(),
 
         logit: Vec<Wire<Local>> = Wire::array(arch.lanes, LOGIT_BITS as usize),
+        /// The logits of the run are there.
+        summed: Wire<Local> = Wire::new(1),
         lane: Wire<Local> = Wire::new(counter_bits(arch.lanes - 1)),
         classes_left: Wire<Local> = Wire::new(w.classes),
     }
 }
 
-/// The registers of lane `l`.
+/// The parameters of lane `l` that come in.
 fn lane_parameters(registers: &[Wire<Local>], l: usize) -> LaneParameters<Expr> {
     LaneParameters::unpack(std::array::from_fn(|i| registers[PARAMETERS * l + i].e()))
 }
 
 /// Conditions of the present cycle.
 struct Events {
-    loading: Expr,
     running: Expr,
-    /// The present run starts.
-    load_start: Expr,
-    timer_end: Expr,
-    last_position: Expr,
-    /// The present (group, step) is done.
-    run_end: Expr,
-    /// So are all steps.
+    /// The present run is opened: its first position follows.
+    opens: Expr,
+    /// The present run is closed: loops take their next turns.
+    closes: Expr,
+    /// With `closes`: all steps of a group are done.
     group_end: Expr,
     /// So is the column block.
     block_end: Expr,
     /// So is the tile of positions.
     tile_end: Expr,
     all_end: Expr,
+    /// The present run is the layer's last.
+    last_run: Expr,
+    /// The first address of a run.
+    first: Expr,
     /// A logit is accepted.
     sent: Expr,
+}
+
+/// `now` as it was `cycles` before; `line` holds it from 1 cycle on.
+fn before(cycles: usize, now: &Expr, line: &[Wire<Local>]) -> Expr {
+    if cycles == 0 { now.clone() } else { line[cycles - 1].e() }
 }
 
 impl Drain {
@@ -157,11 +206,12 @@ impl Drain {
         u._rtl.reset(&u.reset_i);
         keep_descriptor!(u);
         let events = u.events(arch);
-        u.control(&events, arch.lanes);
+        u.control(&events);
         u.count(&events);
-        u.load_parameters(&events);
+        u.load_parameters(&events, arch.lanes);
         u.read_sums(&events);
-        u.run_lanes(arch);
+        u.follow(&events);
+        u.run_lanes(&events, arch);
         u.write_spikes(&events, arch);
         u.send_logits(&events);
         u
@@ -171,59 +221,66 @@ impl Drain {
         let rtl = &mut self._rtl;
         let d = &self.descriptor;
         rtl.section("Loops: step, group, tile of positions");
-        let loading = rtl.named("loading_parameters", State::Load.is(&self.state));
-        let running = rtl.named("running", State::Run.is(&self.state));
-        let timer_end = rtl.named("timer_end", self.timer.is(1));
-        let sent = rtl.named("logit_sent", State::Send.is(&self.state) & &self.logit_ready_i);
-        let last_lane = self.lane.is(arch.lanes as u64 - 1) | self.classes_left.is(1);
-        let flushed = State::Flush.is(&self.state) & &timer_end;
-        let run_end = rtl.named("run_end", (&flushed & !&d.logits) | (&sent & last_lane));
-        let [group_end, tile_end, all_end] = rtl.nest(
+        let bank_is_full = rtl.named("bank_is_full", !&self.block_begins | self.full_banks.e().any());
+        let opens = rtl.named("opens", State::Open.is(&self.state) & &self.loaded & bank_is_full);
+        let last_run = rtl.named("last_run", &self.last_step & &self.last_group & &self.last_tile);
+        let written = &self.last[RESULT - 1] | &d.logits;
+        let closes =
+            rtl.named("closes", State::Close.is(&self.state) & mux(&last_run, written, &self.loaded));
+        let [group_end, tile_end, all_end] = rtl.slow_nest(
             &self.start_i.e(),
-            &run_end,
+            &closes,
             [
-                Loop { end: "group_end", left: &self.steps_left, turns: &d.time_steps },
-                Loop { end: "tile_end", left: &self.groups_left, turns: &d.groups },
-                Loop { end: "all_end", left: &self.tiles_left, turns: &d.tiles },
+                SlowLoop {
+                    end: "group_end",
+                    left: &self.steps_left,
+                    last: &self.last_step,
+                    turns: &d.time_steps,
+                },
+                SlowLoop {
+                    end: "tile_end",
+                    left: &self.groups_left,
+                    last: &self.last_group,
+                    turns: &d.groups,
+                },
+                SlowLoop { end: "all_end", left: &self.tiles_left, last: &self.last_tile, turns: &d.tiles },
             ],
         );
-        let last_group = self.group.is((arch.cols / arch.lanes - 1) as u64);
-        let block_end = rtl.named("block_end", (&group_end & last_group) | &tile_end);
-        let idle_start = State::Idle.is(&self.state) & &self.active & self.full_banks.e().any();
+        rtl.register(&self.last_of_block, 0).set(self.group.is((arch.cols / arch.lanes - 1) as u64));
+        let block_end = rtl.named("block_end", (&group_end & &self.last_of_block) | &tile_end);
+        let running = rtl.named("running", State::Run.is(&self.state));
         Events {
-            load_start: rtl.named("load_start", idle_start | (&run_end & !&block_end)),
-            last_position: rtl.named("last_position", &running & self.positions_left.is(1)),
-            loading,
+            first: rtl.named("first_address", &running & &self.first_position),
             running,
-            timer_end,
-            run_end,
+            sent: rtl.named("logit_sent", self.logit_valid_o.e() & &self.logit_ready_i),
+            opens,
+            closes,
             group_end,
             block_end,
             tile_end,
             all_end,
-            sent,
+            last_run,
         }
     }
 
-    fn control(&mut self, e: &Events, lanes: usize) {
+    fn control(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
         rtl.section("State, and the accumulator banks that are full");
-        let flushing = rtl.named("flushing", State::Flush.is(&self.state));
+        let run_end = rtl.named("run_end", &e.running & &self.last_position);
+        let is_last_lane = self.lane.is(self.lanes.len() as u64 - 1) | self.classes_left.is(1);
+        let all_sent = rtl.named("all_sent", &e.sent & is_last_lane);
         rtl.machine(&self.state, State::Idle)
-            .when(&e.load_start, State::Load)
-            .when(&e.block_end, State::Idle)
-            .when(&e.loading & &e.timer_end, State::Run)
-            .when(&e.last_position, State::Flush)
-            .when(&flushing & &e.timer_end, State::Send);
-        rtl.register(&self.active, 0).when(&self.start_i, lit(1, 1)).when(&e.all_end, lit(0, 1));
-        let timer = |cycles: usize| lit(cycles as u64, self.timer.width());
-        rtl.register(&self.timer, 0)
-            .when(&e.load_start, timer(load_cycles(lanes)))
-            .when(&e.last_position, timer(FLUSH_CYCLES))
-            .when(&e.loading | flushing, self.timer.minus(1));
+            .when(&self.start_i, State::Open)
+            .when(&e.opens, State::Run)
+            .when(&run_end, mux(&self.descriptor.logits, State::Send, State::Close))
+            .when(&all_sent, State::Close)
+            .when(&e.closes, mux(&e.last_run, State::Idle, State::Open));
         rtl.register(&self.full_banks, 0)
             .when(&self.block_i & !&e.block_end, self.full_banks.plus(1))
             .when(&e.block_end & !&self.block_i, self.full_banks.minus(1));
+        rtl.register(&self.block_begins, 1)
+            .when(&self.start_i | &e.block_end, lit(1, 1))
+            .when(&e.opens, lit(0, 1));
         rtl.register(&self.bank, 0).when(&self.start_i, lit(0, 1)).when(&e.block_end, !&self.bank);
         rtl.assign(&self.bank_free_o, &e.block_end);
         rtl.assign(&self.done_o, &e.all_end);
@@ -238,27 +295,42 @@ impl Drain {
             .when(&e.group_end, self.group.plus(1));
         rtl.register(&self.first_step, 1)
             .when(&self.start_i | &e.group_end, lit(1, 1))
-            .when(&e.run_end, lit(0, 1));
+            .when(&e.closes, lit(0, 1));
+        rtl.register(&self.tile_before_last, 0).set(self.tiles_left.is(2));
         let of = |last: Expr| mux(last, &d.last_tile_positions, &d.tile_positions);
         rtl.register(&self.positions, 0)
             .when(&self.start_i, of(d.tiles.is(1)))
-            .when(&e.tile_end, of(self.tiles_left.is(2)));
+            .when(&e.tile_end, of(self.tile_before_last.e()));
         rtl.register(&self.positions_left, 0)
-            .when(&e.loading, &self.positions)
-            .when(&e.running, self.positions_left.minus(1));
+            .when(&e.running, self.positions_left.minus(1))
+            .set(&self.positions);
+        rtl.register(&self.first_position, 1).set(!&e.running);
+        rtl.register(&self.last_position, 0)
+            .when(&e.running, self.positions_left.is(2))
+            .set(self.positions.is(1));
     }
 
     /// Parameters shift in serially, so that no lane needs an address.
-    fn load_parameters(&mut self, e: &Events) {
+    fn load_parameters(&mut self, e: &Events, lanes: usize) {
         let rtl = &mut self._rtl;
-        rtl.section("Parameters shift in serially, so that no lane needs an address");
-        let read = rtl.named("parameter_read", &e.loading & !&e.timer_end);
+        rtl.section("The next run's parameters shift in serially, so that no lane needs an address");
+        let taken = rtl.named("taken", before(TAKEN_ALL, &e.first, &self.first) & !&e.last_run);
+        let load = rtl.named("load", &self.start_i | taken);
+        let last_word = rtl.named("last_word", &self.reading & self.words_left.is(1));
+        rtl.register(&self.reading, 0).when(&load, lit(1, 1)).when(&last_word, lit(0, 1));
+        let words = lit((PARAMETERS * lanes) as u64, self.words_left.width());
+        rtl.register(&self.words_left, 0).when(&load, words).when(&self.reading, self.words_left.minus(1));
+        let tile_again = &load & &self.last_step & &self.last_group;
         rtl.register(&self.parameter_address, 0)
-            .when(&self.start_i | &e.tile_end, &self.descriptor.parameter_base)
-            .when(&read, self.parameter_address.plus(1));
-        rtl.assign(&self.parameter_read_o, &read);
+            .when(&self.start_i | tile_again, &self.descriptor.parameter_base)
+            .when(&self.reading, self.parameter_address.plus(1));
+        rtl.assign(&self.parameter_read_o, &self.reading);
         rtl.assign(&self.parameter_address_o, &self.parameter_address);
-        rtl.register(&self.loading, 0).set(read);
+        rtl.register(&self.loading, 0).set(&self.reading);
+        rtl.register(&self.loading_last, 0).set(&last_word);
+        rtl.register(&self.loaded, 0)
+            .when(&self.start_i | &e.opens, lit(0, 1))
+            .when(&self.loading_last, lit(1, 1));
         let mut next = self.parameter_i.e();
         for register in self.parameters.iter().rev() {
             rtl.register(register, 0).when(&self.loading, next);
@@ -276,24 +348,43 @@ impl Drain {
         let next_step = mux(one_frame, &self.step_entry, &self.step_entry + positions);
         rtl.register(&self.step_entry, 0)
             .when(&self.start_i | &e.group_end, self.step_entry.zero())
-            .when(&e.run_end, next_step);
-        rtl.register(&self.entry, 0).when(&e.loading, &self.step_entry).when(&e.running, self.entry.plus(1));
+            .when(&e.closes, next_step);
+        rtl.register(&self.entry, 0).when(&e.running, self.entry.plus(1)).set(&self.step_entry);
         rtl.assign(&self.drain_o, &e.running);
         rtl.assign(&self.drain_bank_o, &self.bank);
         rtl.assign(&self.drain_address_o, &self.entry);
         rtl.assign(&self.drain_group_o, &self.group);
-        let result = rtl.delay(&e.running, &self.results);
-        let asked = self.results[SUM_DELAY + POTENTIAL_DELAY - 2].e();
-        let count = |rtl: &mut Rtl, counter: &Wire<Local>, step: &Expr| {
-            rtl.register(counter, 0).when(&e.loading, counter.zero()).when(step, counter.plus(1));
-        };
-        count(rtl, &self.potential_read, &asked);
-        count(rtl, &self.potential_write, &result);
     }
 
-    fn run_lanes(&mut self, arch: &ArchConfig) {
+    /// What goes beside the positions on their way, and their places in the memory of potentials.
+    fn follow(&mut self, e: &Events) {
+        let rtl = &mut self._rtl;
+        rtl.section("Beside the positions on their way through the lanes");
+        rtl.delay(&e.running, &self.valid);
+        rtl.delay(&e.first, &self.first);
+        rtl.delay(&e.running & &self.last_position & &e.last_run, &self.last);
+        let needed = SUM_DELAY + POTENTIAL_NEEDED;
+        for (counter, at) in
+            [(&self.potential_read, needed - READ_DELAY), (&self.potential_write, POTENTIAL_WRITE)]
+        {
+            rtl.register(counter, 0)
+                .when(before(at - 1, &e.first, &self.first), counter.zero())
+                .when(before(at - 1, &e.running, &self.valid), counter.plus(1));
+        }
+        rtl.register(&self.fresh, 1).when(before(needed - 1, &e.first, &self.first), &self.first_step);
+        let d = &self.descriptor;
+        rtl.section("Half of what the shifts of the layer shift out");
+        let halves = [(&self.requant_half, &d.requant_shift), (&self.spike_half, &d.spike_shift)];
+        for (half, shift) in halves {
+            rtl.register(half, 0).set(RoundShift::half(&shift.e(), half.width()));
+        }
+    }
+
+    fn run_lanes(&mut self, e: &Events, arch: &ArchConfig) {
         let rtl = &mut self._rtl;
         let (v, m) = (arch.membrane_bits as usize, MULTIPLIER_BITS as usize);
+        // A parameter is taken in the cycle before the first sum that needs it.
+        let take = TAKEN.pack().map(|used| before(SUM_DELAY + used - 1, &e.first, &self.first));
         for (l, (lane, memory)) in self.lanes.iter().zip(&self.potentials).enumerate() {
             let parameters = lane_parameters(&self.parameters, l);
             rtl.clock(&lane.clock);
@@ -303,38 +394,44 @@ impl Drain {
             rtl.assign(&lane.lambda_i, parameters.lambda.slice(0, m));
             rtl.assign(&lane.theta_i, parameters.theta.slice(0, v));
             rtl.assign(&lane.offset_i, parameters.offset.slice(0, v));
+            let takes = [
+                &lane.take_mantissa_i,
+                &lane.take_bias_i,
+                &lane.take_lambda_i,
+                &lane.take_theta_i,
+                &lane.take_offset_i,
+            ];
+            for (input, take) in takes.into_iter().zip(&take) {
+                rtl.assign(input, take);
+            }
             rtl.assign(&lane.requant_shift_i, &self.descriptor.requant_shift);
+            rtl.assign(&lane.requant_half_i, &self.requant_half);
             rtl.assign(&lane.spike_shift_i, &self.descriptor.spike_shift);
-            rtl.assign(&lane.potential_i, mux(&self.first_step, lit(0, v), &memory.read_data_o));
+            rtl.assign(&lane.spike_half_i, &self.spike_half);
+            rtl.assign(&lane.potential_i, mux(&self.fresh, lit(0, v), &memory.read_data_o));
             rtl.clock(&memory.clock);
             rtl.assign(&memory.read_i, lit(1, 1));
             rtl.assign(&memory.read_address_i, &self.potential_read);
-            rtl.assign(&memory.write_i, &self.results[RESULT_DELAY - 1]);
+            rtl.assign(&memory.write_i, before(POTENTIAL_WRITE, &e.running, &self.valid));
             rtl.assign(&memory.write_address_i, &self.potential_write);
             rtl.assign(&memory.write_data_i, &lane.potential_o);
         }
     }
 
-    /// Output addresses: `out_base + step * out_frame_step + position * out_blocks + word of the group`.
+    /// Output addresses: `out_base + tile * out_tile_step + step * out_frame_step + position * out_blocks + word of the
+    /// group`.
     fn write_spikes(&mut self, e: &Events, arch: &ArchConfig) {
         let rtl = &mut self._rtl;
-        rtl.section("Results: out_base + step * out_frame_step + position * out_blocks + word of the group");
-        let result = &self.results[RESULT_DELAY - 1];
-        rtl.register(&self.write_address, 0)
-            .when(&e.loading, (&self.tile_out + &self.step_out) + &self.group_word)
-            .when(result, &self.write_address + &self.descriptor.out_blocks);
+        let d = &self.descriptor;
+        rtl.section("Where the run's results begin: tile, step, word of the group");
+        rtl.register(&self.tile_out, 0)
+            .when(&self.start_i, &d.out_base)
+            .when(&e.tile_end, &self.tile_out + &d.out_tile_step);
         rtl.register(&self.step_out, 0)
             .when(&self.start_i | &e.group_end, self.step_out.zero())
-            .when(&e.run_end, &self.step_out + &self.descriptor.out_frame_step);
-        rtl.register(&self.first_run, 1)
-            .when(&self.start_i | &e.tile_end, lit(1, 1))
-            .when(&e.run_end, lit(0, 1));
-        rtl.register(&self.next_tile_out, 0).when(&e.run_end & &self.first_run, &self.write_address);
-        rtl.register(&self.tile_out, 0)
-            .when(&self.start_i, &self.descriptor.out_base)
-            .when(&e.tile_end, mux(&self.first_run, &self.write_address, &self.next_tile_out));
-
-        let word_end = rtl.named("word_end", &e.group_end & self.group_bank.is(arch.banks() as u64 - 1));
+            .when(&e.closes, &self.step_out + &d.out_frame_step);
+        let last_bank = self.group_bank.is(arch.banks() as u64 - 1);
+        let word_end = rtl.named("word_end", &e.group_end & last_bank);
         let restart = rtl.named("restart", &self.start_i | &e.tile_end);
         rtl.register(&self.group_bank, 0)
             .when(&restart | &word_end, self.group_bank.zero())
@@ -342,8 +439,17 @@ impl Drain {
         rtl.register(&self.group_word, 0)
             .when(restart, self.group_word.zero())
             .when(word_end, self.group_word.plus(1));
-        let written = rtl.named("result_written", result & !&self.descriptor.logits);
-        let banks = (0..arch.banks() as u64).rev().map(|b| self.group_bank.is(b) & &written);
+        rtl.register(&self.step_in_tile, 0).set(&self.tile_out + &self.step_out);
+        rtl.register(&self.run_out, 0).set(&self.step_in_tile + &self.group_word);
+
+        rtl.section("Results, out_blocks apart");
+        let first = before(RESULT - 1, &e.first, &self.first);
+        rtl.register(&self.write_address, 0)
+            .when(&first, &self.run_out)
+            .when(before(RESULT - 1, &e.running, &self.valid), &self.write_address + &d.out_blocks);
+        rtl.register(&self.write_bank, 0).when(&first, &self.group_bank);
+        let written = rtl.named("result_written", before(RESULT, &e.running, &self.valid) & !&d.logits);
+        let banks = (0..arch.banks() as u64).rev().map(|b| self.write_bank.is(b) & &written);
         rtl.assign(&self.write_o, concat(banks));
         rtl.assign(&self.write_address_o, &self.write_address);
         rtl.assign(&self.write_data_o, concat(self.lanes.iter().rev().map(|lane| &lane.spike_o)));
@@ -354,16 +460,18 @@ impl Drain {
         let rtl = &mut self._rtl;
         rtl.section("Logits: the bias is in two halves among the lane's parameters");
         let (bits, half_bits) = (LOGIT_BITS as usize, BIAS_HALF_BITS as usize);
+        let sums = before(SUM_DELAY, &e.running, &self.valid);
         for (l, logit) in self.logit.iter().enumerate() {
             let [low, high] = lane_parameters(&self.parameters, l).bias_halves();
             let bias = concat([high, low].map(|half| half.slice(0, half_bits)));
-            rtl.register(logit, 0).when(&self.results[SUM_DELAY - 1], self.sum_i[l].e().sext(bits) + bias);
+            rtl.register(logit, 0).when(&sums, self.sum_i[l].e().sext(bits) + bias);
         }
-        rtl.register(&self.lane, 0).when(&e.loading, self.lane.zero()).when(&e.sent, self.lane.plus(1));
+        rtl.register(&self.summed, 0).when(&e.opens, lit(0, 1)).when(&sums, lit(1, 1));
+        rtl.register(&self.lane, 0).when(&e.opens, self.lane.zero()).when(&e.sent, self.lane.plus(1));
         rtl.register(&self.classes_left, 0)
             .when(&self.start_i, &self.descriptor.classes)
             .when(&e.sent, self.classes_left.minus(1));
-        rtl.assign(&self.logit_valid_o, State::Send.is(&self.state));
+        rtl.assign(&self.logit_valid_o, State::Send.is(&self.state) & &self.summed);
         rtl.assign(&self.logit_last_o, self.classes_left.is(1));
         rtl.assign(&self.logit_o, select(&self.logit.iter().map(Wire::e).collect::<Vec<_>>(), &self.lane));
     }

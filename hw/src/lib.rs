@@ -14,6 +14,7 @@ pub mod emit;
 mod input_buffer;
 mod neuron_lane;
 mod pool;
+mod product;
 pub mod rtl;
 mod sequencer;
 mod stream;

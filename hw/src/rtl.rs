@@ -52,7 +52,7 @@ mod wire;
 pub mod word;
 
 pub use bench::{Bench, settle};
-pub use count::Loop;
+pub use count::{Loop, SlowLoop};
 pub use expr::{Expr, concat, lit, lit_signed, mux, select};
 pub use memory::{Ram, Rom, address_width};
 pub use power_up::random_power_up;
@@ -67,7 +67,9 @@ pub(crate) use wire::Net;
 
 /// What a file that describes a unit imports.
 pub mod prelude {
-    pub use super::{Bench, Expr, Loop, Ram, Rom, Rtl, States, Wire, concat, lit, lit_signed, mux, select};
+    pub use super::{
+        Bench, Expr, Loop, Ram, Rom, Rtl, SlowLoop, States, Wire, concat, lit, lit_signed, mux, select,
+    };
     pub use crate::rtl_logic;
     pub use rust_hdl_core::prelude::{Block, In, Local, Logic, LogicBlock, Out, Verilog};
     // The code derived by `LogicBlock` names these modules.

@@ -1,7 +1,7 @@
 //! Latencies that decide how many cycles a step takes; the cycle model of an inference is made of these.
 
 pub use crate::accumulator::block_delay;
-pub use crate::drain::{FLUSH_CYCLES, load_cycles};
+pub use crate::drain::{LOGIT_CYCLES, RESULT_CYCLES, least_run_cycles, load_cycles};
 pub use crate::pool::POOL_TAIL_CYCLES;
 pub use crate::sequencer::{FETCH_CYCLES, LAUNCH_CYCLES};
 pub use crate::stream::control_delay;

@@ -290,5 +290,5 @@ fn an_old_program_is_to_be_compiled_again() {
     json["version"] = json!(1);
     std::fs::write(folder.path().join("program.json"), json.to_string()).unwrap();
     let error = Program::load(folder.path()).unwrap_err().to_string();
-    assert!(error.ends_with("version 1, but this program reads version 3; compile again"), "{error}");
+    assert!(error.ends_with("version 1, but this program reads version 4; compile again"), "{error}");
 }

@@ -5,16 +5,12 @@
 //! [`empf_hw::timing`].
 
 use empf_hw::timing::{
-    BANK_FREE_CYCLES, FETCH_CYCLES, FLUSH_CYCLES, LAUNCH_CYCLES, POOL_TAIL_CYCLES, STREAM_START_CYCLES,
-    UNFOLD_TAKE_CYCLES, block_delay, control_delay, load_cycles,
+    BANK_FREE_CYCLES, FETCH_CYCLES, LAUNCH_CYCLES, LOGIT_CYCLES, POOL_TAIL_CYCLES, RESULT_CYCLES,
+    STREAM_START_CYCLES, UNFOLD_TAKE_CYCLES, block_delay, control_delay, least_run_cycles, load_cycles,
 };
 use empf_ir::ArchConfig;
 use empf_ir::isa::{Array, Drain, Pool, Stream, Task, Unfold, Unit};
 use std::collections::BTreeMap;
-
-/// Cycles from the one in which a bank's last sum is written, or the drain is started, to the drain's first: one
-/// notes it, one sees the note.
-const DRAIN_START_CYCLES: u64 = 2;
 
 /// Cycles of an inference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,27 +107,73 @@ fn pool(d: &Pool, arch: &ArchConfig) -> u64 {
 ///
 /// `start` is the cycle in which each of the two units is started; the result is the last cycle of each.
 fn array(Array { stream: s, drain: d }: &Array, start: [u64; 2], arch: &ArchConfig) -> [u64; 2] {
-    let groups_of_block = (arch.cols / arch.lanes) as u32;
     let array = (control_delay(arch.rows) + block_delay(arch.cols)) as u64;
     let mut next_stream = start[0] + STREAM_START_CYCLES as u64;
-    // Last cycles of the drain before the last one and of the last one.
-    let mut drained: [Option<u64>; 2] = [None, None];
-    let mut classes_left = u64::from(d.classes);
+    let mut drain = DrainCycles::new(d, start[1], arch);
+    // Cycles in which the banks of the block before the last one and of the last one were freed.
+    let mut freed: [Option<u64>; 2] = [None, None];
     for tile in 0..s.tiles {
         let positions = if tile + 1 == s.tiles { s.last_tile_positions } else { s.tile_positions };
         let tile = WeightTile::new(s, arch, positions);
         for block in 0..s.column_blocks {
-            let freed = drained[0].map_or(0, |end| end + BANK_FREE_CYCLES as u64);
-            let first = next_stream.max(freed);
+            let bank = freed[0].map_or(0, |end| end + BANK_FREE_CYCLES as u64);
+            let first = next_stream.max(bank);
             next_stream = first + tile.count * tile.cycles;
             let written = first + (tile.count - 1) * tile.cycles + tile.vectors - 1 + array;
-            let begin = written.max(drained[1].unwrap_or(start[1])) + DRAIN_START_CYCLES;
-            let groups = d.groups.saturating_sub(block * groups_of_block).min(groups_of_block);
-            let cycles = drain(d, arch, u64::from(groups), u64::from(positions), &mut classes_left);
-            drained = [drained[1], Some(begin + cycles - 1)];
+            freed = [freed[1], Some(drain.block(written, block, positions))];
         }
     }
-    [next_stream - 1, drained[1].unwrap_or(start[1])]
+    [next_stream - 1, drain.closed]
+}
+
+/// The drain's way through the runs of a layer.
+struct DrainCycles<'a> {
+    d: &'a Drain,
+    arch: &'a ArchConfig,
+    /// First cycle in which the next run may be opened.
+    ready: u64,
+    /// Runs and logits that are left.
+    runs_left: u64,
+    classes_left: u64,
+    /// The cycle in which the last run was closed.
+    closed: u64,
+}
+
+impl<'a> DrainCycles<'a> {
+    fn new(d: &'a Drain, start: u64, arch: &'a ArchConfig) -> Self {
+        let ready = start + load_cycles(arch.lanes) as u64;
+        let runs_left = product([d.tiles, d.groups, d.time_steps]);
+        DrainCycles { d, arch, ready, runs_left, classes_left: d.classes.into(), closed: start }
+    }
+
+    /// Drains column block `block` of a tile, whose last sum is written in the cycle `written`; gives the cycle in
+    /// which its bank is free.
+    fn block(&mut self, written: u64, block: u32, positions: u32) -> u64 {
+        let of_block = (self.arch.cols / self.arch.lanes) as u32;
+        let groups = self.d.groups.saturating_sub(block * of_block).min(of_block);
+        self.ready = self.ready.max(written + 1);
+        for _ in 0..product([groups, self.d.time_steps]) {
+            self.run(positions);
+        }
+        self.closed
+    }
+
+    /// A position a cycle, or a logit, while the next run's parameters come in; the last run is closed with its last
+    /// result.
+    fn run(&mut self, positions: u32) {
+        self.runs_left -= 1;
+        let is_last = self.runs_left == 0;
+        let done = if self.d.logits == 1 {
+            let sent = self.classes_left.min(self.arch.lanes as u64);
+            self.classes_left -= sent;
+            LOGIT_CYCLES as u64 + sent
+        } else {
+            u64::from(positions) + if is_last { RESULT_CYCLES as u64 } else { 1 }
+        };
+        let least = if is_last { 0 } else { least_run_cycles(self.arch.lanes) as u64 };
+        self.closed = self.ready + done.max(least);
+        self.ready = self.closed + 1;
+    }
 }
 
 /// Weight tiles of one column block.
@@ -153,19 +195,6 @@ impl WeightTile {
             cycles: vectors.max(arch.min_tile_cycles() as u64),
         }
     }
-}
-
-/// Cycles in which a column block is drained: for each group and step the parameters, a position a cycle and
-/// the emptying of the lanes; for logits then one cycle each.
-fn drain(d: &Drain, arch: &ArchConfig, groups: u64, positions: u64, classes_left: &mut u64) -> u64 {
-    let runs = groups * u64::from(d.time_steps);
-    let run = load_cycles(arch.lanes) as u64 + positions + FLUSH_CYCLES as u64;
-    if d.logits == 0 {
-        return runs * run;
-    }
-    let sent = (groups * arch.lanes as u64).min(*classes_left);
-    *classes_left -= sent;
-    runs * run + sent
 }
 
 fn product<const N: usize>(counts: [u32; N]) -> u64 {

@@ -157,6 +157,7 @@ fn drain(work: &ArrayWork, writes: Option<&Buffer>, network: &QuantNetwork, arch
         requant_shift: requant_shift.into(),
         spike_shift: spike_shift.into(),
         out_base: writes.map_or(0, |w| w.base as i64),
+        out_tile_step: writes.map_or(0, |w| (work.tiling.positions * w.blocks(arch.rows)) as i64),
         out_frame_step: writes.map_or(0, |w| w.frame_words(arch.rows) as i64),
         out_blocks: writes.map_or(0, |w| w.blocks(arch.rows) as i64),
         classes: if work.neuron.is_none() { work.output.channels as i64 } else { 0 },

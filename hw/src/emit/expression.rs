@@ -254,3 +254,33 @@ pub(super) fn range(width: usize) -> String {
 pub(super) fn literal(value: u64, width: usize) -> String {
     if value < 1000 { format!("{width}'d{value}") } else { format!("{width}'h{value:x}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::emit::{Ports, verilog};
+    use crate::rtl::prelude::*;
+    use crate::unit_macro::unit;
+
+    unit! {
+        /// Two sums, of which one is used twice.
+        struct Sums(width: usize) "sums" {
+            a_i: Wire<In> = Wire::new(width),
+            b_i: Wire<In> = Wire::new(width),
+            once_o: Wire<Out> = Wire::new(width),
+            twice_o: Wire<Out> = Wire::new(width),
+            again_o: Wire<Out> = Wire::new(width),
+        }
+    }
+
+    #[test]
+    fn only_what_is_used_twice_gets_a_name() {
+        let mut unit = Sums::declare(4);
+        let (sum, difference) = (&unit.a_i + &unit.b_i, &unit.a_i - &unit.b_i);
+        unit._rtl.register(&unit.once_o, 0).set(sum ^ &unit.a_i);
+        unit._rtl.register(&unit.twice_o, 0).set(&difference ^ &unit.a_i);
+        unit._rtl.register(&unit.again_o, 0).set(&difference & &unit.b_i);
+        let text = verilog("sums", &unit, Ports::Flat).unwrap();
+        assert!(text.contains("(a_i + b_i) ^ a_i"), "{text}");
+        assert_eq!(text.matches("a_i - b_i").count(), 1, "{text}");
+    }
+}

@@ -42,6 +42,20 @@ fn read(unit: &mut Bench<InputBuffer>, address: usize) -> u8 {
     unit.code_o.get() as u8
 }
 
+/// The count stops at the end of the memory: one that wrapped would take this frame for a whole one.
+#[test]
+fn a_frame_that_wraps_around_the_count_is_wrong() {
+    let arch = ArchConfig { input_depth: DEPTH, ..ArchConfig::default() };
+    let mut unit = Bench::new(InputBuffer::new(&arch), |unit| &unit.clock);
+    let length = 5;
+    unit.length_i.set(length as u64);
+    unit.enable_i.set(1);
+    for wraps in 1..=4 {
+        assert!(send(&mut unit, &codes(length + wraps * DEPTH, 3), 3));
+        assert_eq!((unit.full_o.get(), unit.error_o.get()), (0, 1), "{wraps}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

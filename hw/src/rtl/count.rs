@@ -59,7 +59,38 @@ pub struct Loop<'a> {
     pub turns: &'a Wire<Local>,
 }
 
+/// A loop of a nest whose turns take at least two cycles.
+pub struct SlowLoop<'a> {
+    /// As in [`Loop`].
+    pub end: &'static str,
+    /// As in [`Loop`].
+    pub left: &'a Wire<Local>,
+    /// The present turn is the last, from the turn's second cycle on.
+    pub last: &'a Wire<Local>,
+    /// As in [`Loop`].
+    pub turns: &'a Wire<Local>,
+}
+
 impl Rtl {
+    /// As [`Rtl::nest`], with a register that says of each loop that its turn is the last, so that the ends of all are
+    /// known at once. No `step` may come in the first cycle behind `start` or another `step`.
+    #[track_caller]
+    pub fn slow_nest<const N: usize>(
+        &mut self,
+        start: &Expr,
+        step: &Expr,
+        loops: [SlowLoop; N],
+    ) -> [Expr; N] {
+        let mut inner = step.clone();
+        loops.map(|SlowLoop { end, left, last, turns }| {
+            let end = self.named(end, &inner & last);
+            self.register(left, 0).when(start | &end, turns).when(&inner, left.minus(1));
+            self.register(last, 0).set(left.is(1));
+            inner = end.clone();
+            end
+        })
+    }
+
     /// Counters of nested loops, the innermost first, which count down to 1: loaded with `start` and when the loop
     /// ends, and decreased when the loop inside it ends, the innermost with `step`. `start` comes before `step`.
     ///

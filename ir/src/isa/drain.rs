@@ -14,7 +14,7 @@ descriptor! {
     ///
     /// ```text
     /// for tile of positions:  for column block:         one accumulator bank, when it is full
-    ///     for group of lanes:  for step:                `5 * lanes` parameters
+    ///     for group of lanes:  for step:                `5 * lanes` parameters, while the run before goes on
     ///         for position of the tile:                 one result a cycle
     /// ```
     Drain {
@@ -40,6 +40,8 @@ descriptor! {
         spike_shift: Number(SpikeShift),
         /// First activation word of the result.
         out_base: Address(Activation),
+        /// From a tile of the result to the next.
+        out_tile_step: Offset(Activation),
         /// From a step of the result to the next.
         out_frame_step: Offset(Activation),
         /// From a position of the result to the next.

@@ -41,7 +41,8 @@ impl Mutant {
 
     pub(super) fn description(&self) -> String {
         let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let Mutant { file, site: Site { line, function, original, mutated, .. }, .. } = self;
-        format!("{file}:{line} {function}: {} -> {}", one_line(original), one_line(mutated))
+        let Mutant { file, site: Site { line, function, original, mutated, occurrence, .. }, .. } = self;
+        let which = if *occurrence > 0 { format!(" ({occurrence} before it)") } else { String::new() };
+        format!("{file}:{line} {function}: {} -> {}{which}", one_line(original), one_line(mutated))
     }
 }

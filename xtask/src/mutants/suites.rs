@@ -17,6 +17,8 @@ const PATIENCE: (u32, Duration) = (6, Duration::from_secs(60));
 /// Test programs by `package/target`, as `golden/lib` or `tests/control`.
 pub(super) struct Suites {
     programs: BTreeMap<String, Program>,
+    /// Those that cargo would set, by which tests draw the same cases in every run.
+    variables: BTreeMap<String, String>,
     /// What a suite takes where no mutant is on.
     times: BTreeMap<String, Duration>,
 }
@@ -78,8 +80,8 @@ impl Place {
 }
 
 impl Suites {
-    /// From cargo's messages.
-    pub(super) fn of_build(messages: &[serde_json::Value]) -> Self {
+    /// From cargo's messages and the `variables` that it sets.
+    pub(super) fn of_build(messages: &[serde_json::Value], variables: BTreeMap<String, String>) -> Self {
         let mut programs = BTreeMap::new();
         for message in messages {
             let (Some(executable), Some(manifest)) =
@@ -96,7 +98,7 @@ impl Suites {
             let name = format!("{}/{target}", package.file_name().unwrap_or_default().to_string_lossy());
             programs.insert(name, Program { executable: executable.into(), package });
         }
-        Suites { programs, times: BTreeMap::new() }
+        Suites { programs, variables, times: BTreeMap::new() }
     }
 
     /// Runs `names` in `place`, where no mutant is on, for their times; an error where one fails.
@@ -123,6 +125,7 @@ impl Suites {
             .command(program)
             .args(["--test-threads", "2"])
             .args(words)
+            .envs(&self.variables)
             .env("PROPTEST_MAX_SHRINK_ITERS", "0")
             .env("RUST_BACKTRACE", "0")
             .stdin(Stdio::null())

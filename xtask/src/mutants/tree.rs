@@ -95,6 +95,15 @@ impl Snapshot {
         Ok(std::str::from_utf8(content)?)
     }
 
+    /// The variables that cargo gives to tests.
+    fn variables(&self) -> crate::error::Result<BTreeMap<String, String>> {
+        #[derive(serde::Deserialize)]
+        struct Config {
+            env: BTreeMap<String, String>,
+        }
+        Ok(toml::from_str::<Config>(self.text(".cargo/config.toml")?)?.env)
+    }
+
     /// Rust files below `folder` that are no tests, in the order of their names.
     pub(super) fn rust_files(&self, folder: &str) -> impl Iterator<Item = &str> {
         self.0
@@ -190,7 +199,7 @@ impl<'s> Tree<'s> {
                 .filter_map(|line| serde_json::from_str(line).ok())
                 .collect();
             match (output.status.success(), command) {
-                (true, "build") => return Ok(Suites::of_build(&messages)),
+                (true, "build") => return Ok(Suites::of_build(&messages, self.snapshot.variables()?)),
                 (true, _) => command = "build",
                 (false, _) => {
                     let refused = self.refused(&messages)?;
