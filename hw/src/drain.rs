@@ -133,7 +133,7 @@ unit! {
         step_entry: Wire<Local> = Wire::new(entry),
         /// Beside the positions on their way, a cycle each: one is there, it is the first of a run, the layer's last.
         valid: Vec<Wire<Local>> = Wire::array(RESULT, 1),
-        first: Vec<Wire<Local>> = Wire::array(RESULT, 1),
+        first: Vec<Wire<Local>> = Wire::array(RESULT - 1, 1),
         last: Vec<Wire<Local>> = Wire::array(RESULT, 1),
         /// The step on its way through the lanes is the first.
         fresh: Wire<Local> = Wire::new(1),

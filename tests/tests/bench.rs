@@ -63,7 +63,7 @@ fn it_passes_in_icarus_and_verilator() {
 #[test]
 fn it_sees_what_is_wrong() {
     const TOGGLES: &str = "reg planted = 0;\n    always @(posedge clock) planted <= ~planted;\n    ";
-    let valid = "assign logit_valid_o = state == SEND";
+    let valid = "assign logit_valid_o = (state == SEND)";
     let withdrawn = format!("{TOGGLES}{valid} & (planted | logit_ready_i)");
     let logit = "assign logit_o = ";
     let changed = format!("{TOGGLES}{logit}{{31'd0, planted & ~logit_ready_i}} ^ ");

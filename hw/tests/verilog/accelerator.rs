@@ -117,7 +117,7 @@ fn no_combinational_path_from_an_input_to_an_output() {
 fn a_planted_path_is_found() {
     for (right, wrong, output) in [
         ("assign arready_o = ~rvalid_o;", "assign arready_o = ~rvalid_o & arvalid_i;", "s_axil_arready"),
-        ("assign logit_valid_o = state", "assign logit_valid_o = logit_ready_i & state", "m_axis_tvalid"),
+        ("assign logit_valid_o = (state", "assign logit_valid_o = logit_ready_i & (state", "m_axis_tvalid"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let text = emit_without_images(&ArchConfig::sized(4, 4, 8)).unwrap();
@@ -132,7 +132,7 @@ fn a_planted_path_is_found() {
 fn a_large_array_is_a_small_file() {
     let text = emit_accelerator(&ArchConfig::sized(32, 32, 8)).unwrap();
     let modules: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("module ")).collect();
-    assert!(modules.len() < 40 && text.len() < 1_000_000, "{} modules, {} bytes", modules.len(), text.len());
+    assert!(modules.len() < 50 && text.len() < 1_000_000, "{} modules, {} bytes", modules.len(), text.len());
     assert!(modules.iter().all(|module| module.starts_with("empf_")), "{modules:?}");
 }
 
