@@ -42,17 +42,19 @@ fn read(unit: &mut Bench<InputBuffer>, address: usize) -> u8 {
     unit.code_o.get() as u8
 }
 
-/// The count stops at the end of the memory: one that wrapped would take this frame for a whole one.
+/// The count stops at the end of the memory: one that wrapped, or that forgot what it did not count, would take such a
+/// frame for a whole one.
 #[test]
-fn a_frame_that_wraps_around_the_count_is_wrong() {
-    let arch = ArchConfig { input_depth: DEPTH, ..ArchConfig::default() };
-    let mut unit = Bench::new(InputBuffer::new(&arch), |unit| &unit.clock);
-    let length = 5;
-    unit.length_i.set(length as u64);
-    unit.enable_i.set(1);
-    for wraps in 1..=4 {
-        assert!(send(&mut unit, &codes(length + wraps * DEPTH, 3), 3));
-        assert_eq!((unit.full_o.get(), unit.error_o.get()), (0, 1), "{wraps}");
+fn a_frame_beyond_the_memory_is_wrong() {
+    for (length, sent) in [5, DEPTH].into_iter().flat_map(|length| {
+        (1..=4).map(move |wraps| (length, length + wraps * DEPTH)).chain([(length, DEPTH + 1)])
+    }) {
+        let arch = ArchConfig { input_depth: DEPTH, ..ArchConfig::default() };
+        let mut unit = Bench::new(InputBuffer::new(&arch), |unit| &unit.clock);
+        unit.length_i.set(length as u64);
+        unit.enable_i.set(1);
+        assert!(send(&mut unit, &codes(sent, 3), 3));
+        assert_eq!((unit.full_o.get(), unit.error_o.get()), (0, 1), "{sent} for {length}");
     }
 }
 
