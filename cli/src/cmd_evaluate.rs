@@ -44,7 +44,9 @@ pub(crate) struct Args {
 
 /// Judges, writes and prints.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    if let Some(output) = &args.output {
+    let mut held = None;
+    if let Some(output) = args.output.as_ref().filter(|output| output.exists()) {
+        held = Some(folder::hold(output)?);
         folder::check_no_file_in_the_way(output, judgement::FILES)?;
     }
     let network = Network::load(&folder_of(&args.network)?)?;
@@ -57,6 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if let Some(output) = &args.output {
         store::create_dir(output)?;
         judgement.save(output)?;
+        drop(held);
     }
     let evaluation = &judgement.evaluation;
     let (accuracy, images) = (percent(evaluation.accuracy()), counted(evaluation.total(), "image"));

@@ -101,22 +101,34 @@ fn check_options(args: &Args) -> Result<()> {
     {
         return Err(Error::Option { option, message: "needs --engine verilator".into() });
     }
+    let mut targets = vec![];
     for file in [&args.output, &args.waves.trace].into_iter().flatten() {
         if !folder_of(file).is_dir() {
             return Err(Error::file(folder_of(file), "is no folder; create it first"));
         }
         let (target, older) = store::destination(file).map_err(|e| Error::file(file, e))?;
         if older.is_some() && is_needed(args, &target) {
-            return Err(Error::file(file, "is the input, or a part of the build; choose another output"));
+            return Err(Error::file(file, "is of the input, or a part of the build; choose another output"));
         }
+        let place = folder_of(&target).canonicalize().map_err(|e| Error::file(file, e))?;
+        targets.push(place.join(target.file_name().unwrap_or_default()));
+    }
+    if let [output, trace] = &targets[..]
+        && output == trace
+    {
+        return Err(Error::Option {
+            option: "trace",
+            message: "names the file of --output; name another".into(),
+        });
     }
     Ok(())
 }
 
 /// `file`, which exists, is what the verb reads.
 fn is_needed(args: &Args, file: &Path) -> bool {
-    let same = |other: &Path| file.canonicalize().ok() == other.canonicalize().ok();
-    same(Path::new(&args.input)) || build::KIND.names().any(|name| same(&args.build.join(name)))
+    let Ok(file) = file.canonicalize() else { return false };
+    let is_in = |other: &Path| other.canonicalize().is_ok_and(|other| file.starts_with(other));
+    is_in(Path::new(&args.input)) || build::KIND.names().any(|name| is_in(&args.build.join(name)))
 }
 
 fn simulate(args: &Args, build: &Build, samples: &Samples) -> Result<Vec<Trace>> {

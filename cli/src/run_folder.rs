@@ -15,11 +15,10 @@ use std::path::{Path, PathBuf};
 
 /// The folder of a network.
 const NETWORK: Kind = Kind { header: "network.json", mark: "empf-network", files: &["weights.safetensors"] };
-/// What a run puts into its folder, beside folders of networks. TensorBoard's log is the first file that it writes,
-/// and its name says by itself whose it is.
+/// What a run puts into its folder, beside folders of networks. TensorBoard's log is the first file that it writes.
 const RUN: Kind = Kind {
     header: EVENTS,
-    mark: "",
+    mark: "brain.Event:2",
     files: &[
         CHECKPOINT,
         METRICS,
@@ -50,12 +49,15 @@ impl RunFolder {
     /// `folder` is made when the run starts. What another run or another program has there is refused now, unless
     /// `resume` says that the run there goes on.
     pub(crate) fn new(folder: &Path, resume: bool) -> Result<Self> {
+        folder::check_no_file_in_the_way(folder, RUN)?;
         if folder.join(CHECKPOINT).exists() && !resume {
             let message =
                 "holds a checkpoint of an earlier run; add --resume to go on, or choose another output";
             return Err(Error::file(folder, message));
         }
-        folder::check_no_file_in_the_way(folder, RUN)?;
+        for network in ["best", "network"] {
+            folder::check_replaceable(&folder.join(network), NETWORK)?;
+        }
         Ok(RunFolder {
             folder: folder.into(),
             held: None,

@@ -57,7 +57,7 @@ enum Content {
 pub fn load(source: &Path) -> Result<Split> {
     let read = |path: &str, bytes: &[u8]| match (kind(path), named(path)) {
         (Some((training, labels)), _) => Ok(Content::Images(training, labels, records(bytes, labels)?)),
-        (None, of) => Ok(Content::Names(of.unwrap_or_default(), names(bytes))),
+        (None, of) => Ok(Content::Names(of.unwrap_or_default(), names(bytes)?)),
     };
     let wanted = |path: &str| is_file(path) || named(path).is_some();
     let files = decode(source, &wanted, MAX_BYTES, read)?.files;
@@ -109,10 +109,14 @@ fn set(parts: &[&Records], classes: usize, names: &ClassNames) -> Dataset {
     }
 }
 
-/// The lines that are not empty.
-fn names(bytes: &[u8]) -> ClassNames {
-    let text = String::from_utf8_lossy(bytes);
-    ClassNames::new(text.lines().map(str::trim).filter(|line| !line.is_empty()))
+/// The lines that are not empty, of which there is at least one.
+fn names(bytes: &[u8]) -> std::result::Result<ClassNames, String> {
+    let text = std::str::from_utf8(bytes).map_err(|e| format!("is no UTF-8 text ({e}); write it again"))?;
+    let names = ClassNames::new(text.lines().map(str::trim).filter(|line| !line.is_empty()));
+    match names.is_empty() {
+        true => Err("names no class; write the names into it, one a line, or take it away".into()),
+        false => Ok(names),
+    }
 }
 
 fn records(bytes: &[u8], labels: Labels) -> std::result::Result<Records, String> {
@@ -196,6 +200,9 @@ mod tests {
         assert_eq!(
             (&*split.train.class_names.name(9), split.test.class_names),
             ("truck", split.train.class_names.clone())
+        );
+        assert!(
+            load_files(&files("\n\n")).unwrap_err().to_string().contains("batches.meta.txt: names no class")
         );
         let error = load_files(&files("bird\ncat\n")).unwrap_err().to_string();
         assert!(error.contains("batches.meta.txt: class_names: are 2, but there are 10 classes"), "{error}");

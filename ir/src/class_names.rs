@@ -1,14 +1,12 @@
 //! What classes are called.
 
-use crate::printable::is_printable;
+use crate::printable::{MAX_NAME, is_printable};
 use crate::{Error, Result, counted};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt::{self, Display, Formatter};
 
-/// Most characters of a name.
-pub const MAX_NAME: usize = 255;
 /// Of longer lists, people see so many names.
 const LISTED: usize = 20;
 

@@ -1,5 +1,6 @@
 //! What can be wrong with data on disk.
 
+use crate::printable::spelled_out;
 use std::path::{Path, PathBuf};
 
 /// A result of this crate.
@@ -19,7 +20,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// Text that is not the JSON or TOML it should be.
-    #[error("{path}: {message}\n  docs/format.md describes this file")]
+    #[error("{path}: {}\n  docs/format.md describes this file", spelled_out(message, &['\n']))]
     Syntax {
         /// The file.
         path: PathBuf,
@@ -49,7 +50,7 @@ pub enum Error {
         message: String,
     },
     /// The content contradicts itself or leaves its range.
-    #[error("{context}: {message}")]
+    #[error("{}: {}", spelled_out(context, &[]), spelled_out(message, &[]))]
     Invalid {
         /// Network, node or tensor.
         context: String,

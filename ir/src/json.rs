@@ -1,5 +1,6 @@
 //! JSON text, with what a parser would let pass.
 
+use crate::printable::spelled_out;
 use crate::{Error, Result};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -33,7 +34,8 @@ pub(crate) fn said(error: &serde_json::Error) -> String {
         ("type: sequence", "type: list"),
         ("type: map", "type: object"),
     ];
-    types.into_iter().fold(error.to_string(), |text, (from, to)| text.replace(from, to))
+    let said = spelled_out(&error.to_string(), &[]);
+    types.into_iter().fold(said, |text, (from, to)| text.replace(from, to))
 }
 
 /// The text of a JSON file in which no object gives a key twice.

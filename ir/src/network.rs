@@ -4,7 +4,7 @@ use crate::document::{Content, Document};
 use crate::formats::MAX_TIME_STEPS;
 use crate::graph::{self, Kind, Node, Operator};
 use crate::keys::Keys;
-use crate::printable::is_printable;
+use crate::printable::check_name;
 use crate::shape::MAX_ELEMENTS;
 use crate::tensors::{Dtype, Tensor, Tensors};
 use crate::{ClassNames, Codes, Error, Result, Shape, counted};
@@ -332,9 +332,7 @@ impl Network {
 
     /// Graph, shapes and tensors agree and every number is finite.
     pub fn validate(&self) -> Result<()> {
-        if !is_printable(&self.name) {
-            return Err(Error::invalid("name", format!("{:?} is no name that can be printed", self.name)));
-        }
+        check_name(&self.name)?;
         let network = |m: String| Error::invalid(format!("network `{}`", self.name), m);
         if self.time_steps == 0 || self.time_steps > MAX_TIME_STEPS {
             return Err(network(format!("time_steps is {}, not 1..={}", self.time_steps, MAX_TIME_STEPS)));

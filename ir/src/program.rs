@@ -6,7 +6,7 @@ use crate::arch::Memory;
 use crate::document::{Content, Document};
 use crate::formats::MAX_TIME_STEPS;
 use crate::isa::{self, LimitError, Schedule, Task};
-use crate::printable::is_printable;
+use crate::printable::check_name;
 use crate::rom::{crc, read_mem, write_mem};
 use crate::{ArchConfig, Error, Result, Shape};
 use serde::{Deserialize, Serialize};
@@ -186,9 +186,7 @@ impl Content for Program {
     /// The architecture can be built and runs every step, and nothing that is computed from the sizes overflows.
     fn validate(&self) -> Result<()> {
         self.arch.validate()?;
-        if !is_printable(&self.name) {
-            return Err(Error::invalid("name", format!("{:?} is no name that can be printed", self.name)));
-        }
+        check_name(&self.name)?;
         let steps = 1..=MAX_TIME_STEPS;
         let tensors =
             self.placements.iter().all(|p| p.shape.is_sensible() && steps.contains(&(p.frames as usize)));

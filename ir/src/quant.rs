@@ -7,7 +7,7 @@ use crate::formats::{
 };
 use crate::graph::{self, Kind, Node, Operator};
 use crate::keys::Keys;
-use crate::printable::is_printable;
+use crate::printable::check_name;
 use crate::tensors::{Dtype, Tensor, Tensors};
 use crate::{ClassNames, Error, Result, Shape, WeightKind, counted, network};
 use serde::{Deserialize, Serialize};
@@ -324,9 +324,7 @@ impl QuantNetwork {
 
     /// Graph, shapes, kinds, tensors and ranges agree.
     pub fn validate(&self) -> Result<()> {
-        if !is_printable(&self.name) {
-            return Err(Error::invalid("name", format!("{:?} is no name that can be printed", self.name)));
-        }
+        check_name(&self.name)?;
         let network = |m: String| Error::invalid(format!("integer network `{}`", self.name), m);
         if !(1..=MAX_TIME_STEPS).contains(&self.time_steps) {
             return Err(network(format!("time_steps is {}, not 1..={}", self.time_steps, MAX_TIME_STEPS)));

@@ -205,6 +205,8 @@ fn what_no_machine_can_hold() {
 
 #[test]
 fn names_that_give_a_terminal_orders() {
+    let node = refused(|n| replace(&n.join("network.json"), "\"conv2\"", "\"conv2\\nerror: \\u001b[2J\""));
+    contains(&node, &["node `conv2\\nerror: \\u{1b}[2J`"]);
     let error =
         refused(|n| replace(&n.join("network.json"), "\"name\": \"tiny\"", "\"name\": \"\\u001b[2J\""));
     contains(&error, &["name: \"\\u{1b}[2J\" is no name that can be printed"]);

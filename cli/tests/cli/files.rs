@@ -149,6 +149,20 @@ fn files_of_others_are_not_written_over() {
         assert_eq!(fs::read(&file).unwrap(), b"{}");
         fs::remove_dir_all(folder).unwrap();
     }
+    for (file, verb) in [
+        ("run/best/notes", "train --network tiny --epochs 1 -o run"),
+        ("run/events.out.tfevents.empf", "train --network tiny --epochs 1 -o run"),
+        ("run/checkpoint.safetensors", "train --network tiny --epochs 1 -o run"),
+    ] {
+        let file = place.join(file);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, "mine").unwrap();
+        let error = fail(place, &words(verb));
+        assert!(error.contains("would be lost"), "{error}");
+        fs::remove_dir_all(place.join("run")).unwrap();
+    }
+    let both = "simulate build --input glyphs --samples 1 --engine verilator --output same --trace ./same";
+    assert!(fail(place, &words(both)).contains("names the file of --output"));
     // Notes beside a result are nobody's loss, and a result of one's own is replaced.
     fs::create_dir(place.join("judged")).unwrap();
     fs::write(place.join("judged/notes"), "dear").unwrap();
