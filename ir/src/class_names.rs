@@ -1,6 +1,7 @@
 //! What classes are called.
 
-use crate::printable::{MAX_NAME, is_printable};
+use crate::name::MAX_NAME;
+use crate::printable::is_printable;
 use crate::{Error, Result, counted};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;

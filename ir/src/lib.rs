@@ -22,6 +22,7 @@ pub mod isa;
 mod json;
 pub mod keys;
 pub mod memory;
+mod name;
 pub mod network;
 mod printable;
 pub mod program;

@@ -4,7 +4,7 @@ use crate::document::{Content, Document};
 use crate::formats::MAX_TIME_STEPS;
 use crate::graph::{self, Kind, Node, Operator};
 use crate::keys::Keys;
-use crate::printable::check_name;
+use crate::name::check_name;
 use crate::shape::MAX_ELEMENTS;
 use crate::tensors::{Dtype, Tensor, Tensors};
 use crate::{ClassNames, Codes, Error, Result, Shape, counted};

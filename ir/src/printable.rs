@@ -1,7 +1,5 @@
 //! Text that people see as it is.
 
-use crate::{Error, Result};
-
 /// An order to a terminal, a new line, a change of the text's direction, or nothing that can be seen.
 fn is_hidden(c: char) -> bool {
     let unseen =
@@ -13,21 +11,6 @@ fn is_hidden(c: char) -> bool {
 /// There is something to see, and no character moves a cursor, gives a terminal an order or turns the text around.
 pub(crate) fn is_printable(text: &str) -> bool {
     !text.trim().is_empty() && !text.chars().any(is_hidden)
-}
-
-/// Most characters of a name.
-pub(crate) const MAX_NAME: usize = 255;
-
-/// The name of a network fits into a line.
-pub(crate) fn check_name(name: &str) -> Result<()> {
-    let wrong = |what: String| Err(Error::invalid("name", what));
-    if !is_printable(name) {
-        return wrong(format!("{name:?} is no name that can be printed"));
-    }
-    match name.chars().count() {
-        ..=MAX_NAME => Ok(()),
-        count => wrong(format!("has {count} characters, not {MAX_NAME} at most")),
-    }
 }
 
 /// `text` with such characters spelled out, but for those of `kept`: what a file holds must not write lines of its own.

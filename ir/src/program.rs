@@ -6,7 +6,7 @@ use crate::arch::Memory;
 use crate::document::{Content, Document};
 use crate::formats::MAX_TIME_STEPS;
 use crate::isa::{self, LimitError, Schedule, Task};
-use crate::printable::check_name;
+use crate::name::check_name;
 use crate::rom::{crc, read_mem, write_mem};
 use crate::{ArchConfig, Error, Result, Shape};
 use serde::{Deserialize, Serialize};

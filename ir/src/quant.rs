@@ -7,7 +7,7 @@ use crate::formats::{
 };
 use crate::graph::{self, Kind, Node, Operator};
 use crate::keys::Keys;
-use crate::printable::check_name;
+use crate::name::check_name;
 use crate::tensors::{Dtype, Tensor, Tensors};
 use crate::{ClassNames, Error, Result, Shape, WeightKind, counted, network};
 use serde::{Deserialize, Serialize};
