@@ -87,12 +87,6 @@ impl Build {
             hardware: has_hardware.then(|| Hardware::load(folder)).transpose()?,
         };
         build.check().map_err(|message| Error::file(folder, message))?;
-        if let Some(Hardware { program, verilog }) = &build.hardware
-            && *verilog != empf_hw::emit_accelerator(&program.arch)?
-        {
-            let file = folder.join(VERILOG);
-            eprintln!("note: {} is not what `empf compile` writes; it runs as it is", file.display());
-        }
         Ok(build)
     }
 

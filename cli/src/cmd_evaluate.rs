@@ -44,11 +44,13 @@ pub(crate) struct Args {
 
 /// Judges, writes and prints.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let mut held = None;
-    if let Some(output) = args.output.as_ref().filter(|output| output.exists()) {
-        held = Some(folder::hold(output)?);
-        folder::check_no_file_in_the_way(output, judgement::FILES)?;
-    }
+    let _held = match &args.output {
+        Some(output) if output.exists() => {
+            folder::check_no_file_in_the_way(output, judgement::FILES)?;
+            Some(folder::hold(output)?)
+        }
+        _ => None,
+    };
     let network = Network::load(&folder_of(&args.network)?)?;
     let mut images = Interface::from(&network).part(&args.data, args.split, args.reading)?;
     images.truncate(args.samples.unwrap_or(usize::MAX));
@@ -59,7 +61,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if let Some(output) = &args.output {
         store::create_dir(output)?;
         judgement.save(output)?;
-        drop(held);
     }
     let evaluation = &judgement.evaluation;
     let (accuracy, images) = (percent(evaluation.accuracy()), counted(evaluation.total(), "image"));

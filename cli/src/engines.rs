@@ -1,7 +1,7 @@
 //! The engines by name, and many samples on all cores.
 
 use crate::activity;
-use crate::build::{Build, Hardware};
+use crate::build::{Build, Hardware, VERILOG};
 use crate::error::Result;
 use clap::ValueEnum;
 use empf_sim::verilator::{Accelerator, CACHE_VARIABLE, Cache, Instrument, Options};
@@ -31,6 +31,10 @@ pub(crate) fn verilated(build: &Build, waves: bool) -> Result<Accelerator> {
         eprintln!("note: {note}; {CACHE_VARIABLE} names another folder");
     }
     let arch = &program.arch;
+    if *verilog != empf_hw::emit_accelerator(arch)? {
+        let name = &build.quant.name;
+        eprintln!("note: {VERILOG} of `{name}` is not what `empf compile` writes; it runs as it is");
+    }
     let message =
         format!("Verilator model of the {}x{} array: from the cache, or built now", arch.rows, arch.cols);
     let instrument = if waves { Instrument::Waves } else { Instrument::None };

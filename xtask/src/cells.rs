@@ -1,9 +1,9 @@
 //! `cargo xtask cells`: ECP5 cells of the array, by yosys.
 
+use crate::tool;
 use empf_hw::array::Array;
 use empf_hw::emit::{Ports, verilog};
 use empf_ir::{AdderForm, ArchConfig};
-use std::process::Command;
 
 /// Most look-up tables (LUT4 + 2 x CCU2C) of a processing element.
 const MAX_LUTS: f64 = 14.0;
@@ -54,14 +54,8 @@ fn count(
 ) -> Result<impl Fn(&str) -> usize, Box<dyn std::error::Error + Send + Sync>> {
     let folder = tempfile::tempdir()?;
     std::fs::write(folder.path().join("array.v"), verilog("array", &Array::new(arch), Ports::Packed)?)?;
-    let output = Command::new(yosys)
-        .current_dir(folder.path())
-        .args(["-p", "read_verilog array.v; synth_ecp5 -top array; tee -o stat.txt stat"])
-        .output()
-        .map_err(|e| format!("cannot run {yosys}: {e}; install the Debian package yosys"))?;
-    if !output.status.success() {
-        return Err(format!("{yosys} failed:\n{}", String::from_utf8_lossy(&output.stderr)).into());
-    }
+    let script = "read_verilog array.v; synth_ecp5 -top array; tee -o stat.txt stat";
+    tool::run(folder.path(), yosys, &["-p", script], "the Debian package yosys")?;
     let text = std::fs::read_to_string(folder.path().join("stat.txt"))?;
     // Old versions print the name first, new ones the number.
     Ok(move |cell: &str| {

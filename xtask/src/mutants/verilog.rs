@@ -3,9 +3,9 @@
 //! All mutants of an accelerator are in one text, behind a control signal that the simulation reads from a file in the
 //! folder it runs in.
 
+use crate::tool;
 use empf_ir::ArchConfig;
 use std::path::Path;
-use std::process::Command;
 
 /// The control signal, and the file that holds its value.
 const SIGNAL: &str = "mutant";
@@ -62,15 +62,7 @@ pub(super) fn mutate(
 }
 
 fn yosys(folder: &Path, script: &str) -> crate::error::Result {
-    let output = Command::new("yosys")
-        .current_dir(folder)
-        .args(["-q", "-p", script])
-        .output()
-        .map_err(|e| format!("yosys: {e}; install the package yosys"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(format!("yosys -p '{script}': {}", String::from_utf8_lossy(&output.stderr)).into())
+    tool::run(folder, "yosys", &["-q", "-p", script], "the Debian package yosys")
 }
 
 /// The text of each module, with what stands before it.
