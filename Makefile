@@ -18,6 +18,6 @@ test:
 	tools/setup --test
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy -p empf-trainer --features cuda --all-targets -- -D warnings
-	cargo test -p empf-trainer --features cuda --lib cuda
+	cargo clippy --workspace --all-targets --features empf-trainer/cuda -- -D warnings
+	cargo test --workspace --features empf-trainer/cuda --lib cuda
 	cargo test --workspace
