@@ -19,5 +19,4 @@ test:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --workspace --all-targets --features empf-trainer/cuda -- -D warnings
-	cargo test --workspace --features empf-trainer/cuda --lib cuda
 	cargo test --workspace

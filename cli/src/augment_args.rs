@@ -1,9 +1,9 @@
 //! Options of training that say how data enters.
 
 use crate::data::ReadingArgs;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use clap::ValueEnum;
-use empf_data::{Policy, Split};
+use empf_data::{GLYPHS, Policy, Split};
 use empf_trainer::runs::train::TrainConfig;
 
 /// Pairs of operations that AutoAugment found.
@@ -48,6 +48,10 @@ pub(crate) struct AugmentArgs {
 impl AugmentArgs {
     /// The data set; recordings of events become `time_steps` frames.
     pub(crate) fn load(&self, source: &str, time_steps: usize) -> Result<Split> {
+        if source == GLYPHS && self.side.is_some() {
+            let message = format!("is for what has no size of its own; `{GLYPHS}` have one");
+            return Err(Error::Option { option: "side", message });
+        }
         self.reading.load(source, time_steps, self.side.map(|side| (side, side)))
     }
 

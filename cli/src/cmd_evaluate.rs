@@ -44,12 +44,15 @@ pub(crate) struct Args {
 
 /// Judges, writes and prints.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if args.samples == Some(0) {
+        return Err(Error::Option { option: "samples", message: "is 0; give 1 at least".into() });
+    }
     let _held = match &args.output {
-        Some(output) if output.exists() => {
+        Some(output) => {
             folder::check_no_file_in_the_way(output, judgement::FILES)?;
-            Some(folder::hold(output)?)
+            output.exists().then(|| folder::hold(output)).transpose()?
         }
-        _ => None,
+        None => None,
     };
     let network = Network::load(&folder_of(&args.network)?)?;
     let mut images = Interface::from(&network).part(&args.data, args.split, args.reading)?;

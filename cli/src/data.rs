@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use clap::ValueEnum;
 use empf_data::events::Cut;
-use empf_data::{Dataset, Reading, Split};
+use empf_data::{Dataset, GLYPHS, Reading, Split};
 use empf_ir::{ClassNames, Input, Network, QuantInput, QuantNetwork, counted};
 
 /// Of more classes than this, the others are counted.
@@ -40,8 +40,9 @@ impl From<EventCut> for Cut {
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct ReadingArgs {
     /// Cut events into frames of equally many (count) or of equal duration (time), as in training
-    #[arg(long, value_enum, default_value = "count", hide_possible_values = true, value_name = "count|time")]
-    events: EventCut,
+    /// [default: count]
+    #[arg(long, value_enum, hide_possible_values = true, value_name = "count|time")]
+    events: Option<EventCut>,
     /// The label in idx files that is class 0: 1 where they count from 1, as EMNIST's letters do
     #[arg(long, default_value_t = 0, value_name = "LABEL")]
     pub(crate) first_label: u8,
@@ -52,7 +53,12 @@ impl ReadingArgs {
     /// columns), or of the usual size.
     pub(crate) fn load(self, source: &str, frames: usize, size: Option<(usize, usize)>) -> Result<Split> {
         let ReadingArgs { events, first_label } = self;
-        let reading = Reading { cut: events.into(), size, first_label, ..Reading::usual(frames) };
+        if source == GLYPHS && events.is_some() {
+            let message = format!("is for recordings of events; `{GLYPHS}` are images");
+            return Err(Error::Option { option: "events", message });
+        }
+        let cut = events.unwrap_or(EventCut::Count).into();
+        let reading = Reading { cut, size, first_label, ..Reading::usual(frames) };
         Ok(Split::load(source, &reading)?)
     }
 

@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use empf_ir::store::temporary::{TemporaryFolder, is_unfinished, remove_unfinished, uninterrupted};
 use empf_ir::store::{self, folder_of};
+use rustix::fs::{Access, access};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -74,9 +75,8 @@ pub(crate) fn check_replaceable(target: &Path, kind: Kind) -> Result<()> {
         Err(_) if target.is_symlink() => {
             return Err(Error::file(target, "is a link to nothing; choose another output"));
         }
-        // Where it cannot be made either, making it says why.
         Err(e) if [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory].contains(&e.kind()) => {
-            return Ok(());
+            return check_creatable(target);
         }
         Err(e) => return Err(Error::file(target, e)),
     }
@@ -96,9 +96,29 @@ pub(crate) fn check_replaceable(target: &Path, kind: Kind) -> Result<()> {
     }
 }
 
-/// The files of `kind` can be put into `target` beside what is there: none of them is in the way, or the header says
-/// that they are an older result's.
+/// `target`, which does not exist, can be made: the innermost folder above it that exists may be written to.
+fn check_creatable(target: &Path) -> Result<()> {
+    let exists = |folder: &&Path| folder.as_os_str().is_empty() || folder.symlink_metadata().is_ok();
+    let Some(found) = target.ancestors().skip(1).find(exists) else { return Ok(()) };
+    let found = if found.as_os_str().is_empty() { Path::new(".") } else { found };
+    let why = match found.is_dir() {
+        true => {
+            access(found, Access::WRITE_OK | Access::EXEC_OK).err().map(|e| io::Error::from(e).to_string())
+        }
+        false => Some("is no folder".into()),
+    };
+    why.map_or(Ok(()), |why| {
+        let message = format!("cannot be made: {}: {why}; choose another output", found.display());
+        Err(Error::file(target, message))
+    })
+}
+
+/// The files of `kind` can be put into `target`, which is made where it does not exist, beside what is there: none of
+/// them is in the way, or the header says that they are an older result's.
 pub(crate) fn check_no_file_in_the_way(target: &Path, kind: Kind) -> Result<()> {
+    if !target.exists() {
+        return check_creatable(target);
+    }
     match kind.names().find(|name| target.join(name).symlink_metadata().is_ok()) {
         Some(name) if !kind.is_marked(target) && !was_interrupted(target) => {
             let header = kind.header;
@@ -295,6 +315,19 @@ mod tests {
         }
         put(place.path(), "head", "ours").unwrap();
         check_no_file_in_the_way(place.path(), KIND).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_made_is_said_before_any_work() {
+        let place = tempfile::tempdir().unwrap();
+        put(place.path(), "file", "").unwrap();
+        check_no_file_in_the_way(&place.path().join("a/b/c"), KIND).unwrap();
+        for target in ["file/x", "file/x/y"].map(|target| place.path().join(target)) {
+            for check in [check_replaceable, check_no_file_in_the_way] {
+                let error = check(&target, KIND).unwrap_err().to_string();
+                assert!(error.contains("file: is no folder; choose another output"), "{error}");
+            }
+        }
     }
 
     #[cfg(unix)]

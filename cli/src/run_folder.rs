@@ -3,7 +3,7 @@
 use crate::curves::Curves;
 use crate::error::{Error, Result};
 use crate::folder::{self, Kind};
-use crate::judgement::EVALUATION;
+use crate::judgement;
 use crate::picture;
 use empf_ir::store::{self, temporary};
 use empf_trainer::runs::log::{EVENTS, Log, METRICS, read};
@@ -24,7 +24,7 @@ const RUN: Kind = Kind {
         METRICS,
         "curves.svg",
         "curves.png",
-        EVALUATION,
+        judgement::EVALUATION,
         "confusion.svg",
         "confusion.png",
         "best",
@@ -50,6 +50,7 @@ impl RunFolder {
     /// `resume` says that the run there goes on.
     pub(crate) fn new(folder: &Path, resume: bool) -> Result<Self> {
         folder::check_no_file_in_the_way(folder, RUN)?;
+        folder::check_no_file_in_the_way(folder, judgement::FILES)?;
         if folder.join(CHECKPOINT).exists() && !resume {
             let message =
                 "holds a checkpoint of an earlier run; add --resume to go on, or choose another output";

@@ -4,10 +4,10 @@ use num_traits::NumAssign;
 use std::fmt::{Debug, Display};
 
 /// What the memory of every device can hold.
-#[cfg(feature = "cuda")]
+#[cfg(any(feature = "cuda", test))]
 pub trait Element: cudarc::driver::DeviceRepr + cudarc::driver::ValidAsZeroBits {}
 /// What the memory of every device can hold.
-#[cfg(not(feature = "cuda"))]
+#[cfg(not(any(feature = "cuda", test)))]
 pub trait Element {}
 impl Element for f32 {}
 impl Element for f64 {}

@@ -6,7 +6,9 @@
 //! Results do not depend on the number of cores: sums over a batch are cut into parts of fixed size, and
 //! the parts are added in order.
 
-#[cfg(feature = "cuda")]
+// Its tests that need no GPU run in every build.
+#[cfg(any(feature = "cuda", test))]
+#[cfg_attr(not(feature = "cuda"), allow(dead_code))]
 mod cuda;
 mod device;
 mod error;

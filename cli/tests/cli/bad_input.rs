@@ -132,7 +132,12 @@ fn no_verilator() {
 #[test]
 fn folders_that_cannot_be_written() {
     let place = made();
-    let verbs = ["compile network --arch 4x4 -o", "emit --arch 4x4 -o", "train --epochs 1 -o"];
+    let verbs = [
+        "compile network --arch 4x4 -o",
+        "emit --arch 4x4 -o",
+        "train --epochs 1 -o",
+        "evaluate network --samples 8 -o",
+    ];
     for (verb, output) in
         verbs.iter().flat_map(|verb| [(verb, "/proc/new"), (verb, "network/network.json/new")])
     {
@@ -189,6 +194,18 @@ fn folders_that_hold_nothing() {
 }
 
 #[test]
+fn options_that_mean_nothing_here() {
+    let place = made();
+    for (line, parts) in [
+        ("train -o run --side 32", ["--side: is for what has no size of its own", "`glyphs` have one"]),
+        ("train -o run --events time", ["--events: is for recordings of events", "`glyphs` are images"]),
+        ("evaluate network --samples 0", ["--samples: is 0", "give 1 at least"]),
+    ] {
+        contains(&fail(place.path(), &words(line)), &parts);
+    }
+}
+
+#[test]
 fn what_no_machine_can_hold() {
     let place = made();
     let before = files(place.path());
@@ -196,7 +213,7 @@ fn what_no_machine_can_hold() {
         ("--width 5000 --network vgg-small", ["training: would take", "GB of memory"]),
         ("--crop 28", ["crop: is 28", "0 to 27 for images of 28x28"]),
         ("--cutout 29", ["cutout: is 29", "0 to 28 for images of 28x28"]),
-        ("--side 100000", ["size of images: is 100000x100000", "more than 1073741824 values"]),
+        ("--data network --side 100000", ["size of images: is 100000x100000", "more than 1073741824 values"]),
     ] {
         contains(&fail(place.path(), &words(&format!("train {options} -o run"))), &parts);
     }

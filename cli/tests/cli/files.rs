@@ -161,6 +161,11 @@ fn files_of_others_are_not_written_over() {
         assert!(error.contains("would be lost"), "{error}");
         fs::remove_dir_all(place.join("run")).unwrap();
     }
+    // A run that goes on takes no other program's figures for its own.
+    succeed(place, &words("train --network tiny --epochs 1 -o run"));
+    fs::write(place.join("run/evaluation.json"), "{}").unwrap();
+    let error = fail(place, &words("train --network tiny --epochs 2 --resume -o run"));
+    assert!(error.contains("holds evaluation.json, which would be lost"), "{error}");
     let both = "simulate build --input glyphs --samples 1 --engine verilator --output same --trace ./same";
     assert!(fail(place, &words(both)).contains("names the file of --output"));
     // Notes beside a result are nobody's loss, and a result of one's own is replaced.

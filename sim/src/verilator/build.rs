@@ -74,14 +74,21 @@ const VERILATOR_FLAGS: [&str; 15] = [
     "--output-split",
     "20000",
 ];
-const CXX_FLAGS: [&str; 5] = ["-std=c++17", "-O2", "-fPIC", "-fno-gnu-unique", "-w"];
+const CXX_FLAGS: [&str; 4] = ["-std=c++17", "-fPIC", "-fno-gnu-unique", "-w"];
+/// Of what a cycle runs, and of what Verilator calls slow: it runs once.
+const FAST: &str = "-O2";
+const SLOW: &str = "-O1";
+/// Generated files of so many bytes are compiled by themselves; smaller ones together, as the headers of each take
+/// longer than the file.
+const LARGE: u64 = 1 << 16;
 
 /// Path of the shared object made of `source`; builds it where the cache has none.
 ///
 /// The object appears under its name only when it is complete.
 pub(super) fn shared_object(source: &Source) -> Result<PathBuf> {
     let tools = TOOLS.as_ref().map_err(|tool| tool.error())?;
-    let flags = [&VERILATOR_FLAGS[..], source.instrument.flags(), &CXX_FLAGS].concat().join(" ");
+    let flags =
+        [&VERILATOR_FLAGS[..], source.instrument.flags(), &CXX_FLAGS, &[FAST, SLOW]].concat().join(" ");
     let Source { verilog, top, control, shim, .. } = source;
     let content = [*verilog, *top, *control, *shim, flags.as_str(), tools.versions.as_str()];
     Cache::find()?.file(&content, "so", |folder| build(source, tools, folder))
@@ -127,7 +134,7 @@ fn build(source: &Source, tools: &Tools, folder: &Path) -> Result<PathBuf> {
     // First what may be missing.
     let (runtime, libraries) = (runtime(tools, source.instrument)?, libraries(folder)?);
     let compiler = Compiler { folder, tools, instrument: source.instrument };
-    let objects = compiler.compile_all(generated(folder)?)?;
+    let objects = compiler.compile_all(units(folder)?)?;
     let complete = folder.join("dut.so");
     let mut link = Command::new("g++");
     // What is not defined is seen now, and not when the object is loaded.
@@ -141,10 +148,10 @@ fn build(source: &Source, tools: &Tools, folder: &Path) -> Result<PathBuf> {
 fn runtime(tools: &Tools, instrument: Instrument) -> Result<PathBuf> {
     let mut names = vec!["verilated.cpp", "verilated_threads.cpp"];
     names.extend(instrument.runtime());
-    let (files, flags) = (names.join(" "), CXX_FLAGS.join(" "));
+    let (files, flags) = (names.join(" "), [&CXX_FLAGS[..], &[FAST]].concat().join(" "));
     Cache::find()?.file(&[&files, &flags, &tools.versions], "o", |folder| {
-        let files = names.iter().map(|name| tools.include.join(name)).collect();
-        let objects = Compiler { folder, tools, instrument }.compile_all(files)?;
+        let units = names.iter().map(|name| Unit { file: tools.include.join(name), level: FAST }).collect();
+        let objects = Compiler { folder, tools, instrument }.compile_all(units)?;
         let complete = folder.join("runtime.o");
         let mut link = Command::new("g++");
         link.current_dir(folder).args(["-r", "-nostdlib", "-o"]).arg(&complete).args(objects);
@@ -153,11 +160,41 @@ fn runtime(tools: &Tools, instrument: Instrument) -> Result<PathBuf> {
     })
 }
 
-/// C++ files that Verilator generated and the shim.
+/// A file for the compiler, and how hard it tries.
+struct Unit {
+    file: PathBuf,
+    level: &'static str,
+}
+
+/// What Verilator generated and the shim; small files are put together.
+fn units(folder: &Path) -> Result<Vec<Unit>> {
+    let mut units = vec![];
+    let mut together = [FAST, SLOW].map(|level| (level, String::new()));
+    for file in generated(folder)? {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let is_slow = ["Slow", "Syms"].iter().any(|part| name.contains(part));
+        let (level, small) = &mut together[usize::from(is_slow)];
+        match file.metadata() {
+            Ok(of) if of.len() >= LARGE => units.push(Unit { file, level }),
+            _ => *small += &format!("#include \"{name}\"\n"),
+        }
+    }
+    for (name, (level, includes)) in ["fast.cpp", "slow.cpp"].into_iter().zip(together) {
+        let file = folder.join(name);
+        store::write(&file, includes.as_bytes())?;
+        units.push(Unit { file, level });
+    }
+    Ok(units)
+}
+
+/// C++ files in `folder`, in the order of their names.
 fn generated(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = folder.read_dir().map_err(|e| empf_ir::Error::io("read", folder, e))?;
     let files = entries.flatten().map(|entry| entry.path());
-    Ok(files.filter(|path| path.extension().is_some_and(|extension| extension == "cpp")).collect())
+    let mut files: Vec<PathBuf> =
+        files.filter(|path| path.extension().is_some_and(|extension| extension == "cpp")).collect();
+    files.sort();
+    Ok(files)
 }
 
 /// Compiles C++ files into a folder.
@@ -168,32 +205,33 @@ struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    /// Object names of `files`, which are compiled the largest first, as many at a time as there are cores.
-    fn compile_all(&self, mut files: Vec<PathBuf>) -> Result<Vec<PathBuf>> {
-        files.sort_by_key(|path| std::cmp::Reverse(path.metadata().map_or(0, |m| m.len())));
+    /// Object names of `units`, which are compiled the largest first, as many at a time as there are cores.
+    fn compile_all(&self, mut units: Vec<Unit>) -> Result<Vec<PathBuf>> {
+        units.sort_by_key(|unit| std::cmp::Reverse(unit.file.metadata().map_or(0, |m| m.len())));
         let next = AtomicUsize::new(0);
         let worker = || -> Result<()> {
-            while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                self.compile(file)?;
+            while let Some(unit) = units.get(next.fetch_add(1, Ordering::Relaxed)) {
+                self.compile(unit)?;
             }
             Ok(())
         };
         let cores = thread::available_parallelism().map_or(1, |n| n.get());
         thread::scope(|scope| {
-            let workers: Vec<_> = (0..cores.min(files.len())).map(|_| scope.spawn(worker)).collect();
+            let workers: Vec<_> = (0..cores.min(units.len())).map(|_| scope.spawn(worker)).collect();
             workers.into_iter().try_for_each(|worker| match worker.join() {
                 Ok(result) => result,
                 Err(panic) => std::panic::resume_unwind(panic),
             })
         })?;
-        Ok(files.iter().map(|file| object_of(file)).collect())
+        Ok(units.iter().map(|unit| object_of(&unit.file)).collect())
     }
 
-    fn compile(&self, file: &Path) -> Result<()> {
+    fn compile(&self, Unit { file, level }: &Unit) -> Result<()> {
         let [trace, coverage] =
             [Instrument::Waves, Instrument::Coverage].map(|kind| u8::from(self.instrument == kind));
         let mut compiler = Command::new("g++");
-        compiler.current_dir(self.folder).args(CXX_FLAGS).arg("-c").arg(file).arg("-o").arg(object_of(file));
+        compiler.current_dir(self.folder).args(CXX_FLAGS).arg(level);
+        compiler.arg("-c").arg(file).arg("-o").arg(object_of(file));
         compiler.args(["-I.".into(), "-DVM_SC=0".into(), format!("-DVM_COVERAGE={coverage}")]);
         compiler.args([format!("-DVM_TRACE={trace}"), format!("-DVM_TRACE_FST={trace}")]);
         compiler.arg("-I").arg(&self.tools.include).arg("-I").arg(self.tools.include.join("vltstd"));

@@ -30,4 +30,5 @@ mod state;
 mod step;
 mod tape;
 
+#[cfg(feature = "cuda")]
 pub(crate) use engine::Cuda;

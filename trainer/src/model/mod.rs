@@ -8,7 +8,7 @@ mod step;
 
 pub(crate) use learning::Action;
 pub use learning::{Frames, Learning, Outcome, Steps};
-#[cfg(feature = "cuda")]
+#[cfg(any(feature = "cuda", test))]
 pub(crate) use plan::Source;
 pub(crate) use plan::{Pass, Plan};
 
