@@ -4,7 +4,7 @@ use crate::activity;
 use crate::build::{Build, Hardware, VERILOG};
 use crate::error::Result;
 use clap::ValueEnum;
-use empf_sim::verilator::{Accelerator, CACHE_VARIABLE, Cache, Instrument, Options};
+use empf_sim::verilator::{Accelerator, CACHE_VARIABLE, Cache, Options, Purpose};
 use empf_sim::{Engine, GoldenEngine, IntegerEngine, Interpreter};
 use indicatif::ProgressBar;
 use std::panic::resume_unwind;
@@ -37,8 +37,8 @@ pub(crate) fn verilated(build: &Build, waves: bool) -> Result<Accelerator> {
     }
     let message =
         format!("Verilator model of the {}x{} array: from the cache, or built now", arch.rows, arch.cols);
-    let instrument = if waves { Instrument::Waves } else { Instrument::None };
-    Ok(activity::during(&message, || Accelerator::build(verilog, arch, instrument))?)
+    let purpose = if waves { Purpose::Waves } else { Purpose::Speed };
+    Ok(activity::during(&message, || Accelerator::build(verilog, arch, purpose))?)
 }
 
 /// The engine called `name` for the network of `build`; [`EngineName::Verilator`] runs on `accelerator`.

@@ -13,7 +13,7 @@ mod progress;
 mod waves;
 
 pub use accelerator::{Accelerator, Options, Verilator};
-pub use build::Instrument;
+pub use build::Purpose;
 pub use cache::{CACHE_VARIABLE, Cache};
 pub use model::{Model, Port};
 pub use progress::Progress;

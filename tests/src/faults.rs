@@ -5,7 +5,7 @@ use crate::suite::{Failure, Outcome, Suite, compile, hold};
 use empf_hw::emit::EmitError;
 use empf_ir::isa::{Array, LaneParameters, Task};
 use empf_ir::{ArchConfig, Program, QuantNetwork};
-use empf_sim::verilator::{Accelerator, Instrument, Options};
+use empf_sim::verilator::{Accelerator, Options, Purpose};
 use empf_sim::{Engine, Icarus, Interpreter, Mismatch};
 use std::fmt;
 
@@ -185,7 +185,7 @@ pub fn off_by_one_stride() -> Result<Vec<Located>> {
     let (network, program) = compile(&case())?;
     let text = empf_hw::emit_accelerator(&program.arch)?;
     let faulty = with_short_stride(&text)?;
-    let accelerator = Accelerator::build(&faulty, &program.arch, Instrument::None)?;
+    let accelerator = Accelerator::build(&faulty, &program.arch, Purpose::Check)?;
     let engines: [Box<dyn Engine>; 2] = [
         Box::new(accelerator.engine(&program, Options::default())?),
         Box::new(Icarus::new(&faulty, &program)?),

@@ -2,7 +2,7 @@
 
 use crate::case::Case;
 use empf_ir::{ArchConfig, Program, QuantNetwork};
-use empf_sim::verilator::{Accelerator, Instrument, Options};
+use empf_sim::verilator::{Accelerator, Options, Purpose};
 use empf_sim::{
     Comparison, Engine, GoldenEngine, Icarus, IntegerEngine, Interpreter, RustHdl, adopt, compare,
 };
@@ -57,7 +57,7 @@ impl Suite {
     /// Emits and verilates the accelerator of `arch`.
     pub fn new(arch: &ArchConfig) -> Result<Self> {
         let text = empf_hw::emit_accelerator(arch)?;
-        Ok(Suite { verilog: Accelerator::build(&text, arch, Instrument::None)?, text })
+        Ok(Suite { verilog: Accelerator::build(&text, arch, Purpose::Check)?, text })
     }
 
     /// The suite of `arch`, made once in this process.

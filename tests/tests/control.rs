@@ -1,7 +1,7 @@
 //! What the ports promise beyond one inference by itself: `docs/ports.md`.
 
 use empf_ir::Program;
-use empf_sim::verilator::{Accelerator, Instrument, Options, Verilator, Waves};
+use empf_sim::verilator::{Accelerator, Options, Purpose, Verilator, Waves};
 use empf_sim::{Engine, GoldenEngine, Interpreter};
 use empf_tests::{Case, Suite, compile};
 
@@ -267,7 +267,7 @@ fn with_planted_faults(verilog: &str) -> String {
 fn broken_rules_of_axi_are_caught() {
     let bench = Bench::new();
     let verilog = with_planted_faults(bench.suite.text());
-    let accelerator = Accelerator::build(&verilog, &bench.program.arch, Instrument::None).unwrap();
+    let accelerator = Accelerator::build(&verilog, &bench.program.arch, Purpose::Check).unwrap();
     let run = |fault: u32, stall_seed: u64| {
         let options = Options { stall_seed, ..Options::default() };
         let mut engine = accelerator.engine(&bench.program, options).unwrap();

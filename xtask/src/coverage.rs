@@ -2,7 +2,7 @@
 
 use empf_ir::ArchConfig;
 use empf_sim::Engine;
-use empf_sim::verilator::{Accelerator, Instrument, Options};
+use empf_sim::verilator::{Accelerator, Options, Purpose};
 use empf_tests::{Case, compile, fit, random_arch};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -89,7 +89,7 @@ pub(crate) fn run(args: &Args) -> crate::error::Result {
 /// How often each point was reached in all of `cases`.
 fn simulate(cases: &[Case], arch: &ArchConfig) -> crate::error::Result<BTreeMap<Point, u64>> {
     let verilog = empf_hw::emit_accelerator(arch)?;
-    let accelerator = Accelerator::build(&verilog, arch, Instrument::Coverage)?;
+    let accelerator = Accelerator::build(&verilog, arch, Purpose::Coverage)?;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("coverage.dat");
     let mut hits = BTreeMap::new();

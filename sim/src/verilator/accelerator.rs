@@ -1,6 +1,6 @@
 //! The accelerator's top module as an engine.
 
-use super::build::Instrument;
+use super::build::Purpose;
 use super::model::{Instance, Object, Port};
 use super::progress::Progress;
 use super::waves::Waves;
@@ -61,7 +61,7 @@ const PATIENCE: u64 = 10_000;
 pub struct Accelerator {
     object: Arc<Object>,
     arch: ArchConfig,
-    instrument: Instrument,
+    purpose: Purpose,
 }
 
 /// How an engine runs.
@@ -80,12 +80,12 @@ pub struct Options {
 }
 
 impl Accelerator {
-    /// The accelerator of `arch` as `verilog` describes it. Its engines can write what `instrument` says.
-    pub fn build(verilog: &str, arch: &ArchConfig, instrument: Instrument) -> Result<Self> {
+    /// The accelerator of `arch` as `verilog` describes it. Its engines can write waves where that is its `purpose`.
+    pub fn build(verilog: &str, arch: &ArchConfig, purpose: Purpose) -> Result<Self> {
         let ports = [Port::new("aclk", 1)];
         let extension = include_str!("accelerator.cpp");
-        let object = Object::new(verilog, TOP, ("aclk", &ports), (extension, CONTROL), instrument)?;
-        Ok(Accelerator { object, arch: arch.clone(), instrument })
+        let object = Object::new(verilog, TOP, ("aclk", &ports), (extension, CONTROL), purpose)?;
+        Ok(Accelerator { object, arch: arch.clone(), purpose })
     }
 
     /// An accelerator of its own, after reset, with `program` in its ROMs.
@@ -93,7 +93,7 @@ impl Accelerator {
         if program.arch != self.arch {
             return Err(failure("the program was compiled for another architecture than the Verilog"));
         }
-        if options.waves.is_some() && self.instrument != Instrument::Waves {
+        if options.waves.is_some() && self.purpose != Purpose::Waves {
             return Err(failure("this accelerator was built without waves"));
         }
         let roms = Roms::new(program)?;
@@ -187,7 +187,7 @@ unsafe impl Send for Verilator<'_> {}
 
 impl Verilator<'_> {
     /// Writes Verilator's account of lines and bits to `path`; the accelerator must be built with
-    /// [`Instrument::Coverage`].
+    /// [`Purpose::Coverage`].
     pub fn write_coverage(&self, path: &Path) -> Result<()> {
         let path = CString::new(path.to_string_lossy().as_bytes()).map_err(|e| failure(e.to_string()))?;
         // SAFETY: the type is that of the shim, and the path outlives the call.

@@ -21,39 +21,45 @@ pub(super) struct Source<'a> {
     pub(super) control: &'a str,
     /// C++ that includes `Vdut.h`.
     pub(super) shim: &'a str,
-    /// What the model keeps account of.
-    pub(super) instrument: Instrument,
+    /// What the model is for.
+    pub(super) purpose: Purpose,
 }
 
-/// What a model keeps account of besides the simulation; it costs time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Instrument {
-    /// Nothing.
-    #[default]
-    None,
-    /// All signals, for files of waves.
+/// What a model is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Long simulations.
+    Speed,
+    /// Short simulations of many models: it is built in about half the time, and slower.
+    Check,
+    /// Files of waves, of all signals.
     Waves,
-    /// Lines that were run and bits that changed.
+    /// An account of lines that were run and bits that changed.
     Coverage,
 }
 
-impl Instrument {
+impl Purpose {
     /// Verilator's flags.
     fn flags(self) -> &'static [&'static str] {
         match self {
-            Instrument::None => &[],
-            Instrument::Waves => &["--trace-fst"],
-            Instrument::Coverage => &["--coverage-line", "--coverage-toggle"],
+            Purpose::Speed | Purpose::Check => &[],
+            Purpose::Waves => &["--trace-fst"],
+            Purpose::Coverage => &["--coverage-line", "--coverage-toggle"],
         }
     }
 
     /// What of Verilator's runtime it needs.
     fn runtime(self) -> Option<&'static str> {
         match self {
-            Instrument::None => None,
-            Instrument::Waves => Some("verilated_fst_c.cpp"),
-            Instrument::Coverage => Some("verilated_cov.cpp"),
+            Purpose::Speed | Purpose::Check => None,
+            Purpose::Waves => Some("verilated_fst_c.cpp"),
+            Purpose::Coverage => Some("verilated_cov.cpp"),
         }
+    }
+
+    /// How hard the compiler tries with what a cycle runs.
+    fn level(self) -> &'static str {
+        if self == Purpose::Speed { "-O2" } else { "-O1" }
     }
 }
 
@@ -75,8 +81,7 @@ const VERILATOR_FLAGS: [&str; 15] = [
     "20000",
 ];
 const CXX_FLAGS: [&str; 4] = ["-std=c++17", "-fPIC", "-fno-gnu-unique", "-w"];
-/// Of what a cycle runs, and of what Verilator calls slow: it runs once.
-const FAST: &str = "-O2";
+/// How hard the compiler tries with what Verilator calls slow: it runs once.
 const SLOW: &str = "-O1";
 /// Generated files of so many bytes are compiled by themselves; smaller ones together, as the headers of each take
 /// longer than the file.
@@ -87,8 +92,8 @@ const LARGE: u64 = 1 << 16;
 /// The object appears under its name only when it is complete.
 pub(super) fn shared_object(source: &Source) -> Result<PathBuf> {
     let tools = TOOLS.as_ref().map_err(|tool| tool.error())?;
-    let flags =
-        [&VERILATOR_FLAGS[..], source.instrument.flags(), &CXX_FLAGS, &[FAST, SLOW]].concat().join(" ");
+    let flags = [&VERILATOR_FLAGS[..], source.purpose.flags(), &CXX_FLAGS, &[source.purpose.level(), SLOW]];
+    let flags = flags.concat().join(" ");
     let Source { verilog, top, control, shim, .. } = source;
     let content = [*verilog, *top, *control, *shim, flags.as_str(), tools.versions.as_str()];
     Cache::find()?.file(&content, "so", |folder| build(source, tools, folder))
@@ -128,13 +133,13 @@ fn build(source: &Source, tools: &Tools, folder: &Path) -> Result<PathBuf> {
     store::write(&folder.join("shim.cpp"), source.shim.as_bytes())?;
     let mut verilator = Command::new("verilator");
     verilator.current_dir(folder).args(VERILATOR_FLAGS);
-    verilator.args(source.instrument.flags());
+    verilator.args(source.purpose.flags());
     verilator.args(["-Mdir", ".", "--top-module", source.top, "dut.vlt", "dut.v"]);
     execute(&mut verilator, "verilator")?;
     // First what may be missing.
-    let (runtime, libraries) = (runtime(tools, source.instrument)?, libraries(folder)?);
-    let compiler = Compiler { folder, tools, instrument: source.instrument };
-    let objects = compiler.compile_all(units(folder)?)?;
+    let (runtime, libraries) = (runtime(tools, source.purpose)?, libraries(folder)?);
+    let compiler = Compiler { folder, tools, purpose: source.purpose };
+    let objects = compiler.compile_all(units(folder, source.purpose)?)?;
     let complete = folder.join("dut.so");
     let mut link = Command::new("g++");
     // What is not defined is seen now, and not when the object is loaded.
@@ -145,13 +150,16 @@ fn build(source: &Source, tools: &Tools, folder: &Path) -> Result<PathBuf> {
 }
 
 /// Verilator's runtime as one object, which all models share.
-fn runtime(tools: &Tools, instrument: Instrument) -> Result<PathBuf> {
+fn runtime(tools: &Tools, purpose: Purpose) -> Result<PathBuf> {
     let mut names = vec!["verilated.cpp", "verilated_threads.cpp"];
-    names.extend(instrument.runtime());
-    let (files, flags) = (names.join(" "), [&CXX_FLAGS[..], &[FAST]].concat().join(" "));
+    names.extend(purpose.runtime());
+    let (files, flags) = (names.join(" "), [&CXX_FLAGS[..], &[purpose.level()]].concat().join(" "));
     Cache::find()?.file(&[&files, &flags, &tools.versions], "o", |folder| {
-        let units = names.iter().map(|name| Unit { file: tools.include.join(name), level: FAST }).collect();
-        let objects = Compiler { folder, tools, instrument }.compile_all(units)?;
+        let units = names
+            .iter()
+            .map(|name| Unit { file: tools.include.join(name), level: purpose.level() })
+            .collect();
+        let objects = Compiler { folder, tools, purpose }.compile_all(units)?;
         let complete = folder.join("runtime.o");
         let mut link = Command::new("g++");
         link.current_dir(folder).args(["-r", "-nostdlib", "-o"]).arg(&complete).args(objects);
@@ -167,9 +175,9 @@ struct Unit {
 }
 
 /// What Verilator generated and the shim; small files are put together.
-fn units(folder: &Path) -> Result<Vec<Unit>> {
+fn units(folder: &Path, purpose: Purpose) -> Result<Vec<Unit>> {
     let mut units = vec![];
-    let mut together = [FAST, SLOW].map(|level| (level, String::new()));
+    let mut together = [purpose.level(), SLOW].map(|level| (level, String::new()));
     for file in generated(folder)? {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let is_slow = ["Slow", "Syms"].iter().any(|part| name.contains(part));
@@ -201,7 +209,7 @@ fn generated(folder: &Path) -> Result<Vec<PathBuf>> {
 struct Compiler<'a> {
     folder: &'a Path,
     tools: &'a Tools,
-    instrument: Instrument,
+    purpose: Purpose,
 }
 
 impl Compiler<'_> {
@@ -228,7 +236,7 @@ impl Compiler<'_> {
 
     fn compile(&self, Unit { file, level }: &Unit) -> Result<()> {
         let [trace, coverage] =
-            [Instrument::Waves, Instrument::Coverage].map(|kind| u8::from(self.instrument == kind));
+            [Purpose::Waves, Purpose::Coverage].map(|kind| u8::from(self.purpose == kind));
         let mut compiler = Command::new("g++");
         compiler.current_dir(self.folder).args(CXX_FLAGS).arg(level);
         compiler.arg("-c").arg(file).arg("-o").arg(object_of(file));

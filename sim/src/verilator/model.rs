@@ -1,6 +1,6 @@
 //! A verilated module and its ports.
 
-use super::build::{Instrument, Source, shared_object};
+use super::build::{Purpose, Source, shared_object};
 use super::progress::{Progress, tell};
 use super::waves::Waves;
 use crate::{Error, Result};
@@ -42,10 +42,10 @@ impl Object {
         top: &str,
         (clock, ports): (&str, &[Port]),
         (extension, control): (&str, &str),
-        instrument: Instrument,
+        purpose: Purpose,
     ) -> Result<Arc<Self>> {
         let shim = format!("{}{}{extension}", port_table(clock, ports), include_str!("shim.cpp"));
-        let path = shared_object(&Source { verilog, top, control, shim: &shim, instrument })?;
+        let path = shared_object(&Source { verilog, top, control, shim: &shim, purpose })?;
         // SAFETY: the object was built from the shim above, whose functions have these types and whose
         // initialisers only set up Verilator's runtime.
         unsafe {
@@ -180,8 +180,8 @@ impl Model {
         arguments: &[String],
         waves: Option<&Path>,
     ) -> Result<Self> {
-        let instrument = if waves.is_some() { Instrument::Waves } else { Instrument::None };
-        let object = Object::new(verilog, top, (clock, ports), ("", ""), instrument)?;
+        let purpose = if waves.is_some() { Purpose::Waves } else { Purpose::Speed };
+        let object = Object::new(verilog, top, (clock, ports), ("", ""), purpose)?;
         let waves = waves.map(Waves::whole);
         let instance = object.instance(arguments, waves.as_ref())?;
         // SAFETY: the types are those of the shim, and the instance keeps the object.
