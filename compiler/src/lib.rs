@@ -10,6 +10,7 @@ pub mod digits;
 pub mod draft;
 pub mod error;
 mod histogram;
+mod multiplier;
 pub mod passes;
 pub mod plan;
 pub mod saturation;

@@ -31,8 +31,21 @@ pub struct Buffer {
     pub written_by: usize,
     /// Index of the last stage that reads it, or that of its writer.
     pub last_read: usize,
+    /// Index of the shortcut whose place it takes: nothing reads that one behind the stage that writes this one.
+    pub in_place_of: Option<usize>,
     /// First word; chosen by the pass `allocate`.
     pub base: usize,
+}
+
+impl Stage {
+    /// Buffers that it reads.
+    pub fn operands(&self) -> impl Iterator<Item = usize> {
+        let shortcut = match &self.work {
+            Work::Array(work) => work.shortcut.as_ref().map(|shortcut| shortcut.reads),
+            Work::Unfold(_) | Work::Pool(_) => None,
+        };
+        self.reads.into_iter().chain(shortcut)
+    }
 }
 
 impl Buffer {
@@ -83,15 +96,34 @@ pub enum Work {
     Unfold(Window),
     /// Convolution or linear layer.
     Array(Box<ArrayWork>),
-    /// Average pooling.
-    Pool {
-        /// Height and width of the window.
-        kernel: [usize; 2],
-        /// Step of the window.
-        stride: [usize; 2],
-        /// Right shift of the sum.
+    /// Average or maximum pooling.
+    Pool(Pooling),
+}
+
+/// Windows whose codes become one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Pooling {
+    /// Height and width of the window.
+    pub kernel: [usize; 2],
+    /// Step of the window.
+    pub stride: [usize; 2],
+    /// Border on each side.
+    pub padding: usize,
+    /// What a window gives.
+    pub gives: Pooled,
+}
+
+/// What a window gives.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pooled {
+    /// Its sum, shifted right.
+    Sum {
+        /// By so many bits.
         shift: u8,
     },
+    /// Its largest code.
+    Maximum,
 }
 
 /// Windows over a map.
@@ -114,6 +146,8 @@ pub struct ArrayWork {
     pub layer: String,
     /// The neuron that reads it; `None`: logits.
     pub neuron: Option<String>,
+    /// What is added to its currents in front of the neuron.
+    pub shortcut: Option<Shortcut>,
     /// Windows over the buffer read.
     pub window: Window,
     /// Where the buffer holds unfolded windows: channels and positions of a window that was unfolded.
@@ -136,6 +170,17 @@ pub struct ArrayWork {
     pub weight_base: usize,
     /// First word of its parameters; chosen by the pass `allocate`.
     pub parameter_base: usize,
+}
+
+/// What is added to the currents of a convolution: the shortcut of a residual block.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Shortcut {
+    /// The node that gives its currents: widening, scaling, or a convolution of +-1 weights.
+    pub node: String,
+    /// Buffer of the codes that it reads.
+    pub reads: usize,
+    /// Windows of the convolution over that buffer.
+    pub window: Option<Window>,
 }
 
 /// A pass of a weight digit over an activation plane.
@@ -173,23 +218,39 @@ impl Work {
         match self {
             Work::Unfold(_) => &[Unit::Unfold],
             Work::Array(_) => &[Unit::Stream, Unit::Drain],
-            Work::Pool { .. } => &[Unit::Pool],
+            Work::Pool(_) => &[Unit::Pool],
         }
     }
 }
 
 impl ArrayWork {
-    /// Multiplications of a weight with a code, borders included.
-    pub fn multiplications(&self, channels: usize) -> u64 {
-        let taps = self.window.taps() * channels;
-        let vectors = self.output.positions() * self.frames * self.summed_frames;
-        taps as u64 * self.output.channels as u64 * vectors as u64
+    /// Additions of a digit's product with a code, borders included, where the buffers read have so many channels.
+    pub fn additions(&self, channels: usize, shortcut_channels: Option<usize>) -> u64 {
+        let of_sums = self.output.channels * self.output.positions() * self.frames;
+        let of_layer = self.window.taps() * channels * self.summed_frames * self.passes.len();
+        let of_shortcut = self.shortcut_taps() * shortcut_channels.unwrap_or(0);
+        of_sums as u64 * (of_layer + of_shortcut) as u64
     }
 
     /// Words of its weights: `rows` words for each tap, channel block, pass and column block.
-    pub fn weight_words(&self, blocks: usize, rows: usize, cols: usize) -> usize {
-        let tiles = self.window.taps() * blocks * self.passes.len();
+    pub fn weight_words(&self, blocks: usize, shortcut_blocks: usize, rows: usize, cols: usize) -> usize {
+        let tiles = self.window.taps() * blocks * self.passes.len() + self.shortcut_taps() * shortcut_blocks;
         self.output.channels.div_ceil(cols) * tiles * rows
+    }
+
+    /// Positions of the windows of a shortcut that is a convolution.
+    pub fn shortcut_taps(&self) -> usize {
+        self.shortcut_window().map_or(0, |window| window.taps())
+    }
+
+    /// The windows of a shortcut that is a convolution.
+    pub fn shortcut_window(&self) -> Option<Window> {
+        self.shortcut.as_ref().and_then(|shortcut| shortcut.window)
+    }
+
+    /// Sums that a position and frame has in the accumulators: its own, and that of a shortcut.
+    pub fn sums(&self) -> usize {
+        if self.shortcut_window().is_some() { 2 } else { 1 }
     }
 
     /// Steps that have parameters of their own.
@@ -210,6 +271,19 @@ pub struct Weights<'a> {
 }
 
 impl<'a> Weights<'a> {
+    /// The weights of the shortcut of `work`, where that is a convolution; it reads `channels` channels.
+    pub fn of_shortcut(
+        network: &'a QuantNetwork,
+        work: &ArrayWork,
+        channels: usize,
+    ) -> crate::Result<Option<Self>> {
+        let Some(shortcut) = work.shortcut.as_ref().filter(|shortcut| shortcut.window.is_some()) else {
+            return Ok(None);
+        };
+        let values = network.tensor(&shortcut.node, "weight")?;
+        Ok(Some(Weights { values, channels, taps: work.shortcut_taps(), unfolded: false }))
+    }
+
     /// The weights of `work`, which reads `channels` channels of its buffer.
     pub fn new(network: &'a QuantNetwork, work: &ArrayWork, channels: usize) -> crate::Result<Self> {
         let values = network.tensor(&work.layer, "weight")?;

@@ -7,8 +7,8 @@ use crate::axi_lite::{ADDRESS_BITS, AxiLite};
 use crate::drain::Drain;
 use crate::input_buffer::InputBuffer;
 use crate::pool::Pool;
-use crate::rtl::address_width;
 use crate::rtl::prelude::*;
+use crate::rtl::{READ_DELAY, address_width};
 use crate::sequencer::Sequencer;
 use crate::stream::{Stream, control_delay};
 use crate::unfold::Unfold;
@@ -83,7 +83,7 @@ pub struct Accelerator {
     act_write_en: Wire<Local>,
     act_write_addr: Wire<Local>,
     act_write_data: Wire<Local>,
-    weight_first: Wire<Local>,
+    weight_first: Vec<Wire<Local>>,
     /// A vector's way to its sums: valid, control, and the last of a column block.
     valid: Vec<Wire<Local>>,
     control: Vec<Wire<Local>>,
@@ -158,7 +158,7 @@ impl Accelerator {
             act_write_en: Wire::new(arch.banks()),
             act_write_addr: Wire::new(address_width(arch.activation_depth)),
             act_write_data: Wire::new(arch.lanes * arch.act_bits as usize),
-            weight_first: Wire::new(1),
+            weight_first: Wire::array(READ_DELAY, 1),
             valid: Wire::array(control_delay(arch.rows), 1),
             control: Wire::array(control_delay(arch.rows), Control::width(arch.accumulator_depth)),
             last: Wire::array(control_delay(arch.rows), 1),
@@ -331,14 +331,14 @@ impl Accelerator {
             "Activation memory: one unit runs at a time, so the one that writes or reads drives the port",
         );
         let unfolds = rtl.named("unfolds", unfold.write_o.e().any());
-        let drains = rtl.named("drains", drain.write_o.e().any());
+        let drains = rtl.named("drains", drain.write_o.e().any() | &drain.shortcut_read_o);
         rtl.assign(&self.act_write_en, &unfold.write_o | &drain.write_o | &pool.write_o);
         rtl.assign(
             &self.act_write_addr,
             mux(
                 &unfolds,
                 &unfold.write_address_o,
-                mux(&drains, &drain.write_address_o, &pool.write_address_o),
+                mux(&drains, &drain.port_address_o, &pool.write_address_o),
             ),
         );
         rtl.assign(
@@ -346,7 +346,8 @@ impl Accelerator {
             mux(&unfolds, &unfold.write_data_o, mux(&drains, &drain.write_data_o, &pool.write_data_o)),
         );
         rtl.assign(&a.write_i, &self.act_write_en);
-        rtl.assign(&a.write_address_i, &self.act_write_addr);
+        rtl.assign(&a.port_read_i, &drain.shortcut_read_o);
+        rtl.assign(&a.port_address_i, &self.act_write_addr);
         rtl.assign(&a.write_data_i, &self.act_write_data);
 
         rtl.assign(&a.read_i, &self.stream.read_o | &pool.read_o);
@@ -357,6 +358,9 @@ impl Accelerator {
         for (code, word) in pool.code_i.iter().zip(&a.code_o) {
             rtl.assign(code, word);
         }
+        for (code, word) in drain.shortcut_code_i.iter().zip(&a.port_code_o) {
+            rtl.assign(code, word);
+        }
     }
 
     /// Weights and activations into the array, its sums into the accumulators, control beside them.
@@ -365,8 +369,8 @@ impl Accelerator {
         rtl.assign(&self.weights.read_i, &self.stream.weight_read_o);
         rtl.assign(&self.weights.address_i, &self.stream.weight_address_o);
         rtl.section("Control goes beside the vectors, from their choice to their sums");
-        rtl.register(&self.weight_first, 0).set(&self.stream.weight_first_o);
-        rtl.assign(&array.load_i, &self.weight_first);
+        let weight_first = rtl.delay(&self.stream.weight_first_o, &self.weight_first);
+        rtl.assign(&array.load_i, weight_first);
         rtl.assign(&array.weight_i, &self.weights.data_o);
         for (act, code) in self.skew.act_i.iter().zip(&self.activations.masked_o) {
             rtl.assign(act, code);

@@ -1,19 +1,29 @@
 //! Accumulators of one column: two banks, of which one adds up sums while the other is drained.
 //!
 //! ```text
-//! cycle   0                 1                        2
-//!         control, address  sum; old value read      new value written
+//! cycle   0                 2               3            4                     5
+//!         control, address  old value read  of its bank  sum; set or doubled   new value written
 //! ```
 //!
-//! An address may be used again 3 cycles later.
+//! An address may be used again [`WRITE_DELAY`] cycles later.
 
 use crate::arithmetic::counter_bits;
-use crate::rtl::address_width;
 use crate::rtl::prelude::*;
+use crate::rtl::{READ_DELAY, address_width};
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
+use empf_ir::arch::ACCUMULATE_CYCLES;
 
-/// What a column does with the sum that follows in the next cycle, if one does.
+/// Cycles from a control word to its sum.
+pub(crate) const SUM_LEAD: usize = READ_DELAY + 2;
+/// Cycles from a control word to the cycle in which its new value can be read.
+const WRITE_DELAY: usize = SUM_LEAD + 2;
+const _: () = assert!(WRITE_DELAY <= ACCUMULATE_CYCLES);
+
+/// Cycles from an entry's address to the entry at `drained_o` of all columns.
+pub(crate) const DRAIN_DELAY: usize = READ_DELAY + 2;
+
+/// What a column does with the sum that follows [`SUM_LEAD`] cycles later, if one does.
 #[derive(Clone)]
 pub(crate) struct Control {
     /// Forget the old value.
@@ -49,9 +59,9 @@ unit! {
     /// Two banks of accumulators and the adder before them.
     pub(crate) struct Accumulator(sum_bits: usize, acc_bits: usize, depth: usize) "accumulator" {
         reset_i: Wire<In> = Wire::new(1),
-        /// A sum follows in the next cycle.
+        /// A sum follows, [`SUM_LEAD`] cycles later.
         valid_i: Wire<In> = Wire::new(1),
-        /// [`Control`], one cycle before the sum.
+        /// [`Control`] of that sum.
         control_i: Wire<In> = Wire::new(Control::width(depth)),
         /// The column's sum, in the polarity of its last row.
         sum_i: Wire<In> = Wire::new(sum_bits),
@@ -62,19 +72,19 @@ unit! {
         /// The bank that is drained.
         drain_bank_i: Wire<In> = Wire::new(1),
         drain_address_i: Wire<In> = Wire::new(address_width(depth)),
-        /// The entry, one cycle later.
+        /// The entry, [`DRAIN_DELAY`] - 1 cycles later.
         drained_o: Wire<Out> = Wire::new(acc_bits),
         banks: Vec<Ram> = (0..2).map(|_| Ram::new("accumulator_bank", acc_bits, depth)).collect(),
-        valid: Wire<Local> = Wire::new(1),
-        set: Wire<Local> = Wire::new(1),
-        double: Wire<Local> = Wire::new(1),
-        bank: Wire<Local> = Wire::new(1),
-        address: Wire<Local> = Wire::new(address_width(depth)),
-        write_valid: Wire<Local> = Wire::new(1),
-        write_bank: Wire<Local> = Wire::new(1),
-        write_address: Wire<Local> = Wire::new(address_width(depth)),
+        /// Beside the value on its way, as long as each is needed.
+        valid: Vec<Wire<Local>> = Wire::array(SUM_LEAD + 1, 1),
+        set: Vec<Wire<Local>> = Wire::array(READ_DELAY + 1, 1),
+        double: Vec<Wire<Local>> = Wire::array(READ_DELAY + 1, 1),
+        bank: Vec<Wire<Local>> = Wire::array(SUM_LEAD + 1, 1),
+        address: Vec<Wire<Local>> = Wire::array(SUM_LEAD + 1, address_width(depth)),
+        old: Wire<Local> = Wire::new(acc_bits),
+        base: Wire<Local> = Wire::new(acc_bits),
         write_data: Wire<Local> = Wire::new(acc_bits),
-        drained_bank: Wire<Local> = Wire::new(1),
+        drained_bank: Vec<Wire<Local>> = Wire::array(READ_DELAY, 1),
     }
 }
 
@@ -103,39 +113,37 @@ impl Accumulator {
             rtl.assign(&ram.read_i, &drained | accumulated);
             rtl.assign(&ram.read_address_i, mux(&drained, &self.drain_address_i, &control.address));
         }
-        rtl.register(&self.valid, 0).set(&self.valid_i);
-        rtl.register(&self.set, 0).without_reset().set(&control.set);
-        rtl.register(&self.double, 0).without_reset().set(&control.double);
-        rtl.register(&self.bank, 0).without_reset().set(&control.bank);
-        rtl.register(&self.address, 0).without_reset().set(&control.address);
-        rtl.register(&self.drained_bank, 0).without_reset().set(&self.drain_bank_i);
-        let outputs: Vec<Expr> = self.banks.iter().map(|ram| ram.read_data_o.e()).collect();
-        rtl.assign(&self.drained_o, select(&outputs, &self.drained_bank));
+        let words: Vec<Expr> = self.banks.iter().map(|ram| ram.read_data_o.e()).collect();
+        rtl.section("Cycle 2: of the two words, the drained one and the old value");
+        let drained = rtl.delay_data(&self.drain_bank_i, &self.drained_bank);
+        rtl.register(&self.drained_o, 0).without_reset().set(select(&words, drained));
+        rtl.delay(&self.valid_i, &self.valid);
+        rtl.delay_data(&control.bank, &self.bank);
+        rtl.delay_data(&control.address, &self.address);
+        rtl.register(&self.old, 0).without_reset().set(select(&words, &self.bank[READ_DELAY - 1]));
+        rtl.section("Cycle 3: nothing, the old value, or twice the old value");
+        let set = rtl.delay_data(&control.set, &self.set);
+        let double = rtl.delay_data(&control.double, &self.double);
+        let kept = mux(double, self.old.e().shl(1), &self.old);
+        rtl.register(&self.base, 0).without_reset().set(mux(set, self.old.zero(), kept));
     }
 
     /// `~sum` is `-sum - 1` of the inverted polarity, so one exclusive or restores it inside the adder.
     fn add(&mut self, acc_bits: usize) {
-        let outputs: Vec<Expr> = self.banks.iter().map(|ram| ram.read_data_o.e()).collect();
-        let old = select(&outputs, &self.bank);
         let sum = self.sum_i.e().sext(acc_bits) ^ self.invert_i.e().repeat(acc_bits);
         let rtl = &mut self._rtl;
         rtl.section(
-            "Cycle 1: ~sum is -sum - 1 of the inverted polarity, so an exclusive or restores it in the adder",
+            "Cycle 4: ~sum is -sum - 1 of the inverted polarity, so an exclusive or restores it in the adder",
         );
-        let old = rtl.named("old", old);
-        let base = rtl.named("base", mux(&self.set, lit(0, acc_bits), mux(&self.double, old.shl(1), &old)));
-        rtl.register(&self.write_data, 0).without_reset().set(sum + base);
-        rtl.register(&self.write_valid, 0).set(&self.valid);
-        rtl.register(&self.write_bank, 0).without_reset().set(&self.bank);
-        rtl.register(&self.write_address, 0).without_reset().set(&self.address);
+        rtl.register(&self.write_data, 0).without_reset().set(sum + &self.base);
     }
 
     fn write(&mut self) {
-        self._rtl.section("Cycle 2: the new value is written");
+        self._rtl.section("Cycle 5: the new value is written");
         for (index, ram) in self.banks.iter().enumerate() {
-            let written = &self.write_valid & self.write_bank.is(index as u64);
+            let written = &self.valid[SUM_LEAD] & self.bank[SUM_LEAD].is(index as u64);
             self._rtl.assign(&ram.write_i, written);
-            self._rtl.assign(&ram.write_address_i, &self.write_address);
+            self._rtl.assign(&ram.write_address_i, &self.address[SUM_LEAD]);
             self._rtl.assign(&ram.write_data_i, &self.write_data);
         }
     }
@@ -146,9 +154,9 @@ unit! {
     pub(crate) struct Accumulators(cols: usize, sum_bits: usize, acc_bits: usize, depth: usize, lanes: usize,
                                    columns: Vec<Accumulator>) "accumulators" {
         reset_i: Wire<In> = Wire::new(1),
-        /// A sum of column 0 follows in the next cycle.
+        /// A sum of column 0 follows, [`SUM_LEAD`] cycles later.
         valid_i: Wire<In> = Wire::new(1),
-        /// [`Control`] for column 0, one cycle before its sum; column c's is due c / 2 cycles later.
+        /// [`Control`] of that sum; column c's is due c / 2 cycles later.
         control_i: Wire<In> = Wire::new(Control::width(depth)),
         /// With the last control word of a column block.
         last_i: Wire<In> = Wire::new(1),
@@ -159,19 +167,17 @@ unit! {
         drain_i: Wire<In> = Wire::new(1),
         drain_bank_i: Wire<In> = Wire::new(1),
         drain_address_i: Wire<In> = Wire::new(address_width(depth)),
-        /// Group of `lanes` columns; taken one cycle after `drain_i`.
+        /// Group of `lanes` columns.
         drain_group_i: Wire<In> = Wire::new(counter_bits(cols / lanes - 1)),
-        /// The group's entries, one cycle after `drain_i`.
+        /// The group's entries, [`DRAIN_DELAY`] cycles after `drain_i`.
         drained_o: Vec<Wire<Out>> = Wire::array(lanes, acc_bits),
+        drained_group: Vec<Wire<Local>> = Wire::array(DRAIN_DELAY - 1, counter_bits(cols / lanes - 1)),
         columns: Vec<Accumulator> = columns,
         valid: Vec<Wire<Local>> = Wire::array((cols - 1) / 2, 1),
         control: Vec<Wire<Local>> = Wire::array((cols - 1) / 2, Control::width(depth)),
         last: Vec<Wire<Local>> = Wire::array((cols - 1) / 2 + WRITE_DELAY, 1),
     }
 }
-
-/// Cycles from a control word to the cycle in which its sum can be read.
-const WRITE_DELAY: usize = 3;
 
 /// Cycles from `last_i` to `block_o`.
 pub const fn block_delay(cols: usize) -> usize {
@@ -217,17 +223,15 @@ impl Accumulators {
     }
 
     fn drain(&mut self, lanes: usize) {
+        self._rtl.section("Of the drained columns, those of the group");
+        let group = self._rtl.delay_data(&self.drain_group_i, &self.drained_group);
         for (lane, output) in self.drained_o.iter().enumerate() {
             let choices: Vec<Expr> =
                 self.columns.iter().skip(lane).step_by(lanes).map(|c| c.drained_o.e()).collect();
-            let chosen = if let [single] = &choices[..] {
-                single.clone()
-            } else {
-                select(&choices, &self.drain_group_i)
-            };
-            self._rtl.assign(output, chosen);
+            let chosen = if let [single] = &choices[..] { single.clone() } else { select(&choices, &group) };
+            self._rtl.register(output, 0).without_reset().set(chosen);
         }
-        self._rtl.discard(&self.drain_group_i);
+        self._rtl.discard(group);
     }
 }
 
@@ -252,22 +256,28 @@ mod tests {
         unit.drain_i.set(1);
         unit.drain_bank_i.set(0);
         unit.drain_address_i.set(address);
-        unit.tick();
-        unit.drain_i.set(0);
+        for _ in 0..DRAIN_DELAY - 1 {
+            unit.tick();
+            unit.drain_i.set(0);
+        }
         unit.drained_o.get_signed()
     }
 
     #[test]
     fn sets_adds_and_doubles() {
         let mut unit = Bench::new(Accumulator::new(&ArchConfig::default()), |unit| &unit.clock);
-        // Control comes one cycle before its sum; an address returns after three cycles.
-        tick(&mut unit, Some((true, false, 5)), 0, false);
-        tick(&mut unit, Some((true, false, 6)), 100, false);
-        tick(&mut unit, None, -7, false);
-        tick(&mut unit, Some((false, false, 5)), 0, false);
-        tick(&mut unit, Some((false, true, 6)), 11, true);
-        for sum in [1, 0, 0, 0] {
-            tick(&mut unit, None, sum, false);
+        // Control leads its sum; an address returns as soon as it may.
+        let words = [
+            (0, (true, false, 5), (100, false)),
+            (1, (true, false, 6), (-7, false)),
+            (WRITE_DELAY, (false, false, 5), (11, true)),
+            (WRITE_DELAY + 1, (false, true, 6), (1, false)),
+        ];
+        for cycle in 0..2 * WRITE_DELAY + 2 {
+            let control = words.iter().find(|(at, ..)| *at == cycle).map(|(_, control, _)| *control);
+            let sum = words.iter().find(|(at, ..)| *at + SUM_LEAD == cycle).map(|(.., sum)| *sum);
+            let (sum, invert) = sum.unwrap_or((1234, true));
+            tick(&mut unit, control, sum, invert);
         }
         // 100 + ~11 = 100 - 12; 2 * -7 + 1.
         assert_eq!([drained(&mut unit, 5), drained(&mut unit, 6)], [88, -13]);

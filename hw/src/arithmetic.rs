@@ -4,15 +4,6 @@ use crate::rtl::prelude::*;
 use crate::rtl::word::bits_for;
 use crate::unit_macro::unit;
 
-/// `(x + half) >> shift`, where `half` is `2^(shift-1)`, or 0 for no shift; `x` signed, `shift` unsigned.
-///
-/// The result has one bit more than `x`, so that the addition cannot overflow.
-pub(crate) fn round_shift_by(x: &Expr, shift: &Expr) -> Expr {
-    let wide = x.sext(x.width() + 1);
-    let half = lit(1, wide.width()).shl_by(shift).shr(1);
-    (wide + half).shr_signed_by(shift)
-}
-
 /// `round_shift` by a constant of at least 1; the result has `x.width() + 1 - shift` bits.
 pub(crate) fn round_shift(x: &Expr, shift: usize) -> Expr {
     let wide = x.sext(x.width() + 1);
@@ -68,18 +59,27 @@ impl Saturation {
 }
 
 unit! {
-    /// [`round_shift_by`] in [`ROUND_SHIFT_DELAY`] cycles: half is added, then the shift goes in two steps.
+    /// `(value + half) >> shift`, where `half` is `2^(shift-1)`, or 0 for no shift, in [`ROUND_SHIFT_DELAY`] cycles: half
+    /// is added, then the shift goes in two steps.
     pub(crate) struct RoundShift(width: usize, shift: usize) "round_shift" {
         /// Signed.
         value_i: Wire<In> = Wire::new(width),
-        /// Half of what is shifted out, which stays as it is while values are on their way, as the shift does.
+        /// With the value: its shift, and half of what that shifts out.
         half_i: Wire<In> = Wire::new(width),
         shift_i: Wire<In> = Wire::new(shift),
         /// One bit wider, so that the addition cannot overflow.
         value_o: Wire<Out> = Wire::new(width + 1),
         rounded: Wire<Local> = Wire::new(width + 1),
         coarse: Wire<Local> = Wire::new(width + 1),
+        coarse_shift: Wire<Local> = Wire::new(shift),
+        fine_shift: Wire<Local> = Wire::new(shift.div_ceil(2)),
     }
+}
+
+/// Bits in which a value of `width` bits is rounded and shifted by up to `shift` bits of an amount: half of what is
+/// shifted out has its place in them.
+pub(crate) fn rounding_bits(width: usize, shift: usize) -> usize {
+    width.max(1 << shift)
 }
 
 /// Cycles of a [`RoundShift`].
@@ -92,10 +92,12 @@ impl RoundShift {
         let rtl = &mut u._rtl;
         rtl.doc("Rounding shift: half is added, then a shift by multiples of a power of two, then the rest.");
         let fine = shift.div_ceil(2);
-        let steps = concat([u.shift_i.e().slice(fine, shift - fine), lit(0, fine)]);
+        let steps = concat([u.coarse_shift.e().slice(fine, shift - fine), lit(0, fine)]);
         rtl.register(&u.rounded, 0).set(u.value_i.e().sext(width + 1) + u.half_i.e().zext(width + 1));
+        rtl.register(&u.coarse_shift, 0).set(&u.shift_i);
         rtl.register(&u.coarse, 0).set(u.rounded.e().shr_signed_by(steps));
-        rtl.register(&u.value_o, 0).set(u.coarse.e().shr_signed_by(u.shift_i.e().slice(0, fine)));
+        rtl.register(&u.fine_shift, 0).set(u.coarse_shift.e().slice(0, fine));
+        rtl.register(&u.value_o, 0).set(u.coarse.e().shr_signed_by(&u.fine_shift));
         u
     }
 

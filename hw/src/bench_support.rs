@@ -3,6 +3,7 @@
 use crate::rtl::prelude::*;
 use empf_ir::formats::LEAK_FRACTION_BITS;
 use empf_ir::isa::Record;
+use std::collections::VecDeque;
 
 /// A unit that takes a descriptor from the bus.
 pub(crate) trait Described: Block {
@@ -44,6 +45,22 @@ macro_rules! described {
 }
 pub(crate) use described;
 
+/// What is on its way from a memory to its reader.
+pub(crate) struct Pending<T>(VecDeque<Option<T>>);
+
+impl<T> Pending<T> {
+    /// A memory whose words come `delay` cycles after their addresses.
+    pub(crate) fn new(delay: usize) -> Self {
+        Pending((1..delay).map(|_| None).collect())
+    }
+
+    /// Behind a clock edge: what comes, where `asked` is what was asked for in front of it.
+    pub(crate) fn after(&mut self, asked: Option<T>) -> Option<T> {
+        self.0.push_back(asked);
+        self.0.pop_front().flatten()
+    }
+}
+
 /// A neuron lane: `docs/numerics.md` in plain integers.
 #[derive(Clone, Debug)]
 pub(crate) struct NeuronModel {
@@ -54,6 +71,15 @@ pub(crate) struct NeuronModel {
     pub(crate) offset: i64,
     pub(crate) requant_shift: u32,
     pub(crate) spike_shift: u32,
+    pub(crate) shortcut: Option<ShortcutModel>,
+}
+
+/// How a shortcut's code becomes a current.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ShortcutModel {
+    pub(crate) mantissa: i64,
+    pub(crate) bias: i64,
+    pub(crate) shift: u32,
 }
 
 fn rounded(x: i64, shift: u32) -> i64 {
@@ -61,11 +87,14 @@ fn rounded(x: i64, shift: u32) -> i64 {
 }
 
 impl NeuronModel {
-    /// Spike and next potential.
-    pub(crate) fn step(&self, sum: i64, v: i64, membrane_bits: u32, act_bits: u32) -> (i64, i64) {
+    /// Spike and next potential; `code` is that of the shortcut, if there is one.
+    pub(crate) fn step(&self, sum: i64, code: i64, v: i64, membrane_bits: u32, act_bits: u32) -> (i64, i64) {
         let limit = 1i64 << (membrane_bits - 1);
         let saturated = |x: i64| x.clamp(-limit, limit - 1);
-        let current = saturated(rounded(sum * self.mantissa, self.requant_shift) + self.bias);
+        let of_sum = saturated(rounded(sum * self.mantissa, self.requant_shift) + self.bias);
+        let current = self.shortcut.map_or(of_sum, |ShortcutModel { mantissa, bias, shift }| {
+            saturated(of_sum + saturated(rounded(code * mantissa, shift) + bias))
+        });
         let m = saturated(rounded(self.lambda * v, LEAK_FRACTION_BITS) + current);
         let spike = rounded((m - self.theta).max(0), self.spike_shift).min((1 << act_bits) - 1);
         (spike, saturated(m.min(self.theta) - self.offset))

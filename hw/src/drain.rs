@@ -5,49 +5,58 @@
 //!     wait for a full bank
 //!     for group of lanes:  for step:      a run
 //!         OPEN    wait for the run's parameters
-//!         RUN     one position a cycle
+//!         RUN     one position a cycle, or two cycles: its sum, then its shortcut's code or sum
 //!         SEND    (logits) one lane a cycle
 //!         CLOSE   wait for the next run's parameters; of the last run, for its last result
 //! ```
+//!
+//! Codes of a shortcut are read at the port at which results are written. Positions come every second cycle then, and
+//! runs begin in every second, so that the port never has to do both.
 //!
 //! Results of a run leave the lanes while the next one enters. Its parameters come in meanwhile, one word a cycle, from
 //! the cycle on in which the lanes have taken those before. Potentials are kept in a memory of one word a position,
 //! which the next group overwrites.
 
+use crate::accumulator::DRAIN_DELAY;
 use crate::arithmetic::{RoundShift, counter_bits};
 use crate::descriptor::{FIELD_BITS, Registers, index_bits, keep_descriptor, opcode_bits, widths};
 use crate::neuron_lane::{
-    NeuronLane, POTENTIAL_DELAY, POTENTIAL_NEEDED, SPIKE_DELAY, TAKEN, requant_bits, spike_bits,
+    NeuronLane, PLACES, POTENTIAL_DELAY, POTENTIAL_NEEDED, SPIKE_DELAY, TAKEN, requant_bits, spike_bits,
 };
-use crate::rtl::address_width;
 use crate::rtl::prelude::*;
-use crate::rtl::states;
+use crate::rtl::{READ_DELAY, address_width, states};
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
 use empf_ir::formats::{LOGIT_BITS, MULTIPLIER_BITS};
-use empf_ir::isa::{BIAS_HALF_BITS, Drain as Fields, LaneParameters};
+use empf_ir::isa::{BIAS_HALF_BITS, Drain as Fields, LaneParameters, ShortcutParameters};
 
-/// Parameters of a lane.
+/// Parameters of a lane, and those of its shortcut.
 const PARAMETERS: usize = LaneParameters::<()>::WORDS;
+const OF_SHORTCUT: usize = ShortcutParameters::<()>::WORDS;
 /// Cycles from a position's address to its sum at the lanes.
-const SUM_DELAY: usize = 1;
-/// Cycles from an address of the potentials to its word.
-const READ_DELAY: usize = 1;
+const SUM_DELAY: usize = DRAIN_DELAY;
 /// Cycles from a position's address to its new potential, and to its result.
 const POTENTIAL_WRITE: usize = SUM_DELAY + POTENTIAL_DELAY;
 const RESULT: usize = SUM_DELAY + SPIKE_DELAY;
 /// Cycles from the first address of a run to the one in which the lanes take the last of its parameters.
 const TAKEN_ALL: usize = SUM_DELAY + TAKEN.offset - 1;
 
-/// Cycles from a layer's start to the one in which its first parameters are there.
-pub const fn load_cycles(lanes: usize) -> usize {
-    PARAMETERS * lanes + 2
+/// Cycles from the address of a shortcut's code to the code at the lanes: read, then chosen among the banks.
+const CODE_DELAY: usize = READ_DELAY + 1;
+// A shortcut's address follows in the cycle behind its position's second one, where its results are known to be.
+const _: () = assert!(SUM_DELAY == 1 + CODE_DELAY);
+// A code is read in the cycle behind its position's second one; results of others are written in the cycles between.
+const _: () = assert!(RESULT.is_multiple_of(2));
+
+/// Cycles from a layer's start to the one in which its first parameters, so many words, are there.
+pub const fn load_cycles(words: usize) -> usize {
+    words + 1 + READ_DELAY
 }
 
 /// Fewest cycles from the one in which a run is opened to that in which it is closed: meanwhile the next run's
-/// parameters come in.
-pub const fn least_run_cycles(lanes: usize) -> usize {
-    1 + TAKEN_ALL + load_cycles(lanes)
+/// parameters, so many words, come in.
+pub const fn least_run_cycles(words: usize) -> usize {
+    1 + TAKEN_ALL + load_cycles(words)
 }
 
 /// Cycles from the last address of a layer to the closing of its run: the last result is written.
@@ -80,16 +89,21 @@ unit! {
         done_o: Wire<Out> = Wire::new(1),
         parameter_read_o: Wire<Out> = Wire::new(1),
         parameter_address_o: Wire<Out> = Wire::new(w.parameter_base),
-        /// One cycle after its read.
+        /// [`READ_DELAY`] cycles after its read.
         parameter_i: Wire<In> = Wire::new(arch.parameter_bits() as usize),
         drain_o: Wire<Out> = Wire::new(1),
         drain_bank_o: Wire<Out> = Wire::new(1),
         drain_address_o: Wire<Out> = Wire::new(entry),
         drain_group_o: Wire<Out> = Wire::new(counter_bits(arch.cols / arch.lanes - 1)),
-        /// One cycle after `drain_o`.
+        /// [`DRAIN_DELAY`] cycles after `drain_o`.
         sum_i: Vec<Wire<In>> = Wire::array(arch.lanes, arch.acc_bits as usize),
         write_o: Wire<Out> = Wire::new(arch.banks()),
-        write_address_o: Wire<Out> = Wire::new(w.out_base),
+        /// Read a shortcut's word.
+        shortcut_read_o: Wire<Out> = Wire::new(1),
+        /// Of the word to write or to read.
+        port_address_o: Wire<Out> = Wire::new(w.out_base),
+        /// [`READ_DELAY`] cycles after `shortcut_read_o`.
+        shortcut_code_i: Vec<Wire<In>> = Wire::array(arch.rows, arch.act_bits as usize),
         write_data_o: Wire<Out> = Wire::new(arch.lanes * arch.act_bits as usize),
         logit_valid_o: Wire<Out> = Wire::new(1),
         logit_ready_i: Wire<In> = Wire::new(1),
@@ -119,21 +133,34 @@ unit! {
         positions_left: Wire<Local> = Wire::new(w.tile_positions),
         first_position: Wire<Local> = Wire::new(1),
         last_position: Wire<Local> = Wire::new(1),
+        /// The cycle is a position's second one, its shortcut's.
+        second: Wire<Local> = Wire::new(1),
+        /// Runs with shortcuts are opened where this is 0.
+        odd: Wire<Local> = Wire::new(1),
 
         parameter_address: Wire<Local> = Wire::new(w.parameter_base),
         reading: Wire<Local> = Wire::new(1),
-        words_left: Wire<Local> = Wire::new(counter_bits(PARAMETERS * arch.lanes)),
-        loading: Wire<Local> = Wire::new(1),
-        loading_last: Wire<Local> = Wire::new(1),
+        words_left: Wire<Local> = Wire::new(counter_bits((PARAMETERS + OF_SHORTCUT) * arch.lanes)),
+        /// The words that come in are the shortcut's.
+        of_shortcut: Wire<Local> = Wire::new(1),
+        loading_shortcut: Vec<Wire<Local>> = Wire::array(READ_DELAY, 1),
+        loading: Vec<Wire<Local>> = Wire::array(READ_DELAY, 1),
+        loading_last: Vec<Wire<Local>> = Wire::array(READ_DELAY, 1),
         /// The next run's parameters are there.
         loaded: Wire<Local> = Wire::new(1),
         parameters: Vec<Wire<Local>> = Wire::array(PARAMETERS * arch.lanes, arch.parameter_bits() as usize),
+        shortcut_parameters: Vec<Wire<Local>> =
+            Wire::array(OF_SHORTCUT * arch.lanes, arch.parameter_bits() as usize),
 
         entry: Wire<Local> = Wire::new(entry),
         step_entry: Wire<Local> = Wire::new(entry),
-        /// Beside the positions on their way, a cycle each: one is there, it is the first of a run, the layer's last.
-        valid: Vec<Wire<Local>> = Wire::array(RESULT, 1),
-        first: Vec<Wire<Local>> = Wire::array(RESULT - 1, 1),
+        second_entry: Wire<Local> = Wire::new(entry),
+        /// Beside the sums and codes on their way, a cycle each: the first of a run, a shortcut's, the one with which its
+        /// position is complete, that of the run's first position, that of the layer's last.
+        first: Vec<Wire<Local>> = Wire::array(TAKEN_ALL, 1),
+        shortcut: Vec<Wire<Local>> = Wire::array(SUM_DELAY + PLACES.current, 1),
+        complete: Vec<Wire<Local>> = Wire::array(RESULT, 1),
+        first_complete: Vec<Wire<Local>> = Wire::array(RESULT - 1, 1),
         last: Vec<Wire<Local>> = Wire::array(RESULT, 1),
         /// The step on its way through the lanes is the first.
         fresh: Wire<Local> = Wire::new(1),
@@ -151,7 +178,16 @@ unit! {
         write_address: Wire<Local> = Wire::new(w.out_base),
         write_bank: Wire<Local> = Wire::new(counter_bits(arch.banks() - 1)),
 
+        /// Of the shortcut that is read.
+        shortcut_address: Wire<Local> = Wire::new(w.out_base),
+        shortcut_bank: Wire<Local> = Wire::new(counter_bits(arch.banks() - 1)),
+        shortcut_code: Vec<Wire<Local>> = Wire::array(arch.lanes, arch.act_bits as usize + 1),
+
         requant_half: Wire<Local> = Wire::new(requant_bits(arch)),
+        shortcut_half: Wire<Local> = Wire::new(requant_bits(arch)),
+        /// Of the product that is there.
+        product_shift: Wire<Local> = Wire::new(w.requant_shift),
+        product_half: Wire<Local> = Wire::new(requant_bits(arch)),
         spike_half: Wire<Local> = Wire::new(spike_bits(arch)),
         lanes: Vec<NeuronLane> = (0..arch.lanes).map(|_| NeuronLane::new(arch)).collect(),
         potentials: Vec<Ram> = (0..arch.lanes)
@@ -171,9 +207,18 @@ fn lane_parameters(registers: &[Wire<Local>], l: usize) -> LaneParameters<Expr> 
     LaneParameters::unpack(std::array::from_fn(|i| registers[PARAMETERS * l + i].e()))
 }
 
+/// The parameters of lane `l`'s shortcut that come in.
+fn shortcut_parameters(registers: &[Wire<Local>], l: usize) -> ShortcutParameters<Expr> {
+    ShortcutParameters::unpack(std::array::from_fn(|i| registers[OF_SHORTCUT * l + i].e()))
+}
+
 /// Conditions of the present cycle.
 struct Events {
     running: Expr,
+    /// Every position has a shortcut.
+    paired: Expr,
+    /// It is a sum.
+    has_sums: Expr,
     /// The present run is opened: its first position follows.
     opens: Expr,
     /// The present run is closed: loops take their next turns.
@@ -187,8 +232,14 @@ struct Events {
     all_end: Expr,
     /// The present run is the layer's last.
     last_run: Expr,
-    /// The first address of a run.
+    /// The first cycle of a run.
     first: Expr,
+    /// The present position's shortcut.
+    shortcut: Expr,
+    /// The present position's last cycle.
+    complete: Expr,
+    /// That of the run's first position.
+    first_complete: Expr,
     /// A logit is accepted.
     sent: Expr,
 }
@@ -210,6 +261,7 @@ impl Drain {
         u.count(&events);
         u.load_parameters(&events, arch.lanes);
         u.read_sums(&events);
+        u.read_shortcuts(&events, arch);
         u.follow(&events);
         u.run_lanes(&events, arch);
         u.write_spikes(&events, arch);
@@ -222,36 +274,47 @@ impl Drain {
         let d = &self.descriptor;
         rtl.section("Loops: step, group, tile of positions");
         let bank_is_full = rtl.named("bank_is_full", !&self.block_begins | self.full_banks.e().any());
-        let opens = rtl.named("opens", State::Open.is(&self.state) & &self.loaded & bank_is_full);
+        let paired = rtl.named("paired", d.shortcut.e().any());
+        let has_sums = rtl.named("shortcut_has_sums", d.shortcut.e().all());
+        let in_turn = rtl.named("in_turn", !(&paired & &self.odd));
+        let opens = State::Open.is(&self.state) & &self.loaded & bank_is_full & in_turn;
+        let opens = rtl.named("opens", opens);
         let last_run = rtl.named("last_run", &self.last_step & &self.last_group & &self.last_tile);
         let written = &self.last[RESULT - 1] | &d.logits;
         let closes =
             rtl.named("closes", State::Close.is(&self.state) & mux(&last_run, written, &self.loaded));
-        let [group_end, tile_end, all_end] = rtl.slow_nest(
+        let [group_end, tile_end, all_end] = rtl.nest(
             &self.start_i.e(),
             &closes,
             [
-                SlowLoop {
+                Loop {
                     end: "group_end",
                     left: &self.steps_left,
                     last: &self.last_step,
-                    turns: &d.time_steps,
+                    turns: d.time_steps.e(),
                 },
-                SlowLoop {
+                Loop {
                     end: "tile_end",
                     left: &self.groups_left,
                     last: &self.last_group,
-                    turns: &d.groups,
+                    turns: d.groups.e(),
                 },
-                SlowLoop { end: "all_end", left: &self.tiles_left, last: &self.last_tile, turns: &d.tiles },
+                Loop { end: "all_end", left: &self.tiles_left, last: &self.last_tile, turns: d.tiles.e() },
             ],
         );
         rtl.register(&self.last_of_block, 0).set(self.group.is((arch.cols / arch.lanes - 1) as u64));
         let block_end = rtl.named("block_end", (&group_end & &self.last_of_block) | &tile_end);
         let running = rtl.named("running", State::Run.is(&self.state));
+        let shortcut = rtl.named("reads_shortcut", &running & &self.second);
+        let complete = rtl.named("position_complete", &running & (&self.second | !&paired));
         Events {
-            first: rtl.named("first_address", &running & &self.first_position),
+            first: rtl.named("first_of_run", &running & &self.first_position & !&self.second),
+            first_complete: rtl.named("first_complete", &complete & &self.first_position),
+            shortcut,
+            complete,
             running,
+            paired,
+            has_sums,
             sent: rtl.named("logit_sent", self.logit_valid_o.e() & &self.logit_ready_i),
             opens,
             closes,
@@ -266,7 +329,7 @@ impl Drain {
     fn control(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
         rtl.section("State, and the accumulator banks that are full");
-        let run_end = rtl.named("run_end", &e.running & &self.last_position);
+        let run_end = rtl.named("run_end", &e.complete & &self.last_position);
         let is_last_lane = self.lane.is(self.lanes.len() as u64 - 1) | self.classes_left.is(1);
         let all_sent = rtl.named("all_sent", &e.sent & is_last_lane);
         rtl.machine(&self.state, State::Idle)
@@ -301,13 +364,16 @@ impl Drain {
         rtl.register(&self.positions, 0)
             .when(&self.start_i, of(d.tiles.is(1)))
             .when(&e.tile_end, of(self.tile_before_last.e()));
+        let waits = rtl.named("waits", !&e.running);
         rtl.register(&self.positions_left, 0)
-            .when(&e.running, self.positions_left.minus(1))
-            .set(&self.positions);
-        rtl.register(&self.first_position, 1).set(!&e.running);
+            .when(&e.complete, self.positions_left.minus(1))
+            .when(&waits, &self.positions);
+        rtl.register(&self.first_position, 1).when(&e.complete, lit(0, 1)).when(&waits, lit(1, 1));
         rtl.register(&self.last_position, 0)
-            .when(&e.running, self.positions_left.is(2))
-            .set(self.positions.is(1));
+            .when(&e.complete, self.positions_left.is(2))
+            .when(&waits, self.positions.is(1));
+        rtl.register(&self.second, 0).set(&e.running & &e.paired & !&self.second);
+        rtl.register(&self.odd, 0).when(&self.start_i, lit(0, 1)).set(!&self.odd);
     }
 
     /// Parameters shift in serially, so that no lane needs an address.
@@ -318,23 +384,30 @@ impl Drain {
         let load = rtl.named("load", &self.start_i | taken);
         let last_word = rtl.named("last_word", &self.reading & self.words_left.is(1));
         rtl.register(&self.reading, 0).when(&load, lit(1, 1)).when(&last_word, lit(0, 1));
-        let words = lit((PARAMETERS * lanes) as u64, self.words_left.width());
-        rtl.register(&self.words_left, 0).when(&load, words).when(&self.reading, self.words_left.minus(1));
+        let words = |count: usize| lit((count * lanes) as u64, self.words_left.width());
+        let all = mux(&e.paired, words(PARAMETERS + OF_SHORTCUT), words(PARAMETERS));
+        rtl.register(&self.words_left, 0).when(&load, all).when(&self.reading, self.words_left.minus(1));
+        let last_of_lane = &self.reading & self.words_left.e().eq(words(OF_SHORTCUT).plus(1));
+        rtl.register(&self.of_shortcut, 0).when(&load, lit(0, 1)).when(last_of_lane & &e.paired, lit(1, 1));
         let tile_again = &load & &self.last_step & &self.last_group;
         rtl.register(&self.parameter_address, 0)
             .when(&self.start_i | tile_again, &self.descriptor.parameter_base)
             .when(&self.reading, self.parameter_address.plus(1));
         rtl.assign(&self.parameter_read_o, &self.reading);
         rtl.assign(&self.parameter_address_o, &self.parameter_address);
-        rtl.register(&self.loading, 0).set(&self.reading);
-        rtl.register(&self.loading_last, 0).set(&last_word);
-        rtl.register(&self.loaded, 0)
-            .when(&self.start_i | &e.opens, lit(0, 1))
-            .when(&self.loading_last, lit(1, 1));
-        let mut next = self.parameter_i.e();
-        for register in self.parameters.iter().rev() {
-            rtl.register(register, 0).when(&self.loading, next);
-            next = register.e();
+        let loading = rtl.delay(&self.reading, &self.loading);
+        let loading_last = rtl.delay(&last_word, &self.loading_last);
+        let loading_shortcut = rtl.delay(&self.reading & &self.of_shortcut, &self.loading_shortcut);
+        rtl.register(&self.loaded, 0).when(&self.start_i | &e.opens, lit(0, 1)).when(loading_last, lit(1, 1));
+        let loading_lane = rtl.named("loading_lane", loading & !&loading_shortcut);
+        for (chain, shifts) in
+            [(&self.parameters, &loading_lane), (&self.shortcut_parameters, &loading_shortcut)]
+        {
+            let mut next = self.parameter_i.e();
+            for register in chain.iter().rev() {
+                rtl.register(register, 0).when(shifts, next).without_reset();
+                next = register.e();
+            }
         }
     }
 
@@ -349,35 +422,76 @@ impl Drain {
         rtl.register(&self.step_entry, 0)
             .when(&self.start_i | &e.group_end, self.step_entry.zero())
             .when(&e.closes, next_step);
-        rtl.register(&self.entry, 0).when(&e.running, self.entry.plus(1)).set(&self.step_entry);
-        rtl.assign(&self.drain_o, &e.running);
+        rtl.register(&self.entry, 0)
+            .when(&e.complete, self.entry.plus(1))
+            .when(!&e.running, &self.step_entry);
+        let of_shortcut = &self.entry + &self.descriptor.shortcut_entry;
+        rtl.register(&self.second_entry, 0).set(of_shortcut);
+        rtl.assign(&self.drain_o, &e.running & (!&self.second | &e.has_sums));
         rtl.assign(&self.drain_bank_o, &self.bank);
-        rtl.assign(&self.drain_address_o, &self.entry);
+        rtl.assign(&self.drain_address_o, mux(&self.second, &self.second_entry, &self.entry));
         rtl.assign(&self.drain_group_o, &self.group);
+    }
+
+    /// Shortcuts lie as the results do.
+    fn read_shortcuts(&mut self, e: &Events, arch: &ArchConfig) {
+        let rtl = &mut self._rtl;
+        let d = &self.descriptor;
+        rtl.section("A shortcut's codes, in the group's bank");
+        let base = mux(&self.first_position, &self.run_out, &self.shortcut_address);
+        let step = mux(&self.first_position, &d.shortcut_step, &d.out_blocks);
+        rtl.register(&self.shortcut_read_o, 0).set(&e.shortcut & !&e.has_sums);
+        rtl.register(&self.shortcut_address, 0).when(&e.shortcut, base + step).without_reset();
+        rtl.register(&self.shortcut_bank, 0).when(&e.first, &self.group_bank).without_reset();
+        let double = rtl.named("double", d.shortcut.e().bit(1));
+        for (l, code) in self.shortcut_code.iter().enumerate() {
+            let choices: Vec<Expr> =
+                (0..arch.banks()).map(|b| self.shortcut_code_i[b * arch.lanes + l].e()).collect();
+            let chosen = if let [single] = &choices[..] {
+                single.clone()
+            } else {
+                select(&choices, &self.shortcut_bank)
+            };
+            let wide = chosen.zext(code.width());
+            rtl.register(code, 0).without_reset().set(mux(&double, wide.shl(1), &wide));
+        }
+        rtl.discard(&self.shortcut_bank);
     }
 
     /// What goes beside the positions on their way, and their places in the memory of potentials.
     fn follow(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
         rtl.section("Beside the positions on their way through the lanes");
-        rtl.delay(&e.running, &self.valid);
         rtl.delay(&e.first, &self.first);
-        rtl.delay(&e.running & &self.last_position & &e.last_run, &self.last);
+        rtl.delay(&e.shortcut, &self.shortcut);
+        rtl.delay(&e.complete, &self.complete);
+        rtl.delay(&e.first_complete, &self.first_complete);
+        rtl.delay(&e.complete & &self.last_position & &e.last_run, &self.last);
         let needed = SUM_DELAY + POTENTIAL_NEEDED;
         for (counter, at) in
             [(&self.potential_read, needed - READ_DELAY), (&self.potential_write, POTENTIAL_WRITE)]
         {
             rtl.register(counter, 0)
-                .when(before(at - 1, &e.first, &self.first), counter.zero())
-                .when(before(at - 1, &e.running, &self.valid), counter.plus(1));
+                .when(before(at - 1, &e.first_complete, &self.first_complete), counter.zero())
+                .when(before(at - 1, &e.complete, &self.complete), counter.plus(1));
         }
-        rtl.register(&self.fresh, 1).when(before(needed - 1, &e.first, &self.first), &self.first_step);
+        let first_needed = before(needed - 1, &e.first_complete, &self.first_complete);
+        rtl.register(&self.fresh, 1).when(first_needed, &self.first_step);
         let d = &self.descriptor;
-        rtl.section("Half of what the shifts of the layer shift out");
-        let halves = [(&self.requant_half, &d.requant_shift), (&self.spike_half, &d.spike_shift)];
+        rtl.section(
+            "Half of what the shifts of the layer shift out; shift and half of the product that is there",
+        );
+        let halves = [
+            (&self.requant_half, &d.requant_shift),
+            (&self.shortcut_half, &d.shortcut_shift),
+            (&self.spike_half, &d.spike_shift),
+        ];
         for (half, shift) in halves {
             rtl.register(half, 0).set(RoundShift::half(&shift.e(), half.width()));
         }
+        let of_shortcut = before(SUM_DELAY + PLACES.shift - 1, &e.shortcut, &self.shortcut);
+        rtl.register(&self.product_shift, 0).set(mux(&of_shortcut, &d.shortcut_shift, &d.requant_shift));
+        rtl.register(&self.product_half, 0).set(mux(&of_shortcut, &self.shortcut_half, &self.requant_half));
     }
 
     fn run_lanes(&mut self, e: &Events, arch: &ArchConfig) {
@@ -385,10 +499,20 @@ impl Drain {
         let (v, m) = (arch.membrane_bits as usize, MULTIPLIER_BITS as usize);
         // A parameter is taken in the cycle before the first sum that needs it.
         let take = TAKEN.pack().map(|used| before(SUM_DELAY + used - 1, &e.first, &self.first));
+        let [operand, bias, current] = [PLACES.operand, PLACES.bias, PLACES.current]
+            .map(|place| before(SUM_DELAY + place, &e.shortcut, &self.shortcut));
         for (l, (lane, memory)) in self.lanes.iter().zip(&self.potentials).enumerate() {
             let parameters = lane_parameters(&self.parameters, l);
+            let of_shortcut = shortcut_parameters(&self.shortcut_parameters, l);
             rtl.clock(&lane.clock);
             rtl.assign(&lane.sum_i, &self.sum_i[l]);
+            rtl.assign(&lane.code_i, &self.shortcut_code[l]);
+            rtl.assign(&lane.code_operand_i, &operand & !&e.has_sums);
+            rtl.assign(&lane.shortcut_operand_i, &operand);
+            rtl.assign(&lane.shortcut_bias_i, &bias);
+            rtl.assign(&lane.shortcut_current_i, &current);
+            rtl.assign(&lane.second_mantissa_i, of_shortcut.mantissa.slice(0, m));
+            rtl.assign(&lane.second_bias_i, of_shortcut.bias.slice(0, v));
             rtl.assign(&lane.mantissa_i, parameters.mantissa.slice(0, m));
             rtl.assign(&lane.bias_i, parameters.bias.slice(0, v));
             rtl.assign(&lane.lambda_i, parameters.lambda.slice(0, m));
@@ -404,15 +528,15 @@ impl Drain {
             for (input, take) in takes.into_iter().zip(&take) {
                 rtl.assign(input, take);
             }
-            rtl.assign(&lane.requant_shift_i, &self.descriptor.requant_shift);
-            rtl.assign(&lane.requant_half_i, &self.requant_half);
+            rtl.assign(&lane.requant_shift_i, &self.product_shift);
+            rtl.assign(&lane.requant_half_i, &self.product_half);
             rtl.assign(&lane.spike_shift_i, &self.descriptor.spike_shift);
             rtl.assign(&lane.spike_half_i, &self.spike_half);
             rtl.assign(&lane.potential_i, mux(&self.fresh, lit(0, v), &memory.read_data_o));
             rtl.clock(&memory.clock);
             rtl.assign(&memory.read_i, lit(1, 1));
             rtl.assign(&memory.read_address_i, &self.potential_read);
-            rtl.assign(&memory.write_i, before(POTENTIAL_WRITE, &e.running, &self.valid));
+            rtl.assign(&memory.write_i, before(POTENTIAL_WRITE, &e.complete, &self.complete));
             rtl.assign(&memory.write_address_i, &self.potential_write);
             rtl.assign(&memory.write_data_i, &lane.potential_o);
         }
@@ -443,15 +567,16 @@ impl Drain {
         rtl.register(&self.run_out, 0).set(&self.step_in_tile + &self.group_word);
 
         rtl.section("Results, out_blocks apart");
-        let first = before(RESULT - 1, &e.first, &self.first);
+        let first = before(RESULT - 1, &e.first_complete, &self.first_complete);
         rtl.register(&self.write_address, 0)
             .when(&first, &self.run_out)
-            .when(before(RESULT - 1, &e.running, &self.valid), &self.write_address + &d.out_blocks);
+            .when(before(RESULT - 1, &e.complete, &self.complete), &self.write_address + &d.out_blocks);
         rtl.register(&self.write_bank, 0).when(&first, &self.group_bank);
-        let written = rtl.named("result_written", before(RESULT, &e.running, &self.valid) & !&d.logits);
+        let written = rtl.named("result_written", before(RESULT, &e.complete, &self.complete) & !&d.logits);
         let banks = (0..arch.banks() as u64).rev().map(|b| self.write_bank.is(b) & &written);
         rtl.assign(&self.write_o, concat(banks));
-        rtl.assign(&self.write_address_o, &self.write_address);
+        let address = mux(&self.shortcut_read_o, &self.shortcut_address, &self.write_address);
+        rtl.assign(&self.port_address_o, address);
         rtl.assign(&self.write_data_o, concat(self.lanes.iter().rev().map(|lane| &lane.spike_o)));
     }
 
@@ -460,7 +585,7 @@ impl Drain {
         let rtl = &mut self._rtl;
         rtl.section("Logits: the bias is in two halves among the lane's parameters");
         let (bits, half_bits) = (LOGIT_BITS as usize, BIAS_HALF_BITS as usize);
-        let sums = before(SUM_DELAY, &e.running, &self.valid);
+        let sums = before(SUM_DELAY, &e.complete, &self.complete);
         for (l, logit) in self.logit.iter().enumerate() {
             let [low, high] = lane_parameters(&self.parameters, l).bias_halves();
             let bias = concat([high, low].map(|half| half.slice(0, half_bits)));

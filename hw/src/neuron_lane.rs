@@ -1,18 +1,22 @@
 //! One neuron lane: requantizer and EM-PF unit, one accumulator in, one spike out, every cycle.
 //!
 //! ```text
-//! cycle   0    4        7             8    10       11           13        14        15              19
-//! sum ->  * M  product  round, shift  + B  current  + leak       membrane  - theta   positive -> ... spike
-//!              5: v ->  * lambda  9: product  10: leak                               min(m, theta)   17: v
+//! cycle   0    4        7             8    10       13            14      16        17       18              22
+//! sum ->  * M  product  round, shift  + B  current  + the one     + leak  membrane  - theta  positive -> ... spike
+//!                                                   before it
+//!                                                   8: v ->  * lambda  12: product  13: leak    20: v
 //! ```
 //!
 //! Cycles count from the one in which a sum is at the input. The potential of its position is due
 //! [`POTENTIAL_NEEDED`] cycles later; spike and new potential follow [`SPIKE_DELAY`] and [`POTENTIAL_DELAY`] cycles after
 //! the sum. Parameters are taken from those at the inputs, each in the cycle before the first sum that needs it gets to its
 //! place ([`TAKEN`]), so that sums with other parameters may follow without a gap.
+//!
+//! A shortcut's code or sum may come in the cycle behind a sum. It becomes a current by its own M, B and shift, to which
+//! that of the sum is added, and spike and potential are those of both.
 
 use crate::arithmetic::{
-    ROUND_SHIFT_DELAY, RoundShift, SATURATION_DELAY, Saturation, clamp, round_shift, saturate,
+    ROUND_SHIFT_DELAY, RoundShift, SATURATION_DELAY, Saturation, clamp, round_shift, rounding_bits, saturate,
 };
 use crate::descriptor::widths;
 use crate::product::{PRODUCT_DELAY, Product};
@@ -24,17 +28,31 @@ use empf_ir::isa::{Drain, LaneParameters};
 
 /// The cycle in which the product of a sum is scaled.
 const SCALED: usize = PRODUCT_DELAY + ROUND_SHIFT_DELAY;
-/// That in which its current is known, and the leak with it.
+/// That in which its current is known.
 const CURRENT: usize = SCALED + 1 + SATURATION_DELAY;
+/// That in which the sum with the current before it is known, and the leak with it.
+const ADDED: usize = CURRENT + 1 + SATURATION_DELAY;
 /// That in which the membrane potential is known.
-const MEMBRANE: usize = CURRENT + 1 + SATURATION_DELAY;
+const MEMBRANE: usize = ADDED + 1 + SATURATION_DELAY;
 /// Cycles from a sum to the use of its position's last potential.
-pub(crate) const POTENTIAL_NEEDED: usize = CURRENT - 1 - PRODUCT_DELAY;
+pub(crate) const POTENTIAL_NEEDED: usize = ADDED - 1 - PRODUCT_DELAY;
+/// Cycles from a sum or a code to its places: operands, shift, bias, current.
+pub(crate) const PLACES: Places<usize> =
+    Places { operand: 0, shift: PRODUCT_DELAY, bias: SCALED, current: CURRENT };
 /// Cycles from a sum to the new potential.
 pub(crate) const POTENTIAL_DELAY: usize = MEMBRANE + 4;
 /// Cycles from a sum to its spike.
 pub(crate) const SPIKE_DELAY: usize = MEMBRANE + 2 + ROUND_SHIFT_DELAY + 1;
-/// Cycles from a sum to the first use of each parameter; it is taken in the cycle before.
+/// A value for each place in which a shortcut is treated in another way.
+pub(crate) struct Places<T> {
+    pub(crate) operand: T,
+    pub(crate) shift: T,
+    pub(crate) bias: T,
+    pub(crate) current: T,
+}
+
+/// Cycles from a sum to the first use of each parameter; it is taken in the cycle before. A shortcut's M and B are taken
+/// with those of the sum in front of it.
 pub(crate) const TAKEN: LaneParameters<usize> = LaneParameters {
     mantissa: 0,
     bias: SCALED,
@@ -45,12 +63,6 @@ pub(crate) const TAKEN: LaneParameters<usize> = LaneParameters {
 
 fn multiplier() -> usize {
     MULTIPLIER_BITS as usize
-}
-
-/// Bits in which a value of `width` bits is rounded and shifted by up to `shift` bits of an amount: half of what is
-/// shifted out has its place in them.
-pub(crate) fn rounding_bits(width: usize, shift: usize) -> usize {
-    width.max(1 << shift)
 }
 
 /// Bits of what the requantizer rounds.
@@ -70,9 +82,19 @@ unit! {
         sum_i: Wire<In> = Wire::new(arch.acc_bits as usize),
         /// v of a position before the step; 0 before the first.
         potential_i: Wire<In> = Wire::new(v),
-        /// M, B, lambda, theta, c of the sums that follow.
+        /// Code of a shortcut, or twice that.
+        code_i: Wire<In> = Wire::new(arch.act_bits as usize + 1),
+        /// The code is multiplied, and no sum.
+        code_operand_i: Wire<In> = Wire::new(1),
+        /// The shortcut is in this place.
+        shortcut_operand_i: Wire<In> = Wire::new(1),
+        shortcut_bias_i: Wire<In> = Wire::new(1),
+        shortcut_current_i: Wire<In> = Wire::new(1),
+        /// M, B, lambda, theta, c of the sums that follow, M and B of the shortcut's codes.
         mantissa_i: Wire<In> = Wire::new(multiplier()),
         bias_i: Wire<In> = Wire::new(v),
+        second_mantissa_i: Wire<In> = Wire::new(multiplier()),
+        second_bias_i: Wire<In> = Wire::new(v),
         lambda_i: Wire<In> = Wire::new(multiplier()),
         theta_i: Wire<In> = Wire::new(v),
         offset_i: Wire<In> = Wire::new(v),
@@ -82,7 +104,7 @@ unit! {
         take_lambda_i: Wire<In> = Wire::new(1),
         take_theta_i: Wire<In> = Wire::new(1),
         take_offset_i: Wire<In> = Wire::new(1),
-        /// Right shift after the mantissa, and half of what it shifts out.
+        /// Right shift after the mantissa, and half of what it shifts out, of the product that is there.
         requant_shift_i: Wire<In> = Wire::new(w.requant_shift),
         requant_half_i: Wire<In> = Wire::new(requant_bits(arch)),
         /// Right shift from membrane to spike, and half of what it shifts out.
@@ -93,6 +115,8 @@ unit! {
 
         mantissa: Wire<Local> = Wire::new(multiplier()),
         bias: Wire<Local> = Wire::new(v),
+        second_mantissa: Wire<Local> = Wire::new(multiplier()),
+        second_bias: Wire<Local> = Wire::new(v),
         lambda: Wire<Local> = Wire::new(multiplier()),
         theta: Wire<Local> = Wire::new(v),
         offset: Wire<Local> = Wire::new(v),
@@ -101,6 +125,10 @@ unit! {
         scaling: RoundShift = RoundShift::new(requant_bits(arch), w.requant_shift),
         biased: Wire<Local> = Wire::new(requant_bits(arch) + 2),
         current: Saturation = Saturation::new(requant_bits(arch) + 2, v),
+        /// Current of the cycle before.
+        current_before: Wire<Local> = Wire::new(v),
+        both: Wire<Local> = Wire::new(v + 1),
+        added: Saturation = Saturation::new(v + 1, v),
         leak_product: Product = Product::new(v, multiplier()),
         leak: Wire<Local> = Wire::new(v + multiplier() + 1 - LEAK_FRACTION_BITS as usize),
         charged: Wire<Local> = Wire::new(v + multiplier() + 2 - LEAK_FRACTION_BITS as usize),
@@ -124,6 +152,7 @@ impl NeuronLane {
         u._rtl.doc("Requantizer and EM-PF neuron: one accumulator in, one spike out, every cycle.");
         u.take_parameters();
         u.requantize(requant_bits(arch));
+        u.add();
         u.integrate();
         u.fire(v, arch);
         u
@@ -135,6 +164,8 @@ impl NeuronLane {
         for (register, take, next) in [
             (&self.mantissa, &self.take_mantissa_i, &self.mantissa_i),
             (&self.bias, &self.take_bias_i, &self.bias_i),
+            (&self.second_mantissa, &self.take_mantissa_i, &self.second_mantissa_i),
+            (&self.second_bias, &self.take_bias_i, &self.second_bias_i),
             (&self.lambda, &self.take_lambda_i, &self.lambda_i),
             (&self.theta, &self.take_theta_i, &self.theta_i),
             (&self.offset, &self.take_offset_i, &self.offset_i),
@@ -143,21 +174,35 @@ impl NeuronLane {
         }
     }
 
-    /// `I = sat(round_shift(acc * M, sh) + B)`.
+    /// `I = sat(round_shift(acc * M, sh) + B)`, of a sum or of a shortcut's code.
     fn requantize(&mut self, bits: usize) {
         let rtl = &mut self._rtl;
-        rtl.section("I = sat(round_shift(acc * M, requant_shift) + B)");
+        rtl.section("I = sat(round_shift(acc * M, requant_shift) + B), of a sum or of a shortcut's code");
+        let code = self.code_i.e().zext(self.sum_i.width());
         rtl.clock(&self.product.clock);
-        rtl.assign(&self.product.a_i, &self.sum_i);
-        rtl.assign(&self.product.b_i, &self.mantissa);
+        rtl.assign(&self.product.a_i, mux(&self.code_operand_i, code, &self.sum_i));
+        rtl.assign(&self.product.b_i, mux(&self.shortcut_operand_i, &self.second_mantissa, &self.mantissa));
         rtl.clock(&self.scaling.clock);
         rtl.assign(&self.scaling.value_i, self.product.product_o.e().sext(bits));
         rtl.assign(&self.scaling.half_i, &self.requant_half_i);
         rtl.assign(&self.scaling.shift_i, &self.requant_shift_i);
         let width = self.biased.width();
-        rtl.register(&self.biased, 0).set(self.scaling.value_o.e().sext(width) + self.bias.e().sext(width));
+        let bias = mux(&self.shortcut_bias_i, &self.second_bias, &self.bias);
+        rtl.register(&self.biased, 0).set(self.scaling.value_o.e().sext(width) + bias.sext(width));
         rtl.clock(&self.current.clock);
         rtl.assign(&self.current.value_i, &self.biased);
+    }
+
+    /// `I = sat(I of the sum + I of the shortcut)`.
+    fn add(&mut self) {
+        let rtl = &mut self._rtl;
+        rtl.section("A shortcut's current, to which that of its sum is added");
+        let width = self.both.width();
+        let before = self.current_before.e() & self.shortcut_current_i.e().repeat(width - 1);
+        rtl.register(&self.current_before, 0).set(&self.current.value_o);
+        rtl.register(&self.both, 0).set(self.current.value_o.e().sext(width) + before.sext(width));
+        rtl.clock(&self.added.clock);
+        rtl.assign(&self.added.value_i, &self.both);
     }
 
     /// `m = sat(round_shift(lambda * v, F) + I)`.
@@ -170,7 +215,7 @@ impl NeuronLane {
         rtl.register(&self.leak, 0)
             .set(round_shift(&self.leak_product.product_o.e(), LEAK_FRACTION_BITS as usize));
         let width = self.charged.width();
-        rtl.register(&self.charged, 0).set(self.leak.e().sext(width) + self.current.value_o.e().sext(width));
+        rtl.register(&self.charged, 0).set(self.leak.e().sext(width) + self.added.value_o.e().sext(width));
         rtl.clock(&self.membrane.clock);
         rtl.assign(&self.membrane.value_i, &self.charged);
     }
@@ -200,7 +245,7 @@ impl NeuronLane {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench_support::NeuronModel;
+    use crate::bench_support::{NeuronModel, ShortcutModel};
     use proptest::prelude::*;
 
     fn signed(bits: u32) -> impl Strategy<Value = i64> {
@@ -208,49 +253,90 @@ mod tests {
         prop_oneof![4 => -limit..limit, 1 => Just(-limit), 1 => Just(limit - 1), 2 => -40i64..40]
     }
 
-    /// Runs of sums with a model each follow each other without a gap; shifts are those of the first.
-    fn check(arch: &ArchConfig, runs: &[(NeuronModel, Vec<(i64, i64)>)]) {
+    /// A position: its sum, its shortcut's code, its potential.
+    type Position = (i64, i64, i64);
+
+    /// What is at the lane's input in a cycle.
+    struct Slot<'a> {
+        model: &'a NeuronModel,
+        position: Position,
+        /// The first slot of a run.
+        is_first: bool,
+        is_code: bool,
+        /// The last of its position.
+        gives: bool,
+    }
+
+    fn slots(runs: &[(NeuronModel, Vec<Position>)]) -> Vec<Slot<'_>> {
+        let of_position = |model: &NeuronModel| 1 + usize::from(model.shortcut.is_some());
+        let of_run = |(model, positions): &'_ (NeuronModel, Vec<Position>)| {
+            (0..positions.len() * of_position(model))
+                .map(|i| (i / of_position(model), i % of_position(model)))
+                .collect::<Vec<_>>()
+        };
+        runs.iter()
+            .flat_map(|run| of_run(run).into_iter().map(move |at| (run, at)))
+            .map(|((model, positions), (index, turn))| Slot {
+                model,
+                position: positions[index],
+                is_first: index + turn == 0,
+                is_code: turn == 1,
+                gives: turn + 1 == of_position(model),
+            })
+            .collect()
+    }
+
+    /// Runs of positions with a model each follow each other without a gap; shifts are those of the first.
+    fn check(arch: &ArchConfig, runs: &[(NeuronModel, Vec<Position>)]) {
         let mut lane = Bench::new(NeuronLane::new(arch), |lane| &lane.clock);
-        let shifts = [runs[0].0.requant_shift, runs[0].0.spike_shift].map(u64::from);
-        lane.requant_shift_i.set(shifts[0]);
-        lane.requant_half_i.set((1 << shifts[0]) >> 1);
-        lane.spike_shift_i.set(shifts[1]);
-        lane.spike_half_i.set((1 << shifts[1]) >> 1);
-        let all: Vec<(&NeuronModel, i64, i64)> = runs
-            .iter()
-            .flat_map(|(model, sums)| sums.iter().map(move |(sum, v)| (model, *sum, *v)))
-            .collect();
-        let first: Vec<bool> =
-            runs.iter().flat_map(|(_, sums)| (0..sums.len()).map(|index| index == 0)).collect();
+        let half = |shift: u64| (1 << shift) >> 1;
+        let spike_shift = u64::from(runs[0].0.spike_shift);
+        lane.spike_shift_i.set(spike_shift);
+        lane.spike_half_i.set(half(spike_shift));
+        let all = slots(runs);
         let at = |cycle: usize, delay: usize| cycle.checked_sub(delay).and_then(|i| all.get(i));
         // Sums begin a cycle late, as parameters are taken a cycle early.
         for cycle in 0..all.len() + SPIKE_DELAY + 1 {
-            let take = |used: usize| {
-                let model = at(cycle, used).map(|(model, ..)| *model);
-                (cycle.checked_sub(used).and_then(|i| first.get(i)) == Some(&true)).then_some(model).flatten()
-            };
+            type Value = fn(&NeuronModel) -> i64;
+            let second_mantissa: Value = |m| m.shortcut.map_or(7, |s| s.mantissa);
+            let second_bias: Value = |m| m.shortcut.map_or(7, |s| s.bias);
             for (used, take_i, next_i, value) in [
-                (
-                    TAKEN.mantissa,
-                    &lane.take_mantissa_i,
-                    &lane.mantissa_i,
-                    (|m| m.mantissa) as fn(&NeuronModel) -> i64,
-                ),
+                (TAKEN.mantissa, &lane.take_mantissa_i, &lane.mantissa_i, (|m| m.mantissa) as Value),
+                (TAKEN.mantissa, &lane.take_mantissa_i, &lane.second_mantissa_i, second_mantissa),
                 (TAKEN.bias, &lane.take_bias_i, &lane.bias_i, |m| m.bias),
+                (TAKEN.bias, &lane.take_bias_i, &lane.second_bias_i, second_bias),
                 (TAKEN.lambda, &lane.take_lambda_i, &lane.lambda_i, |m| m.lambda),
                 (TAKEN.theta, &lane.take_theta_i, &lane.theta_i, |m| m.theta),
                 (TAKEN.offset, &lane.take_offset_i, &lane.offset_i, |m| m.offset),
             ] {
-                let model = take(used);
-                take_i.set(model.is_some().into());
-                next_i.set_signed(model.map_or(-1, value));
+                let taken = at(cycle, used).filter(|slot| slot.is_first);
+                take_i.set(taken.is_some().into());
+                next_i.set_signed(taken.map_or(-1, |slot| value(slot.model)));
             }
-            lane.sum_i.set_signed(at(cycle, 1).map_or(-1, |(_, sum, _)| *sum));
-            lane.potential_i.set_signed(at(cycle, 1 + POTENTIAL_NEEDED).map_or(1, |(_, _, v)| *v));
+            for (place, input) in [
+                (PLACES.operand, &lane.shortcut_operand_i),
+                (PLACES.bias, &lane.shortcut_bias_i),
+                (PLACES.current, &lane.shortcut_current_i),
+            ] {
+                input.set(at(cycle, 1 + place).is_some_and(|slot| slot.is_code).into());
+            }
+            lane.code_operand_i.set(at(cycle, 1).is_some_and(|slot| slot.is_code).into());
+            let shift = at(cycle, 1 + PLACES.shift).map_or(0, |slot| match slot.model.shortcut {
+                Some(shortcut) if slot.is_code => shortcut.shift.into(),
+                _ => u64::from(slot.model.requant_shift),
+            });
+            lane.requant_shift_i.set(shift);
+            lane.requant_half_i.set(half(shift));
+            let position = |delay: usize| at(cycle, delay).map(|slot| slot.position);
+            lane.sum_i.set_signed(position(1).map_or(-1, |(sum, ..)| sum));
+            lane.code_i.set(position(1).map_or(1, |(_, code, _)| code as u64));
+            lane.potential_i.set_signed(position(1 + POTENTIAL_NEEDED).map_or(1, |(.., v)| v));
             lane.tick();
             let expected = |delay: usize| {
-                at(cycle, delay)
-                    .map(|(model, sum, v)| model.step(*sum, *v, arch.membrane_bits, arch.act_bits))
+                at(cycle, delay).filter(|slot| slot.gives).map(|slot| {
+                    let (sum, code, v) = slot.position;
+                    slot.model.step(sum, code, v, arch.membrane_bits, arch.act_bits)
+                })
             };
             if let Some((spike, _)) = expected(SPIKE_DELAY) {
                 assert_eq!(lane.spike_o.get() as i64, spike, "cycle {cycle}");
@@ -261,22 +347,41 @@ mod tests {
         }
     }
 
-    /// Parameters and sums of a run.
-    fn run(shifts: (u32, u32)) -> impl Strategy<Value = (NeuronModel, Vec<(i64, i64)>)> {
+    /// Parameters and positions of a run; codes have `act_bits` bits and one more.
+    fn run(
+        (requant_shift, spike_shift): (u32, u32),
+        act_bits: u32,
+    ) -> impl Strategy<Value = (NeuronModel, Vec<Position>)> {
         let numbers = (signed(16), signed(12), signed(16), signed(12), signed(12));
-        let sums = prop::collection::vec((signed(28), signed(12)), 1..12);
-        (numbers, sums).prop_map(move |((mantissa, bias, lambda, theta, offset), sums)| {
-            let (requant_shift, spike_shift) = shifts;
-            (NeuronModel { mantissa, bias, lambda, theta, offset, requant_shift, spike_shift }, sums)
-        })
+        let shortcut = prop::option::of((signed(16), signed(12), 0u32..32));
+        let positions = prop::collection::vec((signed(28), 0i64..2 << act_bits, signed(12)), 1..12);
+        (numbers, shortcut, positions).prop_map(
+            move |((mantissa, bias, lambda, theta, offset), shortcut, positions)| {
+                let shortcut =
+                    shortcut.map(|(mantissa, bias, shift)| ShortcutModel { mantissa, bias, shift });
+                let model = NeuronModel {
+                    mantissa,
+                    bias,
+                    lambda,
+                    theta,
+                    offset,
+                    requant_shift,
+                    spike_shift,
+                    shortcut,
+                };
+                (model, positions)
+            },
+        )
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn one_result_a_cycle(
-            (membrane_bits, act_bits) in (12u32..=24, 2u32..=8),
-            runs in (0u32..32, 0u32..16).prop_flat_map(|shifts| prop::collection::vec(run(shifts), 1..5)),
+            membrane_bits in 12u32..=24,
+            (act_bits, runs) in (2u32..=8, (0u32..32, 0u32..16)).prop_flat_map(|(act_bits, shifts)| {
+                (Just(act_bits), prop::collection::vec(run(shifts, act_bits), 1..5))
+            }),
         ) {
             check(&ArchConfig { membrane_bits, act_bits, ..ArchConfig::default() }, &runs);
         }
@@ -290,10 +395,23 @@ mod tests {
             (limit - 1, limit - 1, limit - 1, limit - 1, limit - 1),
             (limit - 1, -limit, limit - 1, -limit, limit - 1),
         ] {
-            let model =
-                NeuronModel { mantissa, bias, lambda, theta, offset, requant_shift: 0, spike_shift: 0 };
-            let sums = vec![(-(1 << 27), -limit), ((1 << 27) - 1, limit - 1), (0, 0)];
-            check(&ArchConfig { membrane_bits: 16, act_bits: 8, ..ArchConfig::default() }, &[(model, sums)]);
+            let shortcut = ShortcutModel { mantissa, bias, shift: 0 };
+            for shortcut in [None, Some(shortcut)] {
+                let (requant_shift, spike_shift) = (0, 0);
+                let model = NeuronModel {
+                    mantissa,
+                    bias,
+                    lambda,
+                    theta,
+                    offset,
+                    requant_shift,
+                    spike_shift,
+                    shortcut,
+                };
+                let positions = vec![(-(1 << 27), 511, -limit), ((1 << 27) - 1, 511, limit - 1), (0, 0, 0)];
+                let arch = ArchConfig { membrane_bits: 16, act_bits: 8, ..ArchConfig::default() };
+                check(&arch, &[(model, positions)]);
+            }
         }
     }
 
@@ -309,7 +427,8 @@ mod tests {
             offset: 0,
             requant_shift: 31,
             spike_shift: 15,
+            shortcut: None,
         };
-        check(&arch, &[(model, vec![(3, 0), (-3, 0), (127, 0)])]);
+        check(&arch, &[(model, vec![(3, 0, 0), (-3, 0, 0), (127, 0, 0)])]);
     }
 }

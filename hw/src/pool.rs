@@ -1,24 +1,31 @@
-//! Average pooling: sums windows of whole words, then shifts and writes them bank by bank.
+//! Pooling: sums windows of whole words, or finds their largest codes, then shifts and writes them bank by bank.
 //!
 //! ```text
 //! for frame, y, x, block:  for ky, kx:  one word a cycle, then idle up to rows / lanes cycles
 //! ```
 //!
-//! A window is written while the next one is summed.
+//! A window is written while the next one is read. Outside the map codes are 0, which changes neither a sum nor the
+//! largest code of a window that has a position in the map.
 
-use crate::arithmetic::{clamp, counter_bits, round_shift_by};
+use crate::arithmetic::{ROUND_SHIFT_DELAY, RoundShift, clamp, counter_bits, rounding_bits};
 use crate::descriptor::{FIELD_BITS, Registers, index_bits, keep_descriptor, opcode_bits, widths};
+use crate::rtl::READ_DELAY;
 use crate::rtl::prelude::*;
+use crate::stream::COORDINATE_BITS;
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
 use empf_ir::isa::{POOL_WINDOW, Pool as Fields};
 
-/// Cycles from the address of the last window's last word to the end, besides one for each bank.
-pub const POOL_TAIL_CYCLES: usize = 2;
+/// Cycles from a word's address to its codes, those outside the map at 0.
+const CODE_DELAY: usize = READ_DELAY + 1;
+/// Cycles from the choice of a bank to its codes at the memory: chosen, rounded and shifted, limited.
+const WRITE_DELAY: usize = 1 + ROUND_SHIFT_DELAY + 1;
+/// Cycles from the address of the last window's last word to the end, besides one for each bank: code, sum, write.
+pub const POOL_TAIL_CYCLES: usize = CODE_DELAY + 1 + WRITE_DELAY;
 
 unit! {
     /// The pooling unit.
-    pub(crate) struct Pool(arch: &ArchConfig, w: &Fields<usize>, sum: usize, bank_bits: usize) "pool" {
+    pub(crate) struct Pool(arch: &ArchConfig, w: &Fields<usize>, sum: usize, rounded: usize, bank_bits: usize) "pool" {
         reset_i: Wire<In> = Wire::new(1),
         field_valid_i: Wire<In> = Wire::new(1),
         field_opcode_i: Wire<In> = Wire::new(opcode_bits()),
@@ -27,11 +34,11 @@ unit! {
         start_i: Wire<In> = Wire::new(1),
         done_o: Wire<Out> = Wire::new(1),
         read_o: Wire<Out> = Wire::new(1),
-        read_address_o: Wire<Out> = Wire::new(w.in_base),
-        /// One cycle after `read_o`.
+        read_address_o: Wire<Out> = Wire::new(w.in_origin),
+        /// [`READ_DELAY`] cycles after `read_o`.
         code_i: Vec<Wire<In>> = Wire::array(arch.rows, arch.act_bits as usize),
         write_o: Wire<Out> = Wire::new(arch.banks()),
-        write_address_o: Wire<Out> = Wire::new(w.in_base),
+        write_address_o: Wire<Out> = Wire::new(w.in_origin),
         write_data_o: Wire<Out> = Wire::new(arch.lanes * arch.act_bits as usize),
 
         descriptor: Registers<Fields<Wire<Local>>> = Registers::new(arch),
@@ -44,24 +51,67 @@ unit! {
         x_left: Wire<Local> = Wire::new(w.out_width),
         y_left: Wire<Local> = Wire::new(w.out_height),
         frames_left: Wire<Local> = Wire::new(w.frames),
-        window: Wire<Local> = Wire::new(w.in_base),
-        tap: Wire<Local> = Wire::new(w.in_base),
+        /// The present turns of these loops are the last.
+        last_kx: Wire<Local> = Wire::new(1),
+        last_ky: Wire<Local> = Wire::new(1),
+        last_block: Wire<Local> = Wire::new(1),
+        last_x: Wire<Local> = Wire::new(1),
+        last_y: Wire<Local> = Wire::new(1),
+        last_frame: Wire<Local> = Wire::new(1),
+        window: Wire<Local> = Wire::new(w.in_origin),
+        window_y: Wire<Local> = Wire::new(COORDINATE_BITS),
+        window_x: Wire<Local> = Wire::new(COORDINATE_BITS),
+        tap: Wire<Local> = Wire::new(w.in_origin),
+        tap_y: Wire<Local> = Wire::new(COORDINATE_BITS),
+        tap_x: Wire<Local> = Wire::new(COORDINATE_BITS),
         first_tap: Wire<Local> = Wire::new(1),
         /// Banks that still have to be written before the next window may start to be.
         wait_left: Wire<Local> = Wire::new(bank_bits),
+        waited: Wire<Local> = Wire::new(1),
 
-        word_valid: Wire<Local> = Wire::new(1),
-        word_first: Wire<Local> = Wire::new(1),
-        word_last: Wire<Local> = Wire::new(1),
+        word_y: Wire<Local> = Wire::new(COORDINATE_BITS),
+        word_x: Wire<Local> = Wire::new(COORDINATE_BITS),
+        word_inside: Wire<Local> = Wire::new(1),
+        /// Beside a word on its way.
+        word_valid: Vec<Wire<Local>> = Wire::array(CODE_DELAY, 1),
+        word_first: Vec<Wire<Local>> = Wire::array(CODE_DELAY, 1),
+        word_last: Vec<Wire<Local>> = Wire::array(CODE_DELAY, 1),
         sum_valid: Wire<Local> = Wire::new(1),
-        last_window: Vec<Wire<Local>> = Wire::array(2, 1),
+        last_window: Vec<Wire<Local>> = Wire::array(CODE_DELAY + 1, 1),
+        code: Vec<Wire<Local>> = Wire::array(arch.rows, arch.act_bits as usize),
         sum: Vec<Wire<Local>> = Wire::array(arch.rows, sum),
         held: Vec<Wire<Local>> = Wire::array(arch.rows, sum),
+
         banks_left: Wire<Local> = Wire::new(bank_bits),
         bank: Wire<Local> = Wire::new(counter_bits(arch.banks() - 1)),
         finishing: Wire<Local> = Wire::new(1),
-        write_address: Wire<Local> = Wire::new(w.in_base),
+        word: Wire<Local> = Wire::new(w.in_origin),
+        half: Wire<Local> = Wire::new(rounded),
+        chosen: Vec<Wire<Local>> = Wire::array(arch.lanes, sum),
+        shifts: Vec<RoundShift> = (0..arch.lanes).map(|_| RoundShift::new(rounded, w.shift)).collect(),
+        written: Vec<Wire<Local>> = Wire::array(arch.lanes, arch.act_bits as usize),
+        /// Beside the codes on their way to the memory.
+        writes: Vec<Wire<Local>> = Wire::array(WRITE_DELAY, arch.banks()),
+        addresses: Vec<Wire<Local>> = Wire::array(WRITE_DELAY, w.in_origin),
+        done: Vec<Wire<Local>> = Wire::array(WRITE_DELAY, 1),
     }
+}
+
+/// Conditions of the present cycle.
+struct Events {
+    /// The first window begins, or another may.
+    restart: Expr,
+    /// The last word of a window's row is read.
+    row_end: Expr,
+    /// The last word of a window is read.
+    last_word: Expr,
+    /// That of the last window.
+    last_of_all: Expr,
+    /// A window ends, and with it these loops.
+    window_end: Expr,
+    blocks_end: Expr,
+    x_end: Expr,
+    y_end: Expr,
 }
 
 impl Pool {
@@ -69,19 +119,23 @@ impl Pool {
     pub(crate) fn new(arch: &ArchConfig) -> Self {
         // A window of codes that all are the greatest.
         let sum = arch.act_bits as usize + POOL_WINDOW.ilog2() as usize;
-        let mut u = Self::declare(arch, &widths(arch), sum, counter_bits(arch.banks()));
-        u._rtl.doc("Average pooling: sums windows of whole words, then shifts and writes them bank by bank.");
+        let w = widths::<Fields<usize>>(arch);
+        let rounded = rounding_bits(sum + 1, w.shift);
+        let mut u = Self::declare(arch, &w, sum, rounded, counter_bits(arch.banks().max(2)));
+        u._rtl.doc(
+            "Pooling: sums windows of whole words, or finds their largest codes, then writes them bank by bank.",
+        );
         u._rtl.reset(&u.reset_i);
         keep_descriptor!(u);
-        let last = u.walk(arch.banks());
-        u.accumulate(&last.0, &last.1);
-        u.write(arch, sum);
+        let events = u.events(arch.banks());
+        u.walk(&events);
+        u.accumulate(&events);
+        u.choose_bank(arch);
+        u.write(arch);
         u
     }
 
-    /// Reads the words of all windows; returns whether the present word is its window's last, and whether
-    /// the window is the last of all.
-    fn walk(&mut self, banks: usize) -> (Expr, Expr) {
+    fn events(&mut self, banks: usize) -> Events {
         let rtl = &mut self._rtl;
         let d = &self.descriptor;
         let start = self.start_i.e();
@@ -90,20 +144,29 @@ impl Pool {
             &start,
             &self.reading.e(),
             [
-                Loop { end: "row_end", left: &self.kx_left, turns: &d.kernel_width },
-                Loop { end: "last_word", left: &self.ky_left, turns: &d.kernel_height },
+                Loop { end: "row_end", left: &self.kx_left, last: &self.last_kx, turns: d.kernel_width.e() },
+                Loop {
+                    end: "last_word",
+                    left: &self.ky_left,
+                    last: &self.last_ky,
+                    turns: d.kernel_height.e(),
+                },
             ],
         );
-        let waited = self.wait_left.is(0) | self.wait_left.is(1);
-        let window_end = rtl.named("window_end", (&last_word | &self.waiting) & waited);
+        let window_end = rtl.named("window_end", (&last_word | &self.waiting) & &self.waited);
         let [blocks_end, x_end, y_end, all_end] = rtl.nest(
             &start,
             &window_end,
             [
-                Loop { end: "blocks_end", left: &self.blocks_left, turns: &d.blocks },
-                Loop { end: "x_end", left: &self.x_left, turns: &d.out_width },
-                Loop { end: "y_end", left: &self.y_left, turns: &d.out_height },
-                Loop { end: "all_end", left: &self.frames_left, turns: &d.frames },
+                Loop {
+                    end: "blocks_end",
+                    left: &self.blocks_left,
+                    last: &self.last_block,
+                    turns: d.blocks.e(),
+                },
+                Loop { end: "x_end", left: &self.x_left, last: &self.last_x, turns: d.out_width.e() },
+                Loop { end: "y_end", left: &self.y_left, last: &self.last_y, turns: d.out_height.e() },
+                Loop { end: "all_end", left: &self.frames_left, last: &self.last_frame, turns: d.frames.e() },
             ],
         );
         rtl.register(&self.reading, 0)
@@ -116,73 +179,122 @@ impl Pool {
         rtl.register(&self.wait_left, 0)
             .when(&restart, lit(banks as u64, self.wait_left.width()))
             .when(self.wait_left.e().any(), self.wait_left.minus(1));
-        rtl.register(&self.first_tap, 1).when(&restart, lit(1, 1)).when(&self.reading, lit(0, 1));
-
-        rtl.section("Address: that of the window and, within it, of the tap");
-        let next_x = mux(&blocks_end, &d.x_step, lit(1, self.window.width()));
-        let step = mux(&y_end, &d.frame_step, mux(&x_end, &d.row_step, next_x));
-        rtl.register(&self.window, 0).when(&self.start_i, &d.in_base).when(&window_end, &self.window + step);
-        rtl.register(&self.tap, 0)
-            .when(restart | &last_word, self.tap.zero())
-            .when(&self.reading, &self.tap + mux(row_end, &d.ky_step, &d.kx_step));
-        rtl.assign(&self.read_o, &self.reading);
-        rtl.assign(&self.read_address_o, &self.window + &self.tap);
-        let of_last_window = [&self.blocks_left, &self.x_left, &self.y_left, &self.frames_left];
-        let last_of_all = of_last_window.into_iter().fold(last_word.clone(), |all, left| all & left.is(1));
-        (last_word, rtl.named("last_word_of_all", last_of_all))
+        rtl.register(&self.waited, 0)
+            .when(&restart, lit(u64::from(banks == 1), 1))
+            .when(self.wait_left.is(2), lit(1, 1));
+        let loops = [&self.last_block, &self.last_x, &self.last_y, &self.last_frame];
+        let last_of_all = loops.into_iter().fold(last_word.clone(), |all, last| all & last);
+        let last_of_all = rtl.named("last_word_of_all", last_of_all);
+        Events { restart, row_end, last_word, last_of_all, window_end, blocks_end, x_end, y_end }
     }
 
-    fn accumulate(&mut self, last_word: &Expr, last_of_all: &Expr) {
+    /// Reads the words of all windows.
+    fn walk(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
-        rtl.section("Sums of a window, which are held while they are written");
-        rtl.register(&self.word_valid, 0).set(&self.reading);
-        rtl.register(&self.word_first, 0).set(&self.first_tap);
-        rtl.register(&self.word_last, 0).set(last_word);
-        rtl.register(&self.sum_valid, 0).set(&self.word_last);
-        let last_of_all = rtl.delay(last_of_all, &self.last_window);
-        for (r, sum) in self.sum.iter().enumerate() {
-            let width = sum.width();
-            let old = mux(&self.word_first, lit(0, width), sum);
-            rtl.register(sum, 0).when(&self.word_valid, old + self.code_i[r].e().zext(width)).without_reset();
+        let d = &self.descriptor;
+        rtl.section("Address: that of the window and, within it, of the tap");
+        rtl.register(&self.first_tap, 1).when(&e.restart, lit(1, 1)).when(&self.reading, lit(0, 1));
+        let next_x = mux(&e.blocks_end, &d.x_step, lit(1, self.window.width()));
+        let step = mux(&e.y_end, &d.frame_step, mux(&e.x_end, &d.row_step, next_x));
+        rtl.register(&self.window, 0)
+            .when(&self.start_i, &d.in_origin)
+            .when(&e.window_end, &self.window + step);
+        rtl.register(&self.tap, 0)
+            .when(&e.restart | &e.last_word, self.tap.zero())
+            .when(&self.reading, &self.tap + mux(&e.row_end, &d.ky_step, &d.kx_step));
+        rtl.assign(&self.read_o, &self.reading);
+        rtl.assign(&self.read_address_o, &self.window + &self.tap);
+
+        rtl.section("Coordinates of both, and whether the word is in the map");
+        let zero = lit(0, COORDINATE_BITS);
+        let [height, width] = [&d.stride_height, &d.stride_width].map(|s| s.e().zext(COORDINATE_BITS));
+        rtl.register(&self.window_y, 0)
+            .when(&self.start_i | &e.y_end, &zero)
+            .when(&e.x_end, &self.window_y + height);
+        rtl.register(&self.window_x, 0)
+            .when(&self.start_i | &e.x_end, &zero)
+            .when(&e.blocks_end, &self.window_x + width);
+        let border = rtl.named("minus_padding", zero - d.padding.e().zext(COORDINATE_BITS));
+        let first_tap = &e.restart | &e.last_word;
+        rtl.register(&self.tap_y, 0).when(&first_tap, &border).when(&e.row_end, self.tap_y.plus(1));
+        rtl.register(&self.tap_x, 0)
+            .when(first_tap | &e.row_end, border)
+            .when(&self.reading, self.tap_x.plus(1));
+        rtl.register(&self.word_y, 0).without_reset().set(&self.window_y + &self.tap_y);
+        rtl.register(&self.word_x, 0).without_reset().set(&self.window_x + &self.tap_x);
+        let inside = self.word_y.e().lt(d.in_height.e().zext(COORDINATE_BITS))
+            & self.word_x.e().lt(d.in_width.e().zext(COORDINATE_BITS));
+        rtl.register(&self.word_inside, 0).without_reset().set(inside);
+    }
+
+    fn accumulate(&mut self, e: &Events) {
+        let rtl = &mut self._rtl;
+        rtl.section("Sums or largest codes of a window, which are held while they are written");
+        let valid = rtl.delay(&self.reading, &self.word_valid);
+        let first = rtl.delay_data(&self.first_tap, &self.word_first);
+        let last = rtl.delay(&e.last_word, &self.word_last);
+        rtl.register(&self.sum_valid, 0).set(last);
+        let last_of_all = rtl.delay(&e.last_of_all, &self.last_window);
+        for (r, (code, sum)) in self.code.iter().zip(&self.sum).enumerate() {
+            let (width, inside) = (sum.width(), self.word_inside.e().repeat(code.width()));
+            rtl.register(code, 0).without_reset().set(self.code_i[r].e() & inside);
+            let old = mux(&first, lit(0, width), sum);
+            let largest = mux(old.lt(code.e().zext(width)), code.e().zext(width), &old);
+            let next = mux(&self.descriptor.maximum, largest, old + code.e().zext(width));
+            rtl.register(sum, 0).when(&valid, next).without_reset();
             rtl.register(&self.held[r], 0).when(&self.sum_valid, sum).without_reset();
         }
         rtl.register(&self.finishing, 0).when(&self.start_i, lit(0, 1)).when(&self.sum_valid, last_of_all);
     }
 
-    fn write(&mut self, arch: &ArchConfig, sum: usize) {
+    fn choose_bank(&mut self, arch: &ArchConfig) {
         let rtl = &mut self._rtl;
-        rtl.section("Means are written bank by bank");
+        rtl.section("Bank by bank");
         let writing = rtl.named("writing", self.banks_left.e().any());
         let last = rtl.named("last_bank", self.banks_left.is(1));
         rtl.register(&self.banks_left, 0)
             .when(&self.sum_valid, lit(arch.banks() as u64, self.banks_left.width()))
             .when(&writing, self.banks_left.minus(1));
         rtl.register(&self.bank, 0).when(&self.sum_valid, self.bank.zero()).when(&writing, self.bank.plus(1));
-        rtl.register(&self.write_address, 0)
+        rtl.register(&self.word, 0)
             .when(&self.start_i, &self.descriptor.out_base)
-            .when(&last, self.write_address.plus(1));
-        let shift = self.descriptor.shift.e();
-        let code = |lane: usize| {
+            .when(&last, self.word.plus(1));
+        for (lane, chosen) in self.chosen.iter().enumerate() {
             let choices: Vec<Expr> =
                 (0..arch.banks()).map(|b| self.held[b * arch.lanes + lane].e()).collect();
             let held =
                 if let [single] = &choices[..] { single.clone() } else { select(&choices, &self.bank) };
-            let rounded = round_shift_by(&held.zext(sum + 1), &shift);
-            clamp(&rounded.slice(0, sum + 1), arch.act_bits as usize)
-        };
-        let codes: Vec<Expr> = (0..arch.lanes).rev().map(code).collect();
+            rtl.register(chosen, 0).without_reset().set(held);
+        }
         let banks = (0..arch.banks() as u64).rev().map(|b| self.bank.is(b) & &writing);
-        rtl.assign(&self.write_o, concat(banks));
-        rtl.assign(&self.write_address_o, &self.write_address);
-        rtl.assign(&self.write_data_o, concat(codes));
-        rtl.assign(&self.done_o, last & &self.finishing);
+        let writes = rtl.delay(concat(banks), &self.writes);
+        let address = rtl.delay_data(&self.word, &self.addresses);
+        let done = rtl.delay(last & &self.finishing, &self.done);
+        rtl.assign(&self.write_o, writes);
+        rtl.assign(&self.write_address_o, address);
+        rtl.assign(&self.done_o, done);
+    }
+
+    fn write(&mut self, arch: &ArchConfig) {
+        let rtl = &mut self._rtl;
+        let shift = self.descriptor.shift.e();
+        rtl.section("round_shift(sum, shift), limited to a code");
+        rtl.register(&self.half, 0).without_reset().set(RoundShift::half(&shift, self.half.width()));
+        for ((chosen, unit), written) in self.chosen.iter().zip(&self.shifts).zip(&self.written) {
+            rtl.clock(&unit.clock);
+            rtl.assign(&unit.value_i, chosen.e().zext(self.half.width()));
+            rtl.assign(&unit.half_i, &self.half);
+            rtl.assign(&unit.shift_i, &shift);
+            rtl.register(written, 0).without_reset().set(clamp(&unit.value_o.e(), arch.act_bits as usize));
+        }
+        rtl.assign(&self.write_data_o, concat(self.written.iter().rev()));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench_support::{described, launch};
+    use crate::bench_support::{Pending, described, launch};
 
     described!(Pool);
 
@@ -195,6 +307,7 @@ mod tests {
         let mut unit = Bench::new(Pool::new(arch), |unit| &unit.clock);
         launch(&mut unit, d);
         let mut written = vec![];
+        let mut pending = Pending::new(READ_DELAY);
         for cycle in 1..10_000 {
             for bank in (0..arch.banks()).filter(|b| unit.write_o.get() >> b & 1 == 1) {
                 written.push((unit.write_address_o.get(), bank, unit.write_data_o.get()));
@@ -204,7 +317,7 @@ mod tests {
             }
             let read = (unit.read_o.get() == 1).then(|| unit.read_address_o.get());
             unit.tick();
-            if let Some(address) = read {
+            if let Some(address) = pending.after(read) {
                 for (row, code) in unit.code_i.iter().enumerate() {
                     code.set(memory(address, row));
                 }
@@ -213,15 +326,34 @@ mod tests {
         panic!("the unit does not end");
     }
 
+    /// How windows are pooled.
+    enum How {
+        /// Their sums, shifted right.
+        Sum(u32),
+        /// Their largest codes; the map has such a border.
+        Largest(u32),
+    }
+
     /// Windows of `side` over two frames of 7x6 maps of two blocks at address 50.
-    fn check(rows: usize, lanes: usize, side: u32, stride: u32, shift: u32) {
+    fn check(rows: usize, lanes: usize, side: u32, stride: u32, how: How) {
         let arch = ArchConfig { rows, lanes, cols: lanes, activation_depth: 4096, ..ArchConfig::default() };
         let (height, width, blocks, frames) = (7u32, 6u32, 2u32, 2u32);
-        let (out_height, out_width) = ((height - side) / stride + 1, (width - side) / stride + 1);
+        let (maximum, shift, padding) = match how {
+            How::Sum(shift) => (0, shift, 0),
+            How::Largest(padding) => (1, 0, padding),
+        };
+        let windows_of = |size: u32| (size + 2 * padding - side) / stride + 1;
+        let (out_height, out_width) = (windows_of(height), windows_of(width));
         let window = |y: u32, x: u32| (y * stride * width + x * stride) * blocks;
         let last = window(out_height - 1, out_width - 1) + blocks - 1;
         let d = Fields {
-            in_base: 50,
+            maximum,
+            in_origin: 50u32.wrapping_sub(padding * (width + 1) * blocks) & 4095,
+            in_height: height,
+            in_width: width,
+            stride_height: stride,
+            stride_width: stride,
+            padding,
             kernel_height: side,
             kernel_width: side,
             kx_step: blocks,
@@ -242,13 +374,16 @@ mod tests {
         for (address, (frame, y, x, block)) in (1000..).zip(windows) {
             for bank in 0..arch.banks() {
                 let code = |lane: usize| {
-                    let taps = (0..side * side).map(|tap| {
-                        let at = frame * height * width * blocks + window(y, x) + block;
-                        let tap = (tap / side * width + tap % side) * blocks;
-                        memory(u64::from(50 + at + tap), bank * lanes + lane)
+                    let taps = (0..side * side).filter_map(|tap| {
+                        let y = (y * stride + tap / side).checked_sub(padding).filter(|y| *y < height)?;
+                        let x = (x * stride + tap % side).checked_sub(padding).filter(|x| *x < width)?;
+                        let at = ((frame * height + y) * width + x) * blocks + block;
+                        Some(memory(u64::from(50 + at), bank * lanes + lane))
                     });
-                    let sum: u64 = taps.sum();
-                    ((sum + (1 << shift >> 1)) >> shift).min(255)
+                    match how {
+                        How::Sum(shift) => ((taps.sum::<u64>() + (1 << shift >> 1)) >> shift).min(255),
+                        How::Largest(_) => taps.max().expect("a window meets the map"),
+                    }
                 };
                 let data = (0..lanes).rev().fold(0, |word, lane| word << 8 | code(lane));
                 expected.push((address, bank, data));
@@ -271,10 +406,19 @@ mod tests {
 
     #[test]
     fn windows_longer_and_shorter_than_the_banks() {
-        check(8, 4, 2, 2, 2);
-        check(16, 2, 2, 2, 1);
-        check(4, 4, 3, 1, 3);
-        check(8, 1, 1, 1, 0);
-        check(8, 8, 6, 1, 6);
+        check(8, 4, 2, 2, How::Sum(2));
+        check(16, 2, 2, 2, How::Sum(1));
+        check(4, 4, 3, 1, How::Sum(3));
+        check(8, 1, 1, 1, How::Sum(0));
+        check(4, 4, 1, 1, How::Sum(0));
+        check(8, 8, 6, 1, How::Sum(6));
+    }
+
+    #[test]
+    fn largest_codes_of_windows_over_the_border() {
+        check(8, 4, 3, 2, How::Largest(1));
+        check(8, 2, 2, 2, How::Largest(0));
+        check(4, 4, 5, 1, How::Largest(2));
+        check(4, 4, 1, 2, How::Largest(0));
     }
 }

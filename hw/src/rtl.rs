@@ -52,9 +52,9 @@ mod wire;
 pub mod word;
 
 pub use bench::{Bench, settle};
-pub use count::{Loop, SlowLoop};
+pub use count::Loop;
 pub use expr::{Expr, concat, lit, lit_signed, mux, select};
-pub use memory::{Ram, Rom, address_width};
+pub use memory::{READ_DELAY, Ram, Rom, SharedRam, address_width};
 pub use power_up::random_power_up;
 pub use states::States;
 pub use unit::{Register, Rtl};
@@ -68,7 +68,7 @@ pub(crate) use wire::Net;
 /// What a file that describes a unit imports.
 pub mod prelude {
     pub use super::{
-        Bench, Expr, Loop, Ram, Rom, Rtl, SlowLoop, States, Wire, concat, lit, lit_signed, mux, select,
+        Bench, Expr, Loop, Ram, Rom, Rtl, SharedRam, States, Wire, concat, lit, lit_signed, mux, select,
     };
     pub use crate::rtl_logic;
     pub use rust_hdl_core::prelude::{Block, In, Local, Logic, LogicBlock, Out, Verilog};

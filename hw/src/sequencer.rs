@@ -11,17 +11,18 @@
 
 use crate::arithmetic::counter_bits;
 use crate::descriptor::{FIELD_BITS, index_bits, opcode_bits};
-use crate::rtl::address_width;
 use crate::rtl::prelude::*;
 use crate::rtl::states;
+use crate::rtl::{READ_DELAY, address_width};
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
 use empf_ir::isa::{HEADER, OPCODE_END, Unit};
 
-/// Cycles from the start of an inference, or of a unit, to the next opcode's WAIT: FETCH, DECODE, WAIT.
-pub const FETCH_CYCLES: usize = 3;
-/// Cycles from the end of a WAIT to the start of the unit, besides its fields: the last field on the bus, LAUNCH.
-pub const LAUNCH_CYCLES: usize = 2;
+/// Cycles from the start of an inference, or of a unit, to the next opcode's WAIT: FETCH, DECODE until the opcode is
+/// there, WAIT.
+pub const FETCH_CYCLES: usize = READ_DELAY + 2;
+/// Cycles from the end of a WAIT to the start of the unit, besides its fields: until the last is on the bus, LAUNCH.
+pub const LAUNCH_CYCLES: usize = READ_DELAY + 1;
 
 states! {
     /// After reset, the header is read: its first word, then its second.
@@ -44,7 +45,7 @@ unit! {
         input_full_i: Wire<In> = Wire::new(1),
         schedule_read_o: Wire<Out> = Wire::new(1),
         schedule_address_o: Wire<Out> = Wire::new(address_width(depth)),
-        /// One cycle after its read.
+        /// [`READ_DELAY`] cycles after its read.
         schedule_i: Wire<In> = Wire::new(FIELD_BITS),
         field_valid_o: Wire<Out> = Wire::new(1),
         field_opcode_o: Wire<Out> = Wire::new(opcode_bits()),
@@ -73,10 +74,15 @@ unit! {
         cycles_o: Wire<Out> = Wire::new(FIELD_BITS),
         state: Wire<Local> = State::wire(),
         address: Wire<Local> = Wire::new(address_width(depth)),
-        known: Wire<Local> = Wire::new(1),
+        /// A word of the header is being read.
+        asked: Wire<Local> = Wire::new(1),
+        /// A word of the header, or an opcode, is there.
+        word_read: Vec<Wire<Local>> = Wire::array(READ_DELAY, 1),
         opcode: Wire<Local> = Wire::new(opcode_bits()),
         index: Wire<Local> = Wire::new(index_bits()),
         reading: Wire<Local> = Wire::new(1),
+        field_read: Vec<Wire<Local>> = Wire::array(READ_DELAY, 1),
+        field_index: Vec<Wire<Local>> = Wire::array(READ_DELAY, index_bits()),
         unfold_busy: Wire<Local> = Wire::new(1),
         stream_busy: Wire<Local> = Wire::new(1),
         drain_busy: Wire<Local> = Wire::new(1),
@@ -134,10 +140,14 @@ impl Sequencer {
         let begin = self.is(State::Idle) & &self.start_i & &self.input_full_i;
         let goes_on = self.is(State::Wait) & self.may_go_on();
         let at_end = self.is_opcode(OPCODE_END);
-        let last_field = self.is(State::Fields) & !&self.reading;
-        let length_known = self.is(State::Length) & &self.known;
-        let [build_id, fetch, decode, launch] =
-            [State::BuildId, State::Fetch, State::Decode, State::Launch].map(|state| self.is(state));
+        // The last field is on the bus, or none is.
+        let before_last = self.field_read[..READ_DELAY - 1].iter().map(Wire::e);
+        let still_read = before_last.fold(self.reading.e(), |any, stage| any | stage);
+        let last_field = self.is(State::Fields) & !still_read;
+        let word_read = &self.word_read[READ_DELAY - 1];
+        let [build_id, length, decode] =
+            [State::BuildId, State::Length, State::Decode].map(|state| self.is(state) & word_read);
+        let [fetch, launch] = [State::Fetch, State::Launch].map(|state| self.is(state));
         let last_index = self.last_index();
         let rtl = &mut self._rtl;
         rtl.section("From record to record");
@@ -146,7 +156,7 @@ impl Sequencer {
         let finished = rtl.named("finished", &goes_on & at_end);
         rtl.machine(&self.state, State::BuildId)
             .when(build_id, State::Length)
-            .when(length_known, State::Idle)
+            .when(length, State::Idle)
             .when(&begin | launch, State::Fetch)
             .when(fetch, State::Decode)
             .when(decode, State::Wait)
@@ -186,11 +196,15 @@ impl Sequencer {
 
     /// One word a cycle while `schedule_read_o` is high; an inference starts behind the header.
     fn read_schedule(&mut self) {
-        let header = self.is(State::BuildId) | self.is(State::Length) & !&self.known;
-        let read = header | self.is(State::Fetch) | &self.reading;
+        let header = (self.is(State::BuildId) | self.is(State::Length)) & !&self.asked;
+        let opcode = self.is(State::Fetch);
         let rtl = &mut self._rtl;
         rtl.section("Reading of the schedule; an inference starts behind the header");
-        let read = rtl.named("reads_schedule", read);
+        let header = rtl.named("reads_header", header);
+        let word = rtl.named("reads_word", &header | opcode);
+        let word_read = rtl.delay(&word, &self.word_read);
+        rtl.register(&self.asked, 0).when(word_read, lit(0, 1)).when(header, lit(1, 1));
+        let read = rtl.named("reads_schedule", word | &self.reading);
         rtl.assign(&self.schedule_read_o, &read);
         rtl.assign(&self.schedule_address_o, &self.address);
         rtl.register(&self.address, 0)
@@ -202,10 +216,10 @@ impl Sequencer {
         let (build_id, length) = (self.is(State::BuildId), self.is(State::Length));
         let rtl = &mut self._rtl;
         rtl.section("The header");
-        rtl.register(&self.known, 0).when(&length, lit(1, 1));
-        rtl.register(&self.build_id_o, 0).when(&length & !&self.known, &self.schedule_i);
+        let word_read = &self.word_read[READ_DELAY - 1];
+        rtl.register(&self.build_id_o, 0).when(&build_id & word_read, &self.schedule_i);
         rtl.register(&self.input_length_o, 0)
-            .when(&length & &self.known, self.schedule_i.e().slice(0, self.input_length_o.width()));
+            .when(&length & word_read, self.schedule_i.e().slice(0, self.input_length_o.width()));
         rtl.assign(&self.ready_o, !(build_id | length));
     }
 
@@ -219,16 +233,18 @@ impl Sequencer {
         self.index.e().eq(of_opcode)
     }
 
-    /// The opcode says how many fields follow; a field is on the bus one cycle after its read.
+    /// The opcode says how many fields follow; a field is on the bus when it is read.
     fn fields(&mut self) {
-        let decode = self.is(State::Decode);
+        let decode = self.is(State::Decode) & &self.word_read[READ_DELAY - 1];
         let rtl = &mut self._rtl;
-        rtl.section("The descriptor bus: a field is there one cycle after its read");
+        rtl.section("The descriptor bus");
         let decode = rtl.named("decoding", decode);
         rtl.register(&self.opcode, 0).when(&decode, self.schedule_i.e().slice(0, opcode_bits()));
         rtl.register(&self.index, 0).when(decode, self.index.zero()).when(&self.reading, self.index.plus(1));
-        rtl.register(&self.field_valid_o, 0).set(&self.reading);
-        rtl.register(&self.field_index_o, 0).set(&self.index);
+        let valid = rtl.delay(&self.reading, &self.field_read);
+        let index = rtl.delay_data(&self.index, &self.field_index);
+        rtl.assign(&self.field_valid_o, valid);
+        rtl.assign(&self.field_index_o, index);
         rtl.assign(&self.field_opcode_o, &self.opcode);
         rtl.assign(&self.field_data_o, &self.schedule_i);
     }

@@ -7,12 +7,13 @@
 //!     for pass:  for summed frame:  for ky, kx, channel block:      one weight tile
 //!         for frame:  for position of the tile:                     one vector a cycle
 //!         pad to `min_tile_cycles`
+//!     the same for ky, kx, channel block of a shortcut, whose sums have entries of their own
 //! ```
 //!
 //! Loop counters count down to 1. A vector's address is `position + tap + frame + summed frame + plane`
 //! offset, added in two stages; whether it lies outside the map is decided beside it.
 
-use crate::accumulator::Control;
+use crate::accumulator::{Control, SUM_LEAD};
 use crate::activation_memory::MASKED_READ_DELAY;
 use crate::arithmetic::counter_bits;
 use crate::descriptor::{FIELD_BITS, Registers, index_bits, keep_descriptor, opcode_bits, widths};
@@ -29,10 +30,10 @@ pub(crate) const COORDINATE_BITS: usize = MAX_EXTENT.ilog2() as usize + 2;
 /// Cycles from the choice of a vector to its address at the activation memory.
 pub(crate) const ADDRESS_DELAY: usize = 2;
 
-/// Cycles from the choice of a vector to the control of its sums in column 0, which is due one cycle
-/// before the sum itself.
+/// Cycles from the choice of a vector to the control of its sums in column 0, which is due [`SUM_LEAD`] cycles before
+/// the sum itself.
 pub const fn control_delay(rows: usize) -> usize {
-    ADDRESS_DELAY + MASKED_READ_DELAY + rows - 1
+    ADDRESS_DELAY + MASKED_READ_DELAY + rows - SUM_LEAD
 }
 
 states! {
@@ -84,6 +85,7 @@ unit! {
         tiles_left: Wire<Local> = Wire::new(w.tiles),
         column_blocks_left: Wire<Local> = Wire::new(w.column_blocks),
         passes_left: Wire<Local> = Wire::new(w.passes),
+        parts_left: Wire<Local> = Wire::new(2),
         summed_left: Wire<Local> = Wire::new(w.summed_frames),
         ky_left: Wire<Local> = Wire::new(w.kernel_height),
         kx_left: Wire<Local> = Wire::new(w.kernel_width),
@@ -91,6 +93,17 @@ unit! {
         frames_left: Wire<Local> = Wire::new(w.frames),
         positions_left: Wire<Local> = Wire::new(w.tile_positions),
         cycles_left: Wire<Local> = Wire::new(counter_bits(min_cycles)),
+        /// The present turns of these loops are the last.
+        last_block: Wire<Local> = Wire::new(1),
+        last_kx: Wire<Local> = Wire::new(1),
+        last_ky: Wire<Local> = Wire::new(1),
+        last_summed: Wire<Local> = Wire::new(1),
+        last_pass: Wire<Local> = Wire::new(1),
+        last_part: Wire<Local> = Wire::new(1),
+        /// The present weight tile is the shortcut's.
+        in_shortcut: Wire<Local> = Wire::new(1),
+        last_column_block: Wire<Local> = Wire::new(1),
+        last_tile: Wire<Local> = Wire::new(1),
 
         /// Positions of the present tile.
         positions: Wire<Local> = Wire::new(w.tile_positions),
@@ -103,6 +116,14 @@ unit! {
         tile_position_y: Wire<Local> = Wire::new(COORDINATE_BITS),
         tile_position_x: Wire<Local> = Wire::new(COORDINATE_BITS),
         tile_row_left: Wire<Local> = Wire::new(w.out_width),
+        /// As those, of the shortcut.
+        shortcut_position: Wire<Local> = Wire::new(w.in_origin),
+        shortcut_position_y: Wire<Local> = Wire::new(COORDINATE_BITS),
+        shortcut_position_x: Wire<Local> = Wire::new(COORDINATE_BITS),
+        /// The position behind the tile's last one, while the shortcut goes through the tile.
+        next_position: Wire<Local> = Wire::new(w.in_origin),
+        next_position_y: Wire<Local> = Wire::new(COORDINATE_BITS),
+        next_position_x: Wire<Local> = Wire::new(COORDINATE_BITS),
 
         tap: Wire<Local> = Wire::new(w.in_origin),
         tap_y: Wire<Local> = Wire::new(COORDINATE_BITS),
@@ -123,6 +144,7 @@ unit! {
         vector_y: Wire<Local> = Wire::new(COORDINATE_BITS),
         vector_x: Wire<Local> = Wire::new(COORDINATE_BITS),
         vector_last_block: Wire<Local> = Wire::new(1),
+        vector_in_shortcut: Wire<Local> = Wire::new(1),
         weight_reads: Vec<Wire<Local>> = Wire::array(ADDRESS_DELAY, 1),
         weight_firsts: Vec<Wire<Local>> = Wire::array(ADDRESS_DELAY, 1),
         weight_addresses: Vec<Wire<Local>> = Wire::array(ADDRESS_DELAY, w.weight_base),
@@ -147,6 +169,8 @@ struct Events {
     taps_end: Expr,
     /// So do all summed frames.
     pass_end: Expr,
+    /// So do all passes, or the shortcut.
+    part_end: Expr,
     /// So does the column block.
     block_end: Expr,
     /// So does the tile of positions.
@@ -155,6 +179,8 @@ struct Events {
     all_end: Expr,
     /// A weight word is read.
     reading: Expr,
+    /// The shortcut is what follows, or goes on.
+    shortcut_next: Expr,
 }
 
 impl Stream {
@@ -187,19 +213,63 @@ impl Stream {
         let long_enough = self.cycles_left.e().le(lit(1, self.cycles_left.width()));
         let padded = State::Pad.is(&self.state);
         let tile_end = rtl.named("tile_end", (&last_vector | padded) & long_enough);
-        let [blocks_end, row_end, taps_end, pass_end, block_end, positions_end, all_end] = rtl.nest(
-            &self.start_i.e(),
-            &tile_end,
-            [
-                Loop { end: "blocks_end", left: &self.blocks_left, turns: &d.blocks },
-                Loop { end: "row_end", left: &self.kx_left, turns: &d.kernel_width },
-                Loop { end: "taps_end", left: &self.ky_left, turns: &d.kernel_height },
-                Loop { end: "pass_end", left: &self.summed_left, turns: &d.summed_frames },
-                Loop { end: "block_end", left: &self.passes_left, turns: &d.passes },
-                Loop { end: "positions_end", left: &self.column_blocks_left, turns: &d.column_blocks },
-                Loop { end: "all_end", left: &self.tiles_left, turns: &d.tiles },
-            ],
-        );
+        let of_part = [&self.last_block, &self.last_kx, &self.last_ky, &self.last_summed, &self.last_pass];
+        let part_ends = of_part.into_iter().fold(tile_end.clone(), |all, last| all & last);
+        let shortcut_next = mux(part_ends, !&self.last_part, &self.in_shortcut);
+        let shortcut_next = rtl.named("shortcut_next", shortcut_next);
+        let next = |shortcut: &Wire<Local>, main: &Wire<Local>| mux(&shortcut_next, shortcut, main);
+        let once = |main: &Wire<Local>| mux(&shortcut_next, lit(1, main.width()), main);
+        let parts = concat([d.shortcut.e(), !&d.shortcut]);
+        let [blocks_end, row_end, taps_end, pass_end, part_end, block_end, positions_end, all_end] = rtl
+            .nest(
+                &self.start_i.e(),
+                &tile_end,
+                [
+                    Loop {
+                        end: "blocks_end",
+                        left: &self.blocks_left,
+                        last: &self.last_block,
+                        turns: next(&d.shortcut_blocks, &d.blocks),
+                    },
+                    Loop {
+                        end: "row_end",
+                        left: &self.kx_left,
+                        last: &self.last_kx,
+                        turns: next(&d.shortcut_kernel_width, &d.kernel_width),
+                    },
+                    Loop {
+                        end: "taps_end",
+                        left: &self.ky_left,
+                        last: &self.last_ky,
+                        turns: next(&d.shortcut_kernel_height, &d.kernel_height),
+                    },
+                    Loop {
+                        end: "pass_end",
+                        left: &self.summed_left,
+                        last: &self.last_summed,
+                        turns: once(&d.summed_frames),
+                    },
+                    Loop {
+                        end: "part_end",
+                        left: &self.passes_left,
+                        last: &self.last_pass,
+                        turns: once(&d.passes),
+                    },
+                    Loop { end: "block_end", left: &self.parts_left, last: &self.last_part, turns: parts },
+                    Loop {
+                        end: "positions_end",
+                        left: &self.column_blocks_left,
+                        last: &self.last_column_block,
+                        turns: d.column_blocks.e(),
+                    },
+                    Loop {
+                        end: "all_end",
+                        left: &self.tiles_left,
+                        last: &self.last_tile,
+                        turns: d.tiles.e(),
+                    },
+                ],
+            );
         let weights_end = (min_cycles - rows) as u64;
         let unread = self.cycles_left.e().gt(lit(weights_end, self.cycles_left.width()));
         let reading = rtl.named("reading", &working & unread);
@@ -213,10 +283,12 @@ impl Stream {
             row_end,
             taps_end,
             pass_end,
+            part_end,
             block_end,
             positions_end,
             all_end,
             reading,
+            shortcut_next,
         }
     }
 
@@ -251,8 +323,9 @@ impl Stream {
         let rtl = &mut self._rtl;
         rtl.section("The first weight tile of a column block sets the sums, that of a pass may double them");
         rtl.register(&self.first_tile, 1)
-            .when(&self.start_i | &e.block_end, lit(1, 1))
+            .when(&self.start_i | &e.part_end, lit(1, 1))
             .when(&e.tile_end, lit(0, 1));
+        rtl.register(&self.in_shortcut, 0).when(&self.start_i, lit(0, 1)).when(&e.part_end, &e.shortcut_next);
         rtl.register(&self.first_of_pass, 1)
             .when(&self.start_i | &e.pass_end, lit(1, 1))
             .when(&e.tile_end, lit(0, 1));
@@ -265,40 +338,54 @@ impl Stream {
         rtl.section("Position: address, coordinates, and those of the tile's first position");
         let zero = lit(0, COORDINATE_BITS);
         let row_end = rtl.named("position_row_end", self.row_left.is(1));
-        let stride = rtl.named("stride_extended", d.stride.e().zext(COORDINATE_BITS));
+        let now = |shortcut: &Wire<Local>, main: &Wire<Local>| mux(&self.in_shortcut, shortcut, main);
+        let stride = now(&d.shortcut_stride, &d.stride).zext(COORDINATE_BITS);
+        let stride = rtl.named("stride_extended", stride);
         let frame_end = rtl.named("frame_end", &e.running & &e.last_position);
-        let step = mux(&row_end, &d.row_step, &d.x_step);
-        let walks = [
-            (&self.position, &self.tile_position, d.in_origin.e(), &self.position + step),
+        let row_step = rtl.named("present_row_step", now(&d.shortcut_row_step, &d.row_step));
+        let x_step = rtl.named("present_x_step", now(&d.shortcut_x_step, &d.x_step));
+        let step = mux(&row_end, row_step, x_step);
+        let again = rtl.named("tile_again", &e.tile_end | (&frame_end & !&e.last_vector));
+        let main_end = rtl.named("main_tile_end", &e.tile_end & !&self.in_shortcut);
+        for (present, [main, shortcut, behind], [main_origin, shortcut_origin], next) in [
+            (
+                &self.position,
+                [&self.tile_position, &self.shortcut_position, &self.next_position],
+                [d.in_origin.e(), d.shortcut_origin.e()],
+                &self.position + step,
+            ),
             (
                 &self.position_y,
-                &self.tile_position_y,
-                zero.clone(),
+                [&self.tile_position_y, &self.shortcut_position_y, &self.next_position_y],
+                [zero.clone(), zero.clone()],
                 mux(&row_end, &self.position_y + &stride, &self.position_y),
             ),
             (
                 &self.position_x,
-                &self.tile_position_x,
-                zero.clone(),
+                [&self.tile_position_x, &self.shortcut_position_x, &self.next_position_x],
+                [zero.clone(), zero.clone()],
                 mux(&row_end, &zero, &self.position_x + &stride),
             ),
-            (
-                &self.row_left,
-                &self.tile_row_left,
-                d.out_width.e(),
-                mux(&row_end, &d.out_width, self.row_left.minus(1)),
-            ),
-        ];
-        let again = rtl.named("tile_again", &e.tile_end | (&frame_end & !&e.last_vector));
-        for (present, first, origin, next) in walks {
+        ] {
             let moved = mux(&e.running, &next, present);
-            rtl.register(first, 0).when(&self.start_i, &origin).when(&e.positions_end, &moved);
+            let main_moved = mux(&self.in_shortcut, behind, &moved);
+            rtl.register(behind, 0).when(&main_end, &moved);
+            rtl.register(main, 0).when(&self.start_i, &main_origin).when(&e.positions_end, &main_moved);
+            rtl.register(shortcut, 0).when(&self.start_i, &shortcut_origin).when(&e.positions_end, &moved);
             rtl.register(present, 0)
-                .when(&self.start_i, &origin)
-                .when(&e.positions_end, &moved)
-                .when(&again, first)
+                .when(&self.start_i, &main_origin)
+                .when(&e.positions_end, &main_moved)
+                .when(&again, mux(&e.shortcut_next, shortcut, main))
                 .when(&e.running, next);
         }
+        let next_left = mux(&row_end, &d.out_width, self.row_left.minus(1));
+        let moved = mux(&e.running, &next_left, &self.row_left);
+        rtl.register(&self.tile_row_left, 0).when(&self.start_i, &d.out_width).when(&e.positions_end, &moved);
+        rtl.register(&self.row_left, 0)
+            .when(&self.start_i, &d.out_width)
+            .when(&e.positions_end, moved)
+            .when(again, &self.tile_row_left)
+            .when(&e.running, next_left);
 
         rtl.section("Positions of the tile, frames, and the accumulator's entry");
         let of = |last: Expr| mux(last, &d.last_tile_positions, &d.tile_positions);
@@ -316,6 +403,7 @@ impl Stream {
             .when(&self.start_i | &e.tile_end, &d.frames)
             .when(frame_end, self.frames_left.minus(1));
         rtl.register(&self.entry, 0)
+            .when(&e.tile_end & &e.shortcut_next, &d.shortcut_entry)
             .when(&self.start_i | &e.tile_end, self.entry.zero())
             .when(&e.running, self.entry.plus(1));
     }
@@ -326,11 +414,13 @@ impl Stream {
         let d = &self.descriptor;
         rtl.section("Offsets of tap, frame, summed frame and plane");
         let zero = self.tap.zero();
-        let padding = d.padding.e().zext(COORDINATE_BITS);
+        let now = |shortcut: &Wire<Local>, main: &Wire<Local>| mux(&self.in_shortcut, shortcut, main);
+        let padding = mux(&e.shortcut_next, &d.shortcut_padding, &d.padding).zext(COORDINATE_BITS);
         let border = rtl.named("minus_padding", lit(0, COORDINATE_BITS) - padding);
+        let ky_step = now(&d.shortcut_ky_step, &d.ky_step);
         rtl.register(&self.tap, 0)
             .when(&self.start_i | &e.taps_end, &zero)
-            .when(&e.tile_end, &self.tap + mux(&e.row_end, &d.ky_step, lit(1, self.tap.width())));
+            .when(&e.tile_end, &self.tap + mux(&e.row_end, ky_step, lit(1, self.tap.width())));
         rtl.register(&self.tap_y, 0)
             .when(&self.start_i | &e.taps_end, &border)
             .when(&e.row_end, self.tap_y.plus(1));
@@ -339,15 +429,17 @@ impl Stream {
             .when(&e.blocks_end, self.tap_x.plus(1));
         rtl.register(&self.frame, 0)
             .when(&self.start_i | &e.tile_end, &zero)
-            .when(&e.running & &e.last_position, &self.frame + &d.frame_step);
+            .when(&e.running & &e.last_position, &self.frame + now(&d.shortcut_frame_step, &d.frame_step));
         rtl.register(&self.summed_frame, 0)
             .when(&self.start_i | &e.pass_end, zero)
             .when(&e.taps_end, &self.summed_frame + &d.frame_step);
         rtl.register(&self.planes, 0)
             .when(&self.start_i | &e.block_end, concat([&d.planes_high, &d.planes_low]))
+            .when(&e.part_end, self.planes.zero())
             .when(&e.pass_end, self.planes.e().shr(PLANE_BITS as usize));
         rtl.register(&self.doubles, 0)
             .when(&self.start_i | &e.block_end, &d.double_mask)
+            .when(&e.part_end, self.doubles.zero())
             .when(&e.pass_end, self.doubles.e().shr(1));
     }
 
@@ -384,8 +476,15 @@ impl Stream {
         };
         rtl.assign(&self.valid_o, &e.running);
         rtl.assign(&self.control_o, control.pack());
-        let loops = [&self.blocks_left, &self.kx_left, &self.ky_left, &self.summed_left, &self.passes_left];
-        let last = loops.into_iter().fold(e.last_vector.clone(), |all, left| all & left.is(1));
+        let loops = [
+            &self.last_block,
+            &self.last_kx,
+            &self.last_ky,
+            &self.last_summed,
+            &self.last_pass,
+            &self.last_part,
+        ];
+        let last = loops.into_iter().fold(e.last_vector.clone(), |all, last| all & last);
         rtl.assign(&self.last_o, last);
 
         let step = d.plane_step.e();
@@ -399,15 +498,20 @@ impl Stream {
         rtl.register(&self.vector_offset, 0).set((&self.tap + &self.frame) + (&self.summed_frame + plane));
         rtl.register(&self.vector_y, 0).set(&self.position_y + &self.tap_y);
         rtl.register(&self.vector_x, 0).set(&self.position_x + &self.tap_x);
-        rtl.register(&self.vector_last_block, 0).set(self.blocks_left.is(1));
+        rtl.register(&self.vector_last_block, 0).set(&self.last_block);
+        rtl.register(&self.vector_in_shortcut, 0).set(&self.in_shortcut);
 
-        let inside = self.vector_y.e().lt(d.in_height.e().zext(COORDINATE_BITS))
-            & self.vector_x.e().lt(d.in_width.e().zext(COORDINATE_BITS));
+        let of_vector =
+            |shortcut: &Wire<Local>, main: &Wire<Local>| mux(&self.vector_in_shortcut, shortcut, main);
+        let height = of_vector(&d.shortcut_height, &d.in_height).zext(COORDINATE_BITS);
+        let width = of_vector(&d.shortcut_width, &d.in_width).zext(COORDINATE_BITS);
+        let inside = self.vector_y.e().lt(height) & self.vector_x.e().lt(width);
         rtl.register(&self.read_o, 0).set(&self.vector);
         rtl.register(&self.read_address_o, 0).set(&self.vector_position + &self.vector_offset);
         rtl.register(&self.inside_o, 0).set(inside);
         let banks = self.bank_mask_o.width() as u64;
-        let present = |b| d.last_banks.e().gt(lit(b, d.last_banks.width()));
+        let last_banks = of_vector(&d.shortcut_last_banks, &d.last_banks);
+        let present = |b| last_banks.gt(lit(b, last_banks.width()));
         let mask = concat((0..banks).rev().map(present));
         let all = lit(crate::rtl::word::mask(banks as usize), banks as usize);
         rtl.register(&self.bank_mask_o, 0).set(mux(&self.vector_last_block, mask, all));

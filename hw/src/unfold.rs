@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! for frame, y, x:
-//!     for ky, kx, channel:  one code a cycle; after `lanes` codes, and after the last, one cycle to take
-//!                           the last code and one to write each plane
+//!     for ky, kx, channel:  one code a cycle; after `lanes` codes, and after the last, the cycles until the last
+//!                           code is there, and one to write each plane
 //! ```
 //!
 //! A code wider than A bits is cut into planes of A bits, which are written `plane_words` apart.
@@ -11,7 +11,7 @@
 use crate::arithmetic::counter_bits;
 use crate::descriptor::{FIELD_BITS, Registers, index_bits, keep_descriptor, opcode_bits, widths};
 use crate::rtl::prelude::*;
-use crate::rtl::states;
+use crate::rtl::{READ_DELAY, states};
 use crate::stream::COORDINATE_BITS;
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
@@ -37,7 +37,7 @@ unit! {
         done_o: Wire<Out> = Wire::new(1),
         read_o: Wire<Out> = Wire::new(1),
         read_address_o: Wire<Out> = Wire::new(w.in_origin),
-        /// One cycle after `read_o`.
+        /// [`READ_DELAY`] cycles after `read_o`.
         code_i: Wire<In> = Wire::new(INPUT_BITS as usize),
         write_o: Wire<Out> = Wire::new(arch.banks()),
         write_address_o: Wire<Out> = Wire::new(w.out_base),
@@ -52,6 +52,13 @@ unit! {
         x_left: Wire<Local> = Wire::new(w.out_width),
         y_left: Wire<Local> = Wire::new(w.out_height),
         frames_left: Wire<Local> = Wire::new(w.frames),
+        /// The present turns of these loops are the last.
+        last_channel: Wire<Local> = Wire::new(1),
+        last_kx: Wire<Local> = Wire::new(1),
+        last_ky: Wire<Local> = Wire::new(1),
+        last_x: Wire<Local> = Wire::new(1),
+        last_y: Wire<Local> = Wire::new(1),
+        last_frame: Wire<Local> = Wire::new(1),
         window: Wire<Local> = Wire::new(w.in_origin),
         window_y: Wire<Local> = Wire::new(COORDINATE_BITS),
         window_x: Wire<Local> = Wire::new(COORDINATE_BITS),
@@ -62,9 +69,12 @@ unit! {
         /// The group being read is its window's last.
         window_done: Wire<Local> = Wire::new(1),
 
-        taken: Wire<Local> = Wire::new(1),
+        /// Beside a code on its way.
+        taken: Vec<Wire<Local>> = Wire::array(READ_DELAY, 1),
+        taken_lane: Vec<Wire<Local>> = Wire::array(READ_DELAY, counter_bits(arch.lanes - 1)),
+        taken_y: Wire<Local> = Wire::new(COORDINATE_BITS),
+        taken_x: Wire<Local> = Wire::new(COORDINATE_BITS),
         taken_inside: Wire<Local> = Wire::new(1),
-        taken_lane: Wire<Local> = Wire::new(counter_bits(arch.lanes - 1)),
         code: Wire<Local> = Wire::new(INPUT_BITS as usize),
         codes: Vec<Wire<Local>> = Wire::array(arch.lanes, INPUT_BITS as usize),
         plane: Wire<Local> = Wire::new(counter_bits(arch.input_planes() - 1)),
@@ -85,6 +95,8 @@ struct Events {
     window_read: Expr,
     /// The last code of a group is read.
     group_read: Expr,
+    /// It is there.
+    group_taken: Expr,
     /// The last plane of a group is written.
     group_end: Expr,
     /// So is the window.
@@ -119,13 +131,25 @@ impl Unfold {
             &start,
             &reading,
             [
-                Loop { end: "channels_end", left: &self.channels_left, turns: &d.channels },
-                Loop { end: "row_end", left: &self.kx_left, turns: &d.kernel_width },
-                Loop { end: "window_read", left: &self.ky_left, turns: &d.kernel_height },
+                Loop {
+                    end: "channels_end",
+                    left: &self.channels_left,
+                    last: &self.last_channel,
+                    turns: d.channels.e(),
+                },
+                Loop { end: "row_end", left: &self.kx_left, last: &self.last_kx, turns: d.kernel_width.e() },
+                Loop {
+                    end: "window_read",
+                    left: &self.ky_left,
+                    last: &self.last_ky,
+                    turns: d.kernel_height.e(),
+                },
             ],
         );
         let full = &reading & self.lane.is(arch.lanes as u64 - 1);
         let group_read = rtl.named("group_read", full | &window_read);
+        let group_taken = State::Take.is(&self.state) & !&self.taken[READ_DELAY - 2];
+        let group_taken = rtl.named("group_taken", group_taken);
         let last_plane = self.plane.is(arch.input_planes() as u64 - 1);
         let group_end = rtl.named("group_end", State::Write.is(&self.state) & last_plane);
         let window_end = rtl.named("window_end", &group_end & &self.window_done);
@@ -133,9 +157,9 @@ impl Unfold {
             &start,
             &window_end,
             [
-                Loop { end: "x_end", left: &self.x_left, turns: &d.out_width },
-                Loop { end: "y_end", left: &self.y_left, turns: &d.out_height },
-                Loop { end: "all_end", left: &self.frames_left, turns: &d.frames },
+                Loop { end: "x_end", left: &self.x_left, last: &self.last_x, turns: d.out_width.e() },
+                Loop { end: "y_end", left: &self.y_left, last: &self.last_y, turns: d.out_height.e() },
+                Loop { end: "all_end", left: &self.frames_left, last: &self.last_frame, turns: d.frames.e() },
             ],
         );
         Events {
@@ -144,6 +168,7 @@ impl Unfold {
             row_end,
             window_read,
             group_read,
+            group_taken,
             group_end,
             window_end,
             x_end,
@@ -160,7 +185,7 @@ impl Unfold {
             .when(&e.all_end, State::Idle)
             .when(&e.group_end, State::Read)
             .when(&e.group_read, State::Take)
-            .when(State::Take.is(&self.state), State::Write);
+            .when(&e.group_taken, State::Write);
         rtl.register(&self.lane, 0)
             .when(&self.start_i | &e.group_read, self.lane.zero())
             .when(&e.reading, self.lane.plus(1));
@@ -203,23 +228,22 @@ impl Unfold {
         rtl.assign(&self.read_address_o, &self.window + &self.tap);
     }
 
-    /// Puts the code read in the last cycle into its lane; the first of a group clears the others.
+    /// Puts the code that is there into its lane; the first of a group clears the others.
     fn take(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
-        rtl.section(
-            "The code read in the last cycle goes into its lane; the first of a group clears the others",
-        );
-        let y = &self.window_y + &self.tap_y;
-        let x = &self.window_x + &self.tap_x;
+        rtl.section("The code that is there goes into its lane; the first of a group clears the others");
         let d = &self.descriptor;
-        let inside = y.lt(d.in_height.e().zext(COORDINATE_BITS)) & x.lt(d.in_width.e().zext(COORDINATE_BITS));
-        let first = rtl.named("first_taken", &self.taken & self.taken_lane.is(0));
-        rtl.register(&self.taken, 0).set(&e.reading);
+        rtl.register(&self.taken_y, 0).set(&self.window_y + &self.tap_y);
+        rtl.register(&self.taken_x, 0).set(&self.window_x + &self.tap_x);
+        let inside = self.taken_y.e().lt(d.in_height.e().zext(COORDINATE_BITS))
+            & self.taken_x.e().lt(d.in_width.e().zext(COORDINATE_BITS));
         rtl.register(&self.taken_inside, 0).set(inside);
-        rtl.register(&self.taken_lane, 0).set(&self.lane);
+        let taken = rtl.delay(&e.reading, &self.taken);
+        let lane = rtl.delay_data(&self.lane, &self.taken_lane);
+        let first = rtl.named("first_taken", &taken & lane.is(0));
         rtl.assign(&self.code, mux(&self.taken_inside, &self.code_i, &self.descriptor.zero_point));
         for (l, code) in self.codes.iter().enumerate() {
-            let here = &self.taken & self.taken_lane.is(l as u64);
+            let here = &taken & lane.is(l as u64);
             rtl.register(code, 0).when(here, &self.code).when(&first, code.zero());
         }
     }
@@ -233,7 +257,7 @@ impl Unfold {
             .when(&self.start_i | &e.group_end, self.plane.zero())
             .when(&writing, self.plane.plus(1));
         rtl.register(&self.plane_address, 0)
-            .when(State::Take.is(&self.state), &self.word)
+            .when(&e.group_taken, &self.word)
             .when(&writing, &self.plane_address + &self.descriptor.plane_words);
 
         let last_bank = self.bank.is(arch.banks() as u64 - 1);
@@ -262,7 +286,7 @@ impl Unfold {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bench_support::{described, launch};
+    use crate::bench_support::{Pending, described, launch};
     use crate::timing::UNFOLD_TAKE_CYCLES;
 
     described!(Unfold);
@@ -310,6 +334,7 @@ mod tests {
         let mut unit = Bench::new(Unfold::new(&arch), |unit| &unit.clock);
         launch(&mut unit, &d);
         let mut memory = vec![None; 4096 * rows];
+        let mut pending = Pending::new(READ_DELAY);
         let mut cycles = 1;
         loop {
             for bank in (0..arch.banks()).filter(|b| unit.write_o.get() >> b & 1 == 1) {
@@ -325,7 +350,7 @@ mod tests {
             unit.tick();
             cycles += 1;
             assert!(cycles < 10_000, "the unit does not end");
-            if let Some(address) = read {
+            if let Some(address) = pending.after(read) {
                 unit.code_i.set(image(address));
             }
         }

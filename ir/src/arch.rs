@@ -147,7 +147,7 @@ impl ArchConfig {
             weight_depth: (1 << 20) / cols.max(1).next_power_of_two(),
             parameter_depth: 1 << 15,
             input_depth: 1 << 14,
-            schedule_depth: 1 << 10,
+            schedule_depth: 1 << 11,
             adder: AdderForm::Generic,
         }
     }
@@ -244,4 +244,4 @@ impl ArchConfig {
 }
 
 /// Cycles after which a written accumulator can be read again.
-pub const ACCUMULATE_CYCLES: usize = 4;
+pub const ACCUMULATE_CYCLES: usize = 6;

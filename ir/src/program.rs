@@ -179,7 +179,7 @@ impl Program {
 
 impl Content for Program {
     const FORMAT: &'static str = "empf-program";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
     const FILE: &'static str = "program.json";
     const AGAIN: &'static str = "compile again";
 

@@ -112,8 +112,12 @@ fn what_is_no_schedule_is_refused() {
         refused(&[0, 0, drain]),
         "schedule word 2: a drain without its stream; compile the network again"
     );
-    let alone: Vec<u32> = [0, 0, Unit::Stream.opcode()].into_iter().chain(vec![1; 27]).chain([0]).collect();
-    assert!(refused(&alone).contains("word 30: a stream without its drain"));
+    let alone: Vec<u32> = [0, 0, Unit::Stream.opcode()]
+        .into_iter()
+        .chain(vec![1; Unit::Stream.fields().len()])
+        .chain([0])
+        .collect();
+    assert!(refused(&alone).contains("word 45: a stream without its drain"));
 }
 
 /// Tasks within all limits of [`small`].
@@ -146,6 +150,13 @@ fn valid() -> [Task; 3] {
         last_tile_positions: 4,
         column_blocks: 2,
         passes: 1,
+        shortcut_height: 1,
+        shortcut_width: 1,
+        shortcut_kernel_height: 1,
+        shortcut_kernel_width: 1,
+        shortcut_stride: 1,
+        shortcut_blocks: 1,
+        shortcut_last_banks: 1,
         ..Stream::default()
     };
     let drain = Drain {
@@ -158,6 +169,10 @@ fn valid() -> [Task; 3] {
         ..Drain::default()
     };
     let pool = Pool {
+        in_height: 4,
+        in_width: 3,
+        stride_height: 2,
+        stride_width: 1,
         kernel_height: 2,
         kernel_width: 1,
         blocks: 1,
@@ -194,18 +209,19 @@ fn checked(change: impl FnOnce(&mut Unfold, &mut Array, &mut Pool)) -> Result<()
 fn fields_are_within_limits_together() {
     type Change = fn(&mut Unfold, &mut Array, &mut Pool);
     assert_eq!(checked(|_, _, _| ()), Ok(()));
-    let at_limits: [Change; 6] = [
+    let at_limits: [Change; 7] = [
         |_, _, p| (p.kernel_height, p.kernel_width) = (32, 32),
         |_, _, p| p.out_base = 1000 - 2 * 2 * 3,
         |u, _, _| (u.in_height, u.channels) = (7, 1),
         |_, a, _| a.stream.weight_base = 600 - 2 * 3 * 2 * 4,
         |_, a, _| a.drain.parameter_base = 200 - 2 * 2 * 5 * 4,
+        |_, a, _| (a.drain.shortcut, a.drain.parameter_base) = (1, 200 - 2 * 2 * 7 * 4),
         |_, a, _| a.drain.out_base = 1000 - 2 * 10 * 2,
     ];
     for change in at_limits {
         assert_eq!(checked(change), Ok(()));
     }
-    let beyond: [(Change, &str); 12] = [
+    let beyond: [(Change, &str); 14] = [
         (
             |_, _, p| (p.kernel_height, p.kernel_width) = (1024, 2),
             "positions of the pooling window: 2048, but the hardware takes 0 to 1024; pool in two steps",
@@ -218,6 +234,14 @@ fn fields_are_within_limits_together() {
         (|u, _, _| u.out_base = 1000 - 89, "words of the activation memory: 1001"),
         (|_, a, _| a.stream.weight_base = 600 - 47, "words of the weight memory: 601"),
         (|_, a, _| a.drain.parameter_base = 200 - 79, "words of the parameter memory: 201"),
+        (
+            |_, a, _| (a.drain.shortcut, a.drain.parameter_base) = (2, 200 - 111),
+            "words of the parameter memory: 201",
+        ),
+        (
+            |_, a, _| (a.drain.shortcut, a.drain.logits) = (1, 1),
+            "shortcut of logits: 1, but the hardware takes 0 to 0",
+        ),
         (|_, a, _| a.drain.out_base = 1000 - 39, "words of the activation memory: 1001"),
         (|_, a, _| a.stream.frames = 17, "words of the accumulator bank: 102"),
         (|_, a, _| a.stream.tiles = 3, "tiles of the drain: 2, but the hardware takes 3 to 3; compile again"),
@@ -290,5 +314,5 @@ fn an_old_program_is_to_be_compiled_again() {
     json["version"] = json!(1);
     std::fs::write(folder.path().join("program.json"), json.to_string()).unwrap();
     let error = Program::load(folder.path()).unwrap_err().to_string();
-    assert!(error.ends_with("version 1, but this program reads version 4; compile again"), "{error}");
+    assert!(error.ends_with("version 1, but this program reads version 5; compile again"), "{error}");
 }

@@ -130,6 +130,8 @@ fn array(Array { stream: s, drain: d }: &Array, start: [u64; 2], arch: &ArchConf
 struct DrainCycles<'a> {
     d: &'a Drain,
     arch: &'a ArchConfig,
+    /// The cycle of the unit's start.
+    start: u64,
     /// First cycle in which the next run may be opened.
     ready: u64,
     /// Runs and logits that are left.
@@ -141,9 +143,9 @@ struct DrainCycles<'a> {
 
 impl<'a> DrainCycles<'a> {
     fn new(d: &'a Drain, start: u64, arch: &'a ArchConfig) -> Self {
-        let ready = start + load_cycles(arch.lanes) as u64;
+        let ready = start + load_cycles(d.group_words(arch)) as u64;
         let runs_left = product([d.tiles, d.groups, d.time_steps]);
-        DrainCycles { d, arch, ready, runs_left, classes_left: d.classes.into(), closed: start }
+        DrainCycles { d, arch, start, ready, runs_left, classes_left: d.classes.into(), closed: start }
     }
 
     /// Drains column block `block` of a tile, whose last sum is written in the cycle `written`; gives the cycle in
@@ -158,19 +160,22 @@ impl<'a> DrainCycles<'a> {
         self.closed
     }
 
-    /// A position a cycle, or a logit, while the next run's parameters come in; the last run is closed with its last
-    /// result.
+    /// A position, or a half of one with a shortcut, or a logit a cycle, while the next run's parameters come in; the
+    /// last run is closed with its last result. Runs with shortcuts are opened in every second cycle.
     fn run(&mut self, positions: u32) {
         self.runs_left -= 1;
+        let is_odd = (self.ready - self.start).is_multiple_of(2);
+        let beats = if self.d.has_shortcut() { 2 } else { 1 };
+        self.ready += u64::from(beats == 2 && is_odd);
         let is_last = self.runs_left == 0;
         let done = if self.d.logits == 1 {
             let sent = self.classes_left.min(self.arch.lanes as u64);
             self.classes_left -= sent;
             LOGIT_CYCLES as u64 + sent
         } else {
-            u64::from(positions) + if is_last { RESULT_CYCLES as u64 } else { 1 }
+            product([positions, beats]) + if is_last { RESULT_CYCLES as u64 } else { 1 }
         };
-        let least = if is_last { 0 } else { least_run_cycles(self.arch.lanes) as u64 };
+        let least = if is_last { 0 } else { least_run_cycles(self.d.group_words(self.arch)) as u64 };
         self.closed = self.ready + done.max(least);
         self.ready = self.closed + 1;
     }
@@ -190,7 +195,8 @@ impl WeightTile {
     fn new(d: &Stream, arch: &ArchConfig, positions: u32) -> Self {
         let vectors = product([d.frames, positions]);
         WeightTile {
-            count: product([d.passes, d.summed_frames, d.kernel_height, d.kernel_width, d.blocks]),
+            count: product([d.passes, d.summed_frames, d.kernel_height, d.kernel_width, d.blocks])
+                + d.shortcut_tiles(),
             vectors,
             cycles: vectors.max(arch.min_tile_cycles() as u64),
         }

@@ -70,6 +70,9 @@ pub enum Layer {
         parallel: bool,
         /// c is not 0.
         offset: bool,
+        /// What is added to its currents.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shortcut: Option<Shortcut>,
     },
     /// Average pooling.
     Pool {
@@ -78,6 +81,15 @@ pub enum Layer {
         /// Step of the window.
         stride: [usize; 2],
     },
+    /// Maximum pooling.
+    MaxPool {
+        /// Side of the window.
+        kernel: usize,
+        /// Step of the window.
+        stride: usize,
+        /// Border on each side.
+        padding: usize,
+    },
     /// Average pooling over the whole map.
     GlobalPool,
     /// Computes nothing: the next layer reads an earlier result, so that several read it.
@@ -85,6 +97,41 @@ pub enum Layer {
         /// How many results before the last one; the input is the first result.
         by: usize,
     },
+}
+
+/// The codes of an earlier result, which is not the input, or a convolution of them; of the shape of the layer's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shortcut {
+    /// How many results before the one that the layer reads.
+    pub by: usize,
+    /// Codes have a mantissa for each step and channel; else a shift to the left.
+    pub scaled: bool,
+    /// Windows of a convolution with +-1 weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub windows: Option<Windows>,
+}
+
+/// Windows over a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Windows {
+    /// Side.
+    pub kernel: usize,
+    /// Step.
+    pub stride: usize,
+    /// Border on each side.
+    pub padding: usize,
+}
+
+impl Shortcut {
+    /// Shape of what it adds to a result of `channels` channels; `None` where it cannot read that.
+    pub fn output(&self, codes: Source, channels: usize) -> Option<Shape> {
+        codes.layer?;
+        let Some(Windows { kernel, stride, padding }) = self.windows else { return Some(codes.shape) };
+        let map = codes.shape.windowed([kernel; 2], [stride; 2], padding)?;
+        (padding < kernel).then_some(Shape { channels, ..map })
+    }
 }
 
 /// What a layer can read.
@@ -105,7 +152,11 @@ impl Layer {
                 let map = input.windowed([kernel; 2], [stride; 2], padding)?;
                 (padding < kernel).then_some(Shape { channels, ..map })
             }
-            Layer::Pool { .. } | Layer::GlobalPool if source.layer.is_none() => None,
+            Layer::Pool { .. } | Layer::MaxPool { .. } | Layer::GlobalPool if source.layer.is_none() => None,
+            Layer::MaxPool { kernel, stride, padding } => {
+                let map = input.windowed([kernel; 2], [stride; 2], padding)?;
+                (padding < kernel).then_some(map)
+            }
             Layer::Pool { kernel, stride } => input.windowed(kernel, stride, 0),
             Layer::GlobalPool => Some(Shape::new(input.channels, 1, 1)),
             Layer::Back { .. } => Some(input),
@@ -119,10 +170,18 @@ impl Case {
         let CaseInput { channels, height, width, .. } = self.input;
         let mut sources = vec![Source { layer: None, shape: Shape::new(channels, height, width) }];
         for (index, layer) in self.layers.iter().enumerate() {
-            sources.push(match layer {
+            let result = match layer {
                 Layer::Back { by } => sources[index.checked_sub(*by)?],
                 _ => Source { layer: Some(index), shape: layer.output(sources[index])? },
-            });
+            };
+            if let Layer::Conv { shortcut: Some(shortcut), .. } = layer {
+                let codes = sources[index.checked_sub(shortcut.by)?];
+                let added = shortcut.output(codes, result.shape.channels)?;
+                // A convolution of the input has one frame, and its sums no place beside those of others.
+                let fits = shortcut.windows.is_none() || sources[index].layer.is_some();
+                (fits && added == result.shape).then_some(())?;
+            }
+            sources.push(result);
         }
         Some(sources)
     }

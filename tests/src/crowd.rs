@@ -63,5 +63,6 @@ fn conv(channels: usize, kernel: usize) -> Layer {
         sign: true,
         parallel: false,
         offset: true,
+        shortcut: None,
     }
 }

@@ -1,7 +1,7 @@
 //! Planted faults: each must be seen, and its first mismatch must name the place where it was planted.
 
 use crate::case::{Case, CaseInput, Layer, accelerator};
-use crate::suite::{Failure, Outcome, Suite, compile, hold};
+use crate::suite::{Failure, Outcome, Suite, compile, hold, inputs};
 use empf_hw::emit::EmitError;
 use empf_ir::isa::{Array, LaneParameters, Task};
 use empf_ir::{ArchConfig, Program, QuantNetwork};
@@ -90,6 +90,7 @@ fn case() -> Case {
         sign,
         parallel: false,
         offset: true,
+        shortcut: None,
     };
     Case {
         seed: 1,
@@ -145,7 +146,10 @@ fn in_each<'a>(
     network: &'a QuantNetwork,
     engines: [Box<dyn Engine + 'a>; 2],
 ) -> Result<Vec<Located>> {
-    engines.into_iter().map(|engine| located(fault, place, hold(&case(), network, vec![engine]))).collect()
+    engines
+        .into_iter()
+        .map(|engine| located(fault, place, hold(network, &inputs(&case()), vec![engine])))
+        .collect()
 }
 
 /// One bit of the weight ROM flips. The neuron hides some weights; the first is taken that it does not.
@@ -197,14 +201,14 @@ pub fn off_by_one_stride() -> Result<Vec<Located>> {
 
 /// `text` with the fault in its module `stream`, in exactly one place.
 fn with_short_stride(text: &str) -> Result<String> {
-    const RIGHT: &str = "? row_step : x_step)";
+    const RIGHT: &str = "? present_row_step : present_x_step)";
     let start = text.find("module empf_stream (").unwrap_or(text.len());
     let end = text[start..].find("endmodule").map_or(text.len(), |length| start + length);
     let stream = &text[start..end];
     if stream.matches(RIGHT).count() != 1 {
         return Err(FaultError::Text(RIGHT));
     }
-    let faulty = stream.replace(RIGHT, "? row_step : x_step - 1'd1)");
+    let faulty = stream.replace(RIGHT, "? present_row_step : present_x_step - 1'd1)");
     Ok([&text[..start], &faulty, &text[end..]].concat())
 }
 
@@ -228,6 +232,9 @@ mod tests {
     #[test]
     fn verilog_that_the_fault_does_not_fit_is_refused() {
         assert!(matches!(with_short_stride("module empf_stream (\nendmodule\n"), Err(FaultError::Text(_))));
-        assert!(matches!(with_short_stride("module pool (? row_step : x_step)"), Err(FaultError::Text(_))));
+        assert!(matches!(
+            with_short_stride("module pool (? present_row_step : present_x_step)"),
+            Err(FaultError::Text(_))
+        ));
     }
 }

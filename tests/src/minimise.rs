@@ -1,6 +1,6 @@
 //! Makes a failing case small.
 
-use crate::case::{Case, Layer, Source};
+use crate::case::{Case, Layer, Shortcut, Source};
 
 /// The smallest case that can be reached from `case` by single simplifications, each of which `fails` as `case`
 /// does.
@@ -49,31 +49,36 @@ fn with(case: &Case, change: impl FnOnce(&mut Case)) -> Case {
 }
 
 fn simpler_layers(layer: &Layer) -> impl Iterator<Item = Layer> + use<> {
-    let layers = match *layer {
-        Layer::Conv { channels, kernel, stride, padding, sign, parallel, offset } => {
-            let conv = |channels, kernel, stride, padding, sign, parallel, offset| Layer::Conv {
-                channels,
-                kernel,
-                stride,
-                padding,
-                sign,
-                parallel,
-                offset,
-            };
-            vec![
-                conv(channels / 2, kernel, stride, padding, sign, parallel, offset),
-                conv(channels - 1, kernel, stride, padding, sign, parallel, offset),
-                conv(channels, 1, stride, 0, sign, parallel, offset),
-                conv(channels, kernel, 1, padding, sign, parallel, offset),
-                conv(channels, kernel, stride, 0, sign, parallel, offset),
-                conv(channels, kernel, stride, padding, true, parallel, offset),
-                conv(channels, kernel, stride, padding, sign, parallel, false),
-            ]
-        }
-        Layer::Pool { .. } => vec![Layer::Pool { kernel: [1, 1], stride: [1, 1] }],
-        Layer::GlobalPool => vec![],
-        Layer::Back { by } => vec![Layer::Back { by: by - 1 }],
-    };
+    let layers =
+        match *layer {
+            Layer::Conv { channels, kernel, stride, padding, sign, parallel, offset, shortcut } => {
+                let conv = |channels, kernel, stride, padding, sign, parallel, offset, shortcut| {
+                    Layer::Conv { channels, kernel, stride, padding, sign, parallel, offset, shortcut }
+                };
+                let unscaled = shortcut.map(|shortcut| Shortcut { scaled: false, ..shortcut });
+                let of_codes = shortcut.map(|shortcut| Shortcut { windows: None, ..shortcut });
+                vec![
+                    conv(channels, kernel, stride, padding, sign, parallel, offset, None),
+                    conv(channels, kernel, stride, padding, sign, parallel, offset, unscaled),
+                    conv(channels, kernel, stride, padding, sign, parallel, offset, of_codes),
+                    conv(channels / 2, kernel, stride, padding, sign, parallel, offset, shortcut),
+                    conv(channels - 1, kernel, stride, padding, sign, parallel, offset, shortcut),
+                    conv(channels, 1, stride, 0, sign, parallel, offset, shortcut),
+                    conv(channels, kernel, 1, padding, sign, parallel, offset, shortcut),
+                    conv(channels, kernel, stride, 0, sign, parallel, offset, shortcut),
+                    conv(channels, kernel, stride, padding, true, parallel, offset, shortcut),
+                    conv(channels, kernel, stride, padding, sign, parallel, false, shortcut),
+                ]
+            }
+            Layer::MaxPool { kernel, stride, padding } => vec![
+                Layer::MaxPool { kernel: 1, stride: 1, padding: 0 },
+                Layer::MaxPool { kernel, stride, padding: 0 },
+                Layer::MaxPool { kernel, stride: 1, padding },
+            ],
+            Layer::Pool { .. } => vec![Layer::Pool { kernel: [1, 1], stride: [1, 1] }],
+            Layer::GlobalPool => vec![],
+            Layer::Back { by } => vec![Layer::Back { by: by - 1 }],
+        };
     layers.into_iter()
 }
 
@@ -108,6 +113,7 @@ mod tests {
             sign: true,
             parallel: false,
             offset: false,
+            shortcut: None,
         };
         assert!(
             small.layers[0] == simplest

@@ -1,6 +1,6 @@
 //! Accelerators and cases drawn at random.
 
-use crate::case::{Case, CaseInput, Layer, Source};
+use crate::case::{Case, CaseInput, Layer, Shortcut, Source, Windows};
 use crate::suite::{Result, compile};
 use empf_ir::ArchConfig;
 use empf_ir::formats::{ACT_BITS, MEMBRANE_BITS};
@@ -113,10 +113,15 @@ impl Case {
         let planes =
             |source: Source| if source.layer.is_none() { 8usize.div_ceil(act_bits as usize) } else { 1 };
         let mut total = 0;
-        for (layer, pair) in self.layers.iter().zip(sources.windows(2)) {
-            let &Layer::Conv { kernel, sign, .. } = layer else { continue };
-            let (read, result) = (pair[0], pair[1].shape);
+        for (index, layer) in self.layers.iter().enumerate() {
+            let &Layer::Conv { kernel, sign, shortcut, .. } = layer else { continue };
+            let (read, result) = (sources[index], sources[index + 1].shape);
             self.fits(read, kernel * kernel * read.shape.channels)?;
+            if let Some(Shortcut { by, windows: Some(windows), .. }) = shortcut {
+                let codes = sources[index - by];
+                self.fits(codes, windows.kernel * windows.kernel * codes.shape.channels)?;
+                (2 * self.time_steps <= self.arch.accumulator_depth).then_some(())?;
+            }
             let passes = if sign && planes(read) == 1 { 1 } else { 8 * planes(read) };
             let taps = kernel * kernel * read.shape.channels.div_ceil(rows) * passes;
             total += taps * result.channels.div_ceil(cols) * (self.time_steps * result.positions()).max(rows);
@@ -153,6 +158,7 @@ fn draw(rng: &mut Pcg64Mcg, seed: u64, arch: &ArchConfig) -> Case {
         let layer = match case.layers.len() {
             0 => conv(rng, arch, true),
             results if rng.random_bool(0.15) => Layer::Back { by: rng.random_range(1..=results) },
+            _ if rng.random_bool(0.3) => block_end(rng, arch, &case),
             _ if rng.random_bool(0.65) => conv(rng, arch, false),
             _ => pool(rng),
         };
@@ -176,12 +182,64 @@ fn conv(rng: &mut Pcg64Mcg, arch: &ArchConfig, is_first: bool) -> Layer {
         sign: rng.random_bool(if is_first { 0.2 } else { 0.85 }),
         parallel,
         offset: !parallel && rng.random_bool(0.5),
+        shortcut: None,
     }
+}
+
+/// A convolution with a shortcut, where there is one that fits.
+fn block_end(rng: &mut Pcg64Mcg, arch: &ArchConfig, case: &Case) -> Layer {
+    let sources = case.sources().unwrap_or_default();
+    if rng.random_bool(0.5)
+        && let Some(layer) = projected(rng, arch, &sources)
+    {
+        return layer;
+    }
+    let wanted = sources.last().map(|source| source.shape);
+    let by = rng.random_range(0..=1.min(sources.len().saturating_sub(2)));
+    let codes = sources.iter().rev().nth(by).map(|source| source.shape);
+    let mut layer = conv(rng, arch, false);
+    if let (Layer::Conv { channels, kernel, stride, padding, shortcut, .. }, Some(codes)) =
+        (&mut layer, codes)
+        && wanted.is_some_and(|wanted| (wanted.height, wanted.width) == (codes.height, codes.width))
+    {
+        *channels = codes.channels;
+        *kernel = pick(rng, &[1, 3, 3, 3, 5]);
+        (*stride, *padding) = (1, *kernel / 2);
+        *shortcut = Some(Shortcut { by, scaled: rng.random_bool(0.4), windows: None });
+    }
+    layer
+}
+
+/// A convolution to which another is added, of the codes that it reads itself or of those before.
+fn projected(rng: &mut Pcg64Mcg, arch: &ArchConfig, sources: &[Source]) -> Option<Layer> {
+    let by = rng.random_range(0..=1.min(sources.len().saturating_sub(2)));
+    let (read, codes) = (sources.last()?.shape, sources.iter().rev().nth(by)?.shape);
+    let short = pick(rng, &[1, 1, 3]);
+    let windows = |stride| Windows { kernel: short, stride, padding: short / 2 };
+    let fitting = (1..=3).filter_map(|stride| {
+        let map = codes.windowed([short; 2], [stride; 2], short / 2)?;
+        let own = if by == 0 { stride } else { 1 };
+        let result = read.windowed([3; 2], [own; 2], 1)?;
+        ((map.height, map.width) == (result.height, result.width)).then_some((own, windows(stride)))
+    });
+    let fitting: Vec<_> = fitting.collect();
+    let (own, windows) = *fitting.get(rng.random_range(0..fitting.len().max(1)))?;
+    let mut layer = conv(rng, arch, false);
+    if let Layer::Conv { kernel, stride, padding, shortcut, .. } = &mut layer {
+        (*kernel, *stride, *padding) = (3, own, 1);
+        *shortcut = Some(Shortcut { by, scaled: false, windows: Some(windows) });
+    }
+    Some(layer)
 }
 
 fn pool(rng: &mut Pcg64Mcg) -> Layer {
     if rng.random_bool(0.3) {
         return Layer::GlobalPool;
+    }
+    if rng.random_bool(0.4) {
+        let kernel = pick(rng, &[1, 2, 2, 3, 3, 5]);
+        let padding = rng.random_range(0..=(kernel - 1).min(2));
+        return Layer::MaxPool { kernel, stride: pick(rng, &[1, 2, 2, 3]), padding };
     }
     let mut axis = || (pick(rng, &[1, 2, 2, 3, 4, 5]), pick(rng, &[1, 2, 2, 3, 4]));
     let ((height, down), (width, right)) = (axis(), axis());
@@ -241,8 +299,21 @@ mod tests {
         assert!(layers().any(|layer| matches!(layer, Layer::Conv { sign: true, stride: 2, padding: 2, .. })));
         assert!(layers().any(|layer| matches!(layer, Layer::Conv { sign: false, parallel: true, .. })));
         assert!(layers().any(|layer| *layer == Layer::GlobalPool));
-        assert!(cases.iter().any(|case| case.layers.len() >= 4));
-        assert!(cases.iter().filter(|case| case.readers_of_input() >= 2).count() >= 20);
+        assert!(layers().any(|layer| matches!(layer, Layer::MaxPool { kernel: 3, stride: 2, padding: 1 })));
+        let shortcuts = || {
+            layers().filter_map(|layer| match layer {
+                Layer::Conv { shortcut, .. } => *shortcut,
+                _ => None,
+            })
+        };
+        for (by, stride) in [(0, 1), (0, 2), (1, 1), (1, 2)] {
+            let has = |s: &Shortcut| s.by == by && s.windows.is_some_and(|w| w.stride == stride);
+            assert!(shortcuts().filter(has).count() >= 3, "{by} {stride}");
+        }
+        for (by, scaled) in [(0, false), (0, true), (1, false), (1, true)] {
+            let wanted = Shortcut { by, scaled, windows: None };
+            assert!(shortcuts().filter(|shortcut| *shortcut == wanted).count() >= 5, "{wanted:?}");
+        }
     }
 
     #[test]

@@ -87,7 +87,19 @@ impl Suite {
         let (network, program) = compile(case)?;
         let mut engines = schedule_engines(&network, &program)?;
         engines.push(Box::new(self.verilog.engine(&program, options(case))?));
-        hold(case, &network, engines)
+        hold(&network, &inputs(case), engines)
+    }
+
+    /// Runs a network and its program on trainer, interpreter and Verilator, with inputs `[frame][y][x][channel]`.
+    pub fn run_network(
+        &self,
+        network: &QuantNetwork,
+        program: &Program,
+        inputs: &[Vec<u8>],
+    ) -> Result<Outcome> {
+        let mut engines = schedule_engines(network, program)?;
+        engines.push(Box::new(self.verilog.engine(program, Options::default())?));
+        hold(network, inputs, engines)
     }
 
     /// Runs `case` on trainer, interpreter, Verilator, Icarus Verilog and RustHDL; for small cases on a small array.
@@ -97,7 +109,7 @@ impl Suite {
         engines.push(Box::new(self.verilog.engine(&program, options(case))?));
         engines.push(Box::new(Icarus::new(&self.text, &program)?));
         engines.push(Box::new(RustHdl::new(&program, case.seed)?));
-        hold(case, &network, engines)
+        hold(&network, &inputs(case), engines)
     }
 }
 
@@ -111,10 +123,20 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
+/// Runs a network and its program on the engines that need no Verilog, with inputs `[frame][y][x][channel]`.
+pub fn run_network(network: &QuantNetwork, program: &Program, inputs: &[Vec<u8>]) -> Result<Outcome> {
+    hold(network, inputs, schedule_engines(network, program)?)
+}
+
+/// The inputs that a case runs with.
+pub(crate) fn inputs(case: &Case) -> Vec<Vec<u8>> {
+    (0..INFERENCES).map(|index| case.input(index)).collect()
+}
+
 /// Runs `case` on the engines that need no Verilog.
 pub fn run_schedule(case: &Case) -> Result<Outcome> {
     let (network, program) = compile(case)?;
-    hold(case, &network, schedule_engines(&network, &program)?)
+    run_network(&network, &program, &inputs(case))
 }
 
 /// Runs `case` on trainer, interpreter and RustHDL's simulator, which needs no C++ compiler; for small cases.
@@ -122,7 +144,7 @@ pub fn run_description(case: &Case) -> Result<Outcome> {
     let (network, program) = compile(case)?;
     let mut engines = schedule_engines(&network, &program)?;
     engines.push(Box::new(RustHdl::new(&program, case.seed)?));
-    hold(case, &network, engines)
+    hold(&network, &inputs(case), engines)
 }
 
 /// The network of `case` and its program.
@@ -139,20 +161,19 @@ fn schedule_engines<'a>(
     Ok(vec![Box::new(IntegerEngine::new(network)?), Box::new(Interpreter::new(program)?)])
 }
 
-/// Holds `engines` to the golden model of `network` on the inputs of `case`, and their cycles to each other.
+/// Holds `engines` to the golden model of `network` on `inputs`, and their cycles to each other.
 pub(crate) fn hold<'a>(
-    case: &Case,
     network: &'a QuantNetwork,
+    inputs: &[Vec<u8>],
     mut engines: Vec<Box<dyn Engine + 'a>>,
 ) -> Result<Outcome> {
     let mut golden = GoldenEngine::new(network);
     let order: Vec<&str> = network.nodes.iter().map(|node| node.name.as_str()).collect();
     let mut outcome = Outcome::default();
-    for index in 0..INFERENCES {
-        let input = case.input(index);
-        let mut expected = golden.run(&input)?;
+    for input in inputs {
+        let mut expected = golden.run(input)?;
         for engine in &mut engines {
-            let got = engine.run(&input)?;
+            let got = engine.run(input)?;
             let comparison = compare(&order, &engine.promise(), &expected, &got);
             if !comparison.is_equal() {
                 let (engine, comparison) = (engine.name().to_owned(), Box::new(comparison));

@@ -1,6 +1,6 @@
 //! Values of a case's tensors: spread over the range of each number, ends included.
 
-use crate::case::{Case, Layer, Source};
+use crate::case::{Case, Layer, Shortcut, Source, Windows};
 use empf_ir::formats::{
     INPUT_BITS, LEAK_FRACTION_BITS, MAX_REQUANT_SHIFT, MAX_SPIKE_SHIFT, MAX_WEIGHT, MULTIPLIER_BITS,
 };
@@ -39,8 +39,8 @@ impl Case {
         };
         let rng = Pcg64Mcg::seed_from_u64(self.seed ^ 0x5eed);
         let mut builder = Builder { case: self, network, rng, last: INPUT.into() };
-        for (index, (layer, pair)) in self.layers.iter().zip(sources.windows(2)).enumerate() {
-            builder.layer(index + 1, layer, pair[0], pair[1].shape);
+        for (index, layer) in self.layers.iter().enumerate() {
+            builder.layer(index, layer, &sources[..=index], sources[index + 1].shape);
         }
         builder.linear(sources[sources.len() - 1]);
         builder.network
@@ -76,12 +76,14 @@ impl Builder<'_> {
         self.network.nodes.push(Node { name, inputs, op });
     }
 
-    /// Adds the layer `index`, counted from 1.
-    fn layer(&mut self, index: usize, layer: &Layer, source: Source, output: Shape) {
+    /// Adds a layer that reads the last of `sources`.
+    fn layer(&mut self, index: usize, layer: &Layer, sources: &[Source], output: Shape) {
+        let source = sources[index];
         let input = source.shape;
         self.last = name_of(self.case, source);
+        let index = index + 1;
         match *layer {
-            Layer::Conv { kernel, stride, padding, sign, parallel, offset, .. } => {
+            Layer::Conv { kernel, stride, padding, sign, parallel, offset, shortcut, .. } => {
                 let fan_in = kernel * kernel * input.channels;
                 let zero_point = if self.last == INPUT { self.case.input.zero_point } else { 0 };
                 let weights = if sign { WeightKind::Sign } else { WeightKind::Float };
@@ -96,15 +98,59 @@ impl Builder<'_> {
                     conv,
                     QuantOp::Conv { out_channels, kernel, stride, padding, weights, zero_point, shift },
                 );
+                if let Some(shortcut) = shortcut {
+                    let codes = sources[index - 1 - shortcut.by];
+                    self.shortcut(index, shortcut, codes, output.channels, current);
+                }
                 self.neuron(format!("spike{index}"), output.channels, current, parallel, offset);
             }
             Layer::Pool { kernel, stride } => self.pool(index, kernel, stride),
+            Layer::MaxPool { kernel, stride, padding } => {
+                self.push(format!("pool{index}"), QuantOp::MaxPool { kernel, stride, padding });
+            }
             Layer::GlobalPool => {
                 let kernel = [input.height, input.width];
                 self.pool(index, kernel, kernel);
             }
             Layer::Back { .. } => {}
         }
+    }
+
+    /// Adds codes, or their convolution, to the currents of the last node, whose range is about `current`.
+    fn shortcut(&mut self, index: usize, shortcut: Shortcut, source: Source, channels: usize, current: f64) {
+        let codes = name_of(self.case, source);
+        let largest = f64::from(self.network.max_code());
+        let finer = (current / largest).log2() + self.rng.random_range(-1.0..1.5);
+        let conv = std::mem::replace(&mut self.last, codes);
+        if let Some(Windows { kernel, stride, padding }) = shortcut.windows {
+            let name = format!("short{index}");
+            let read = source.shape.channels;
+            self.weights(&name, vec![channels, read, kernel, kernel], 1);
+            let spread = self.spread(kernel * kernel * read, 1);
+            let (shift, _) = self.requantizer(&name, channels, spread);
+            let weights = WeightKind::Sign;
+            let (out_channels, zero_point) = (channels, 0);
+            self.push(
+                name,
+                QuantOp::Conv { out_channels, kernel, stride, padding, weights, zero_point, shift },
+            );
+        } else if shortcut.scaled {
+            let most = f64::from(MULTIPLIER_BITS) - 2.0;
+            let shift = (most - finer).clamp(0.0, f64::from(MAX_REQUANT_SHIFT)) as u8;
+            let name = format!("scale{index}");
+            let mantissa = 2f64.powf(finer + f64::from(shift));
+            self.per_step(&name, "mantissa", channels, MULTIPLIER_BITS, |rng| {
+                mantissa * rng.random_range(-1.0..1.0)
+            });
+            self.push(name, QuantOp::Scale { shift });
+        } else {
+            let shift = finer.round().clamp(0.0, f64::from(MAX_SPIKE_SHIFT)) as u8;
+            self.push(format!("widen{index}"), QuantOp::Widen { shift });
+        }
+        let name = format!("add{index}");
+        let codes = std::mem::replace(&mut self.last, name.clone());
+        let inputs = if self.rng.random_bool(0.5) { vec![conv, codes] } else { vec![codes, conv] };
+        self.network.nodes.push(Node { name, inputs, op: QuantOp::Add });
     }
 
     /// Largest weight with which sums of `fan_in` codes fit the accumulator.

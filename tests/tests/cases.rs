@@ -1,6 +1,6 @@
 //! Every file in `cases/` on every engine.
 
-use empf_tests::{ARRAYS, Case, Layer, Suite};
+use empf_tests::{ARRAYS, Case, Layer, Shortcut, Suite};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -55,18 +55,27 @@ fn kept_cases_cover_windows() {
     assert_seen(0..=4, convs().map(|c| c.3));
     assert_seen([false, true], convs().map(|c| c.0 > 1 && c.0 % 2 == 1));
     let kinds = layers.iter().flat_map(|layer| match *layer {
-        Layer::Conv { sign, parallel, offset, .. } => {
-            vec![
+        Layer::Conv { sign, parallel, offset, shortcut, .. } => {
+            let added = shortcut.map(|Shortcut { scaled, windows, .. }| match (windows, scaled) {
+                (Some(_), _) => "convolution",
+                (None, true) => "scaled",
+                (None, false) => "widened",
+            });
+            let kinds = [
                 ["integer", "sign"][usize::from(sign)],
                 ["leaky", "parallel"][usize::from(parallel)],
                 ["plain", "offset"][usize::from(offset)],
-            ]
+            ];
+            kinds.into_iter().chain(added).collect()
         }
         Layer::Pool { .. } => vec!["pool"],
+        Layer::MaxPool { .. } => vec!["maximum pool"],
         Layer::GlobalPool => vec!["global pool"],
         Layer::Back { .. } => vec!["back"],
     });
-    assert_seen(["integer", "sign", "leaky", "parallel", "plain", "offset", "pool", "global pool"], kinds);
+    let wanted = ["integer", "sign", "leaky", "parallel", "plain", "offset", "pool", "global pool"];
+    let of_blocks = ["maximum pool", "widened", "scaled", "convolution"];
+    assert_seen(wanted.into_iter().chain(of_blocks), kinds);
 }
 
 #[test]

@@ -19,6 +19,8 @@ const WRONG_LENGTH: u32 = 4;
 const FULL: u32 = 8;
 
 const ALL_BYTES: u8 = 0xf;
+/// Cycles within which the header of the schedule is read behind a reset.
+const HEADER: u64 = 10;
 /// Cycles within which an inference would begin, were one to.
 const LONG: u64 = 1000;
 
@@ -86,6 +88,7 @@ fn status_follows_an_inference() {
     assert_eq!(engine.register(CTRL).unwrap(), START, "which is pending");
     engine.reset(1).unwrap();
     assert_eq!(engine.register(CTRL).unwrap(), 0, "reset forgets it");
+    engine.wait(HEADER).unwrap();
     assert_eq!(engine.register(BUILD_ID).unwrap(), bench.program.build_id, "the schedule is read again");
 }
 
@@ -135,7 +138,7 @@ fn a_start_in_any_cycle_of_an_inference_counts_once() {
     let mut engine = bench.engine(0);
     let all = bench.program.input_bytes() as u64 + bench.cycles() + 20;
     // The start of the first inference is written by then.
-    for at in bench.program.input_bytes() as u64 + 6..all {
+    for at in bench.program.input_bytes() as u64 + HEADER..all {
         engine.begin(&bench.inputs[0], at).unwrap();
         control(&mut engine, START);
         engine.send(&bench.inputs[1]).unwrap();

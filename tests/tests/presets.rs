@@ -5,6 +5,7 @@ use empf_compiler::{Compilation, Error, Pass};
 use empf_data::{Augment, Dataset};
 use empf_integer::IntegerModel;
 use empf_ir::{ArchConfig, Input, Network, Op, QuantNetwork, QuantOp, Shape};
+use empf_tests::run_network;
 use empf_trainer::presets::{Target, preset, settings};
 use empf_trainer::runs::train::{Rule, Task, TrainConfig, train};
 use ndarray::Axis;
@@ -67,11 +68,30 @@ fn integers(network: &Network, data: &Dataset) -> QuantNetwork {
     let mut compilation = Compilation::of_network(network, images.view(), &arch);
     compilation.run(Pass::Quantize, |_, _| Ok(())).unwrap();
     let quantized = compilation.quantized(Pass::Quantize).unwrap().clone();
-    let refusal = compilation.pass(Pass::Lower).unwrap_err();
-    assert!(
-        matches!(&refusal, Error::Unsupported { message, .. } if message.contains("not yet in hardware"))
-    );
+    let lowered = compilation.pass(Pass::Lower);
+    match count(&quantized, |op| matches!(op, QuantOp::Seca { .. })) {
+        0 => lowered.unwrap(),
+        _ => assert!(
+            matches!(lowered, Err(Error::Unsupported { message, .. }) if message.contains("not yet in hardware"))
+        ),
+    }
     quantized
+}
+
+/// The schedule of a network that is in hardware is exact too.
+fn schedule_agrees(network: &QuantNetwork, side: usize) {
+    let arch = ArchConfig {
+        activation_depth: 1 << 17,
+        weight_depth: 1 << 17,
+        parameter_depth: 1 << 17,
+        input_depth: 1 << 16,
+        ..ArchConfig::sized(16, 16, 8)
+    };
+    let program = empf_compiler::lower(network, &arch).unwrap();
+    let data = images(1, side).codes(1).unwrap();
+    let input = empf_sim::interleaved(data.index_axis(Axis(0), 0));
+    let outcome = run_network(network, &program, &[input]).unwrap();
+    assert!(outcome.elements > 0 && outcome.cycles > 0);
 }
 
 fn count(network: &QuantNetwork, wanted: impl Fn(&QuantOp) -> bool) -> usize {
@@ -101,6 +121,7 @@ fn engines_agree(name: &str, width: f64, side: usize) -> QuantNetwork {
 fn residual_networks() {
     for name in ["resnet18", "resnet18-vanilla", "resnet18-parallel"] {
         let network = engines_agree(name, 0.125, 32);
+        schedule_agrees(&network, 32);
         assert_eq!(count(&network, |op| *op == QuantOp::Add), 8);
         assert_eq!(count(&network, |op| matches!(op, QuantOp::Widen { .. })), 5);
     }
@@ -109,6 +130,7 @@ fn residual_networks() {
 #[test]
 fn the_stem_of_large_images() {
     let network = engines_agree("resnet18", 0.125, 112);
+    schedule_agrees(&network, 112);
     assert_eq!(count(&network, |op| matches!(op, QuantOp::MaxPool { kernel: 3, stride: 2, padding: 1 })), 1);
 }
 

@@ -29,7 +29,9 @@ fn descriptions_of_tiny_accelerators_equal_golden() {
 fn programs_place_the_codes_of_every_node() {
     for seed in 0..100 {
         let (network, program) = compile(&Case::random(seed, &pooled_arch(0, seed), 60_000)).unwrap();
-        let gives_codes = |op: &QuantOp| matches!(op, QuantOp::Neuron { .. } | QuantOp::AvgPool { .. });
+        let gives_codes = |op: &QuantOp| {
+            matches!(op, QuantOp::Neuron { .. } | QuantOp::AvgPool { .. } | QuantOp::MaxPool { .. })
+        };
         let nodes = network.nodes.iter().filter(|node| gives_codes(&node.op)).map(|node| node.name.clone());
         let promise = empf_sim::Promise::of_program(&program);
         assert_eq!(promise.nodes, nodes.collect::<BTreeSet<_>>());

@@ -5,7 +5,7 @@ use empf_ir::{ArchConfig, QuantOp};
 use empf_tests::{Case, CaseInput, Layer, Suite, accelerator};
 
 fn conv(channels: usize, kernel: usize, stride: usize, padding: usize, sign: bool) -> Layer {
-    Layer::Conv { channels, kernel, stride, padding, sign, parallel: false, offset: true }
+    Layer::Conv { channels, kernel, stride, padding, sign, parallel: false, offset: true, shortcut: None }
 }
 
 #[track_caller]

@@ -18,6 +18,7 @@ fn pools_globally(height: usize, width: usize) {
                 sign: false,
                 parallel: false,
                 offset: true,
+                shortcut: None,
             },
             Layer::GlobalPool,
         ],

@@ -50,7 +50,7 @@ fn an_off_by_one_stride_in_the_verilog_is_located() {
     let place = made();
     let file = place.path().join("build/accel.v");
     let verilog = fs::read_to_string(&file).unwrap();
-    let step = "position + (position_row_end ? row_step : x_step";
+    let step = "position + (position_row_end ? present_row_step : present_x_step";
     assert!(verilog.contains(step));
     fs::write(&file, verilog.replacen(step, &format!("{step} + 16'd1"), 1)).unwrap();
     let text = differing(place.path());

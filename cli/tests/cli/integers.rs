@@ -19,11 +19,11 @@ fn place(name: &str) -> TempDir {
 const COMPILE: &str = "compile network --samples 4 --integers-only -o build";
 
 #[test]
-fn residual_networks_run_as_integers() {
-    let place = place("resnet18");
+fn attention_runs_as_integers() {
+    let place = place("resnet18-seca1");
     let place = place.path();
     let error = fail(place, &words("compile network --samples 4 -o build"));
-    assert!(error.contains("the addition of currents is not yet in hardware"), "{error}");
+    assert!(error.contains("channel attention (SECA) is not yet in hardware"), "{error}");
     assert!(error.contains("with --integers-only"), "{error}");
 
     let text = succeed(place, &words(COMPILE));
@@ -42,6 +42,16 @@ fn residual_networks_run_as_integers() {
     }
     assert!(text.contains("float accuracy") && !text.contains("cycles"), "{text}");
     assert!(text.trim_end().lines().last().unwrap().starts_with("0 mismatches in "), "{text}");
+}
+
+#[test]
+fn residual_networks_run_in_verilog() {
+    let place = place("resnet18");
+    let place = place.path();
+    succeed(place, &words("compile network --samples 4 --arch 8x8 -o build"));
+    let text = succeed(place, &words("check build --samples 1"));
+    assert!(text.trim_end().lines().last().unwrap().starts_with("0 mismatches in "), "{text}");
+    assert!(text.contains("cycles of an inference"), "{text}");
 }
 
 #[test]

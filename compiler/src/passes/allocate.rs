@@ -4,13 +4,13 @@ use crate::error::Shortage;
 use crate::plan::{Buffer, Plan, Work};
 use crate::{Error, Result};
 use empf_ir::arch::Memory;
-use empf_ir::isa::{HEADER, LaneParameters};
+use empf_ir::isa::{HEADER, LaneParameters, ShortcutParameters};
 use empf_ir::program::MemoryUse;
 use empf_ir::{ArchConfig, QuantNetwork};
 
 /// Addresses of `plan`'s buffers, weights and parameters. Tensors that do not live at the same time share words.
 pub fn allocate(plan: &mut Plan, network: &QuantNetwork, arch: &ArchConfig) -> Result<()> {
-    let activation = place(&mut plan.buffers, arch.rows);
+    let activation = place_all(&mut plan.buffers, arch.rows);
     let mut memory = MemoryUse {
         activation,
         input: network.input.frames * network.input.shape().elements(),
@@ -21,15 +21,42 @@ pub fn allocate(plan: &mut Plan, network: &QuantNetwork, arch: &ArchConfig) -> R
         let (Work::Array(work), Some(reads)) = (&mut stage.work, stage.reads) else { continue };
         work.weight_base = memory.weight;
         work.parameter_base = memory.parameter;
-        memory.weight += work.weight_words(plan.buffers[reads].blocks(arch.rows), arch.rows, arch.cols);
+        let blocks = |buffer: usize| plan.buffers[buffer].blocks(arch.rows);
+        let of_shortcut = work.shortcut.as_ref().map_or(0, |shortcut| blocks(shortcut.reads));
+        memory.weight += work.weight_words(blocks(reads), of_shortcut, arch.rows, arch.cols);
         let groups = work.output.channels.div_ceil(arch.lanes);
-        memory.parameter +=
-            groups * work.parameter_steps(network.time_steps) * LaneParameters::group_words(arch);
-        memory.accumulator = memory.accumulator.max(work.tiling.positions * work.frames);
+        let of_shortcut = if work.shortcut.is_some() { ShortcutParameters::group_words(arch) } else { 0 };
+        let group_words = LaneParameters::group_words(arch) + of_shortcut;
+        memory.parameter += groups * work.parameter_steps(network.time_steps) * group_words;
+        memory.accumulator = memory.accumulator.max(work.tiling.positions * work.frames * work.sums());
     }
     check(&memory, arch)?;
     plan.memory = memory;
     Ok(())
+}
+
+/// Places each buffer; those that take each other's place are one.
+fn place_all(buffers: &mut [Buffer], rows: usize) -> usize {
+    let mut places: Vec<Buffer> = vec![];
+    let mut place_of: Vec<usize> = vec![];
+    for buffer in buffers.iter() {
+        match buffer.in_place_of {
+            Some(earlier) => {
+                let place = place_of[earlier];
+                places[place].last_read = places[place].last_read.max(buffer.last_read);
+                place_of.push(place);
+            }
+            None => {
+                place_of.push(places.len());
+                places.push(buffer.clone());
+            }
+        }
+    }
+    let end = place(&mut places, rows);
+    for (buffer, place) in buffers.iter_mut().zip(place_of) {
+        buffer.base = places[place].base;
+    }
+    end
 }
 
 /// Places each buffer, the largest first, at the lowest address where nothing else lives with it; gives the
@@ -82,7 +109,16 @@ mod tests {
 
     fn buffer(words: usize, written_by: usize, last_read: usize) -> Buffer {
         let shape = Shape::new(1, 1, words);
-        Buffer { node: String::new(), shape, frames: 1, planes: 1, written_by, last_read, base: 0 }
+        Buffer {
+            node: String::new(),
+            shape,
+            frames: 1,
+            planes: 1,
+            written_by,
+            last_read,
+            in_place_of: None,
+            base: 0,
+        }
     }
 
     #[test]
@@ -98,6 +134,19 @@ mod tests {
         let mut buffers = [buffer(16, 0, 0), buffer(10, 0, 2), buffer(10, 2, 2), buffer(6, 2, 2)];
         assert_eq!(place(&mut buffers, 4), 26);
         assert_eq!(buffers.map(|b| b.base), [0, 16, 0, 10]);
+    }
+
+    /// A block: its input, which is its shortcut, what is between, and its sum; then the same again.
+    #[test]
+    fn sums_lie_where_their_shortcuts_lay() {
+        let mut buffers =
+            [buffer(40, 0, 2), buffer(40, 1, 2), buffer(40, 2, 4), buffer(40, 3, 4), buffer(40, 4, 5)];
+        buffers[2].in_place_of = Some(0);
+        buffers[4].in_place_of = Some(2);
+        assert_eq!(place_all(&mut buffers, 4), 80);
+        let bases = buffers.map(|buffer| buffer.base);
+        assert_eq!([bases[0], bases[2], bases[4]], [bases[0]; 3]);
+        assert!(bases[1] != bases[0] && bases[3] != bases[0]);
     }
 
     proptest! {

@@ -1,12 +1,14 @@
 //! Fills the ROM images and puts the program together.
 
 use crate::digits;
-use crate::plan::{ArrayWork, Plan, Weights, Work};
+use crate::multiplier::Multiplier;
+use crate::plan::{ArrayWork, Buffer, Plan, Weights, Work};
 use crate::{Error, Result};
-use empf_ir::isa::LaneParameters;
+use empf_ir::isa::{LaneParameters, ShortcutParameters};
 use empf_ir::program::{Checksums, Placement, Step};
 use empf_ir::{ArchConfig, Program, QuantNetwork};
 use sha2::{Digest, Sha256};
+use std::ops::Range;
 
 /// The program of an allocated plan and its steps.
 pub fn emit(plan: &Plan, steps: Vec<Step>, network: &QuantNetwork, arch: &ArchConfig) -> Result<Program> {
@@ -14,8 +16,13 @@ pub fn emit(plan: &Plan, steps: Vec<Step>, network: &QuantNetwork, arch: &ArchCo
     let mut parameters = Vec::with_capacity(plan.memory.parameter);
     for stage in &plan.stages {
         let (Work::Array(work), Some(reads)) = (&stage.work, stage.reads) else { continue };
-        let channels = plan.buffers[reads].shape.channels;
-        push_weights(&mut weights, work, Weights::new(network, work, channels)?, channels, arch);
+        push_weights(
+            &mut weights,
+            work,
+            [reads, shortcut_of(work, reads)].map(|b| &plan.buffers[b]),
+            network,
+            arch,
+        )?;
         match &work.neuron {
             Some(neuron) => push_neurons(&mut parameters, work, neuron, network, arch)?,
             None => push_biases(&mut parameters, network.tensor(&work.layer, "bias")?, arch),
@@ -53,23 +60,52 @@ fn placements(plan: &Plan, arch: &ArchConfig) -> Vec<Placement> {
         .collect()
 }
 
-/// `rows` words for each weight tile, in the order of the array's loops. Bit c is column c's digit; rows and
-/// columns that do not exist hold 0.
-fn push_weights(rom: &mut Vec<u64>, work: &ArrayWork, weights: Weights, channels: usize, arch: &ArchConfig) {
+/// The buffer that the shortcut of `work` reads, or that of `work` itself.
+fn shortcut_of(work: &ArrayWork, reads: usize) -> usize {
+    work.shortcut.as_ref().map_or(reads, |shortcut| shortcut.reads)
+}
+
+/// `rows` words for each weight tile, in the order of the array's loops: those of a column block, then those of its
+/// shortcut. Bit c is column c's digit; rows and columns that do not exist hold 0.
+fn push_weights(
+    rom: &mut Vec<u64>,
+    work: &ArrayWork,
+    [reads, shortcut_reads]: [&Buffer; 2],
+    network: &QuantNetwork,
+    arch: &ArchConfig,
+) -> Result<()> {
+    let (channels, shortcut_channels) = (reads.shape.channels, shortcut_reads.shape.channels);
+    let weights = Weights::new(network, work, channels)?;
+    let of_shortcut = Weights::of_shortcut(network, work, shortcut_channels)?;
     let outputs = work.output.channels;
-    let taps = work.window.taps();
     for first in (0..outputs).step_by(arch.cols) {
-        let columns = arch.cols.min(outputs - first);
+        let columns = first..outputs.min(first + arch.cols);
         for pass in &work.passes {
-            for tap in 0..taps {
-                for row in 0..channels.next_multiple_of(arch.rows) {
-                    let set =
-                        |column: &usize| digits::digit(weights.at(first + column, tap, row), pass.digit) > 0;
-                    let bits = if row < channels { columns } else { 0 };
-                    rom.push((0..bits).filter(set).fold(0, |word, column| word | 1 << column));
-                }
-            }
+            push_taps(rom, weights, [work.window.taps(), channels], pass.digit, columns.clone(), arch.rows);
         }
+        if let Some(weights) = of_shortcut {
+            let taps = [work.shortcut_taps(), shortcut_channels];
+            push_taps(rom, weights, taps, None, columns, arch.rows);
+        }
+    }
+    Ok(())
+}
+
+/// The weight tiles of a pass of a column block: a digit of the weights of `columns` at all taps and channels.
+fn push_taps(
+    rom: &mut Vec<u64>,
+    weights: Weights,
+    [taps, channels]: [usize; 2],
+    digit: Option<u32>,
+    columns: Range<usize>,
+    rows: usize,
+) {
+    for (tap, row) in
+        (0..taps).flat_map(|tap| (0..channels.next_multiple_of(rows)).map(move |row| (tap, row)))
+    {
+        let is_set = |column: usize| row < channels && digits::digit(weights.at(column, tap, row), digit) > 0;
+        let word = columns.clone().enumerate().map(|(bit, column)| u64::from(is_set(column)) << bit);
+        rom.push(word.fold(0, |word, bit| word | bit));
     }
 }
 
@@ -97,10 +133,19 @@ fn push_neurons(
         theta: thetas[at].into(),
         offset: offsets[at].into(),
     };
+    let of_shortcut = match &work.shortcut {
+        Some(shortcut) => Some(Multiplier::of(network, shortcut).parameters(network, shortcut, channels)?),
+        None => None,
+    };
     for first in (0..channels).step_by(arch.lanes) {
         for step in 0..network.time_steps {
-            for channel in first..first + arch.lanes {
-                let lane = if channel < channels { of_channel(step * channels + channel) } else { silent };
+            let lanes = first..first + arch.lanes;
+            let at = |channel: usize| (channel < channels).then_some(step * channels + channel);
+            for channel in lanes.clone() {
+                rom.extend(at(channel).map_or(silent, of_channel).words(arch));
+            }
+            for (channel, parameters) in lanes.filter_map(|channel| Some((channel, of_shortcut.as_ref()?))) {
+                let lane = at(channel).map_or(ShortcutParameters::default(), |at| parameters[at]);
                 rom.extend(lane.words(arch));
             }
         }

@@ -2,7 +2,7 @@
 //! the input gets its windows unfolded.
 
 use crate::digits;
-use crate::plan::{ArrayWork, Buffer, Plan, Stage, Tiling, Window, Work};
+use crate::plan::{ArrayWork, Buffer, Plan, Pooled, Pooling, Shortcut, Stage, Tiling, Window, Work};
 use crate::{Error, Result};
 use empf_ir::graph::joint_name;
 use empf_ir::{ArchConfig, INPUT, Node, QuantNetwork, QuantOp, Shape, WeightKind};
@@ -18,11 +18,27 @@ pub fn lower(network: &QuantNetwork, arch: &ArchConfig) -> Result<Plan> {
     }
     let mut plan = lowering.plan;
     for (index, stage) in plan.stages.iter().enumerate() {
-        if let Some(buffer) = stage.reads {
+        for buffer in stage.operands() {
             plan.buffers[buffer].last_read = index;
         }
     }
+    put_in_place(&mut plan);
     Ok(plan)
+}
+
+/// The result of a residual block takes the place of its shortcut: each word is read in front of its writing. The stream
+/// must not need the shortcut then, nor any later stage.
+fn put_in_place(plan: &mut Plan) {
+    for (index, stage) in plan.stages.iter().enumerate() {
+        let Work::Array(work) = &stage.work else { continue };
+        if let (Some(shortcut), Some(writes)) = (&work.shortcut, stage.writes)
+            && plan.buffers[shortcut.reads].last_read == index
+            && stage.reads != Some(shortcut.reads)
+            && shortcut.window.is_none()
+        {
+            plan.buffers[writes].in_place_of = Some(shortcut.reads);
+        }
+    }
 }
 
 fn check_widths(network: &QuantNetwork, arch: &ArchConfig) -> Result<()> {
@@ -55,6 +71,7 @@ struct Layer<'a> {
     /// The convolution or linear node.
     node: &'a Node<QuantOp>,
     neuron: Option<&'a str>,
+    shortcut: Option<Shortcut>,
     window: Window,
     weights: WeightKind,
     output: Shape,
@@ -63,27 +80,28 @@ struct Layer<'a> {
 impl<'a> Lowering<'a> {
     fn node(&mut self, index: usize, node: &'a Node<QuantOp>) -> Result<()> {
         match node.op {
-            QuantOp::Conv { .. } => self.check_current(node),
+            QuantOp::Conv { .. } | QuantOp::Widen { .. } | QuantOp::Scale { .. } | QuantOp::Add => {
+                self.check_current(node)
+            }
             QuantOp::Neuron { .. } => self.neuron(index, node),
             QuantOp::AvgPool { kernel, stride, shift } => {
-                let reads = self.buffer_of(&node.inputs[0]).ok_or_else(|| {
-                    Error::unsupported(&node.name, "pooling of the input is not in hardware; pool the data")
-                })?;
-                self.push(
-                    &node.name,
-                    Some(reads),
-                    Some(self.shapes[index]),
-                    Work::Pool { kernel, stride, shift },
-                );
-                Ok(())
+                self.pool(index, node, Pooling { kernel, stride, padding: 0, gives: Pooled::Sum { shift } })
+            }
+            QuantOp::MaxPool { kernel, stride, padding } => {
+                let (kernel, stride) = ([kernel; 2], [stride; 2]);
+                self.pool(index, node, Pooling { kernel, stride, padding, gives: Pooled::Maximum })
             }
             QuantOp::Linear { .. } => self.linear(index, node),
-            QuantOp::MaxPool { .. } => Err(not_in_hardware(node, "maximum pooling")),
             QuantOp::Seca { .. } => Err(not_in_hardware(node, "channel attention (SECA)")),
-            QuantOp::Widen { .. } | QuantOp::Scale { .. } | QuantOp::Add => {
-                Err(not_in_hardware(node, "the addition of currents"))
-            }
         }
+    }
+
+    fn pool(&mut self, index: usize, node: &Node<QuantOp>, pooling: Pooling) -> Result<()> {
+        let reads = self.buffer_of(&node.inputs[0]).ok_or_else(|| {
+            Error::unsupported(&node.name, "pooling of the input is not in hardware; pool the data")
+        })?;
+        self.push(&node.name, Some(reads), Some(self.shapes[index]), Work::Pool(pooling));
+        Ok(())
     }
 
     /// A current exists only between accumulator and neuron, so that one node can read it. What nobody reads is not
@@ -99,12 +117,12 @@ impl<'a> Lowering<'a> {
     }
 
     fn neuron(&mut self, index: usize, neuron: &'a Node<QuantOp>) -> Result<()> {
-        let source = self.network.position(&neuron.inputs[0]);
-        let node = source.map(|i| &self.network.nodes[i]);
-        let Some((node, QuantOp::Conv { kernel, stride, padding, weights, zero_point, .. })) =
-            node.map(|n| (n, &n.op))
-        else {
-            return Err(Error::unsupported(&neuron.name, "in hardware a neuron reads a convolution"));
+        let (node, shortcut) = self.currents(neuron)?;
+        let QuantOp::Conv { kernel, stride, padding, weights, zero_point, .. } = &node.op else {
+            return Err(Error::unsupported(
+                &neuron.name,
+                "in hardware a neuron reads a convolution, or one and a shortcut",
+            ));
         };
         if *zero_point != 0 && node.inputs[0] != INPUT {
             return Err(Error::unsupported(
@@ -115,7 +133,65 @@ impl<'a> Lowering<'a> {
         let window =
             Window { kernel: [*kernel; 2], stride: *stride, padding: *padding, zero_point: *zero_point };
         let output = self.shapes[index];
-        self.layer(&Layer { node, neuron: Some(&neuron.name), window, weights: *weights, output })
+        let neuron = Some(neuron.name.as_str());
+        self.layer(&Layer { node, neuron, shortcut, window, weights: *weights, output })
+    }
+
+    /// The node that gives a neuron its currents, and the shortcut that is added to them.
+    fn currents(&self, neuron: &'a Node<QuantOp>) -> Result<(&'a Node<QuantOp>, Option<Shortcut>)> {
+        let source = self.node_called(&neuron.inputs[0]);
+        if source.op != QuantOp::Add {
+            return Ok((source, None));
+        }
+        let operands = [0, 1].map(|i| self.node_called(&source.inputs[i]));
+        let is_conv = |node: &Node<QuantOp>| matches!(node.op, QuantOp::Conv { .. });
+        let (conv, other) = match operands.map(is_conv) {
+            [true, true] => return self.two_convolutions(source, operands),
+            [true, false] => (operands[0], operands[1]),
+            [false, true] => (operands[1], operands[0]),
+            [false, false] => return Err(not_in_hardware(source, "an addition without a convolution")),
+        };
+        if !matches!(other.op, QuantOp::Widen { .. } | QuantOp::Scale { .. }) {
+            return Err(not_in_hardware(source, "the sum of three currents"));
+        }
+        let Some(reads) = self.buffer_of(&other.inputs[0]) else {
+            return Err(not_in_hardware(other, "a shortcut of the input"));
+        };
+        Ok((conv, Some(Shortcut { node: other.name.clone(), reads, window: None })))
+    }
+
+    /// Of two convolutions that are added, the smaller one that can be a shortcut is one: its weights are +-1 and it reads
+    /// codes.
+    fn two_convolutions(
+        &self,
+        sum: &Node<QuantOp>,
+        convolutions: [&'a Node<QuantOp>; 2],
+    ) -> Result<(&'a Node<QuantOp>, Option<Shortcut>)> {
+        let as_shortcut = |node: &'a Node<QuantOp>| {
+            let QuantOp::Conv { kernel, stride, padding, weights: WeightKind::Sign, .. } = node.op else {
+                return None;
+            };
+            let reads = self.buffer_of(&node.inputs[0])?;
+            let window = Window { kernel: [kernel; 2], stride, padding, zero_point: 0 };
+            Some(Shortcut { node: node.name.clone(), reads, window: Some(window) })
+        };
+        let [a, b] = convolutions;
+        let candidates = [(a, as_shortcut(b)), (b, as_shortcut(a))];
+        let taps = |(_, shortcut): &(_, Option<Shortcut>)| {
+            shortcut.as_ref().and_then(|shortcut| shortcut.window).map_or(usize::MAX, |window| window.taps())
+        };
+        match candidates.into_iter().min_by_key(taps) {
+            Some((main, Some(shortcut))) if main.inputs[0] != INPUT => Ok((main, Some(shortcut))),
+            _ => {
+                Err(not_in_hardware(sum, "the addition of convolutions of the input, or of integer weights,"))
+            }
+        }
+    }
+
+    /// The node of a current, which is never the input.
+    fn node_called(&self, name: &str) -> &'a Node<QuantOp> {
+        let nodes = &self.network.nodes;
+        &nodes[self.network.position(name).expect("a validated network's nodes read nodes")]
     }
 
     fn linear(&mut self, index: usize, node: &'a Node<QuantOp>) -> Result<()> {
@@ -125,7 +201,7 @@ impl<'a> Lowering<'a> {
         let read = self.network.shape_of(&node.inputs[0], &self.shapes);
         let window = Window { kernel: [read.height, read.width], stride: 1, padding: 0, zero_point: 0 };
         let output = self.shapes[index];
-        self.layer(&Layer { node, neuron: None, window, weights: WeightKind::Float, output })
+        self.layer(&Layer { node, neuron: None, shortcut: None, window, weights: WeightKind::Float, output })
     }
 
     fn layer(&mut self, layer: &Layer) -> Result<()> {
@@ -145,6 +221,7 @@ impl<'a> Lowering<'a> {
         let work = ArrayWork {
             layer: layer.node.name.clone(),
             neuron: layer.neuron.map(Into::into),
+            shortcut: layer.shortcut.clone(),
             window,
             unfolded,
             output: layer.output,
@@ -187,6 +264,7 @@ impl<'a> Lowering<'a> {
                 planes: 1,
                 written_by: stage,
                 last_read: stage,
+                in_place_of: None,
                 base: 0,
             });
             self.plan.buffers.len() - 1

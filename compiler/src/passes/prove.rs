@@ -6,7 +6,7 @@
 //! `0..=maximum` the interval of its values is exact: every code of a positive weight at its maximum and the others
 //! at 0, or the other way round.
 
-use crate::plan::{ArrayWork, Plan, Weights, Work};
+use crate::plan::{Plan, Weights, Work};
 use crate::{Error, Result};
 use empf_ir::formats::LOGIT_BITS;
 use empf_ir::{ArchConfig, QuantNetwork};
@@ -17,6 +17,14 @@ pub fn prove(plan: &mut Plan, network: &QuantNetwork, arch: &ArchConfig) -> Resu
         let (Work::Array(work), Some(reads)) = (&mut stage.work, stage.reads) else { continue };
         let channels = plan.buffers[reads].shape.channels;
         let weights = Weights::new(network, work, channels)?;
+        let of_shortcut = match &work.shortcut {
+            Some(shortcut) => {
+                let channels = plan.buffers[shortcut.reads].shape.channels;
+                let taps = [work.shortcut_taps(), channels];
+                Weights::of_shortcut(network, work, channels)?.map(|weights| (weights, taps))
+            }
+            None => None,
+        };
         let biases = match work.neuron {
             None => Some(network.tensor(&work.layer, "bias")?),
             Some(_) => None,
@@ -24,8 +32,13 @@ pub fn prove(plan: &mut Plan, network: &QuantNetwork, arch: &ArchConfig) -> Resu
         let mut accumulator = Widest::default();
         let mut logit = Widest::default();
         for output in 0..work.output.channels {
-            let sums = Interval::of_sums(work, weights, output, channels);
+            let taps = [work.window.taps(), channels];
+            let largest = work.max_code * work.summed_frames as i64;
+            let sums = Interval::of_sums(weights, output, taps, largest);
             accumulator.meet(output, sums);
+            if let Some((weights, taps)) = of_shortcut {
+                accumulator.meet(output, Interval::of_sums(weights, output, taps, network.max_code().into()));
+            }
             if let Some(biases) = biases {
                 logit.meet(output, sums.plus(biases[output].into()));
             }
@@ -58,12 +71,11 @@ struct Interval {
 }
 
 impl Interval {
-    /// What the accumulators of `output` can end with. Each summed frame has codes of its own and meets the same
-    /// weights.
-    fn of_sums(work: &ArrayWork, weights: Weights, output: usize, channels: usize) -> Self {
-        let largest = work.max_code * work.summed_frames as i64;
+    /// What the accumulators of `output` can end with, over so many taps and channels. Each summed frame has codes of its
+    /// own and meets the same weights; `largest` is the sum of their largest ones.
+    fn of_sums(weights: Weights, output: usize, [taps, channels]: [usize; 2], largest: i64) -> Self {
         let mut sums = Interval::default();
-        for (tap, channel) in (0..work.window.taps()).flat_map(|tap| (0..channels).map(move |c| (tap, c))) {
+        for (tap, channel) in (0..taps).flat_map(|tap| (0..channels).map(move |c| (tap, c))) {
             let weight = i64::from(weights.at(output, tap, channel));
             sums.low += weight.min(0) * largest;
             sums.high += weight.max(0) * largest;

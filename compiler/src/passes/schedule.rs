@@ -1,6 +1,7 @@
 //! Writes each stage's descriptor: loop counts and address steps.
 
-use crate::plan::{ArrayWork, Buffer, Plan, Stage, Window, Work};
+use crate::multiplier::Multiplier;
+use crate::plan::{ArrayWork, Buffer, Plan, Pooled, Pooling, Stage, Window, Work};
 use crate::{Error, Result};
 use empf_ir::isa::{Array, Drain, LimitError, Pass, PassFields, Pool, Stream, Task, Unfold};
 use empf_ir::program::Step;
@@ -19,17 +20,19 @@ pub fn schedule(plan: &Plan, network: &QuantNetwork, arch: &ArchConfig) -> Resul
             let limit = |source: LimitError| Error::Limit { node: asked_by(stage, plan).clone(), source };
             let (task, additions) = match (&stage.work, reads, writes) {
                 (Work::Array(work), Some(reads), writes) => {
-                    let additions = work.multiplications(reads.shape.channels) * work.passes.len() as u64;
-                    let stream = stream(work, reads, arch).encode(arch).map_err(limit)?;
-                    let drain = drain(work, writes, network, arch).encode(arch).map_err(limit)?;
+                    let of_shortcut = work.shortcut.as_ref().map(|shortcut| &plan.buffers[shortcut.reads]);
+                    let shortcut_channels = of_shortcut.map(|buffer| buffer.shape.channels);
+                    let additions = work.additions(reads.shape.channels, shortcut_channels);
+                    let stream = stream(work, reads, of_shortcut, arch).encode(arch).map_err(limit)?;
+                    let drain = drain(work, writes, plan, network, arch).encode(arch).map_err(limit)?;
                     (Task::Array(Box::new(Array { stream, drain })), additions)
                 }
                 (Work::Unfold(window), _, Some(writes)) => {
                     let unfold = unfold(window, writes, network, arch).encode(arch).map_err(limit)?;
                     (Task::Unfold(unfold), 0)
                 }
-                (Work::Pool { kernel, stride, shift }, Some(reads), Some(writes)) => {
-                    let pool = pool(*kernel, *stride, *shift, [reads, writes], arch);
+                (Work::Pool(pooling), Some(reads), Some(writes)) => {
+                    let pool = pool(pooling, [reads, writes], arch);
                     (Task::Pool(pool.encode(arch).map_err(limit)?), 0)
                 }
                 _ => return Err(incomplete(stage)),
@@ -106,9 +109,25 @@ fn unfold(window: &Window, writes: &Buffer, network: &QuantNetwork, arch: &ArchC
     }
 }
 
-fn stream(work: &ArrayWork, reads: &Buffer, arch: &ArchConfig) -> Stream<i64> {
+/// The first entry of the sums of a shortcut that is a convolution: behind the layer's own.
+fn shortcut_entry(work: &ArrayWork) -> i64 {
+    let is_first = work.shortcut_window().is_none();
+    if is_first { 0 } else { (work.frames * work.tiling.positions) as i64 }
+}
+
+/// Banks of the last block of a buffer that hold channels.
+fn last_banks(buffer: &Buffer, arch: &ArchConfig) -> i64 {
+    let last_channels = buffer.shape.channels - (buffer.blocks(arch.rows) - 1) * arch.rows;
+    last_channels.div_ceil(arch.lanes) as i64
+}
+
+fn stream(
+    work: &ArrayWork,
+    reads: &Buffer,
+    shortcut_reads: Option<&Buffer>,
+    arch: &ArchConfig,
+) -> Stream<i64> {
     let blocks = reads.blocks(arch.rows);
-    let last_channels = reads.shape.channels - (blocks - 1) * arch.rows;
     let walk = Walk::new(reads.shape, blocks, &work.window, work.output);
     let passes = work.passes.iter().map(|pass| Pass { plane: pass.plane, doubles: pass.doubles });
     let PassFields { double_mask, planes_low, planes_high } = PassFields::pack(passes);
@@ -122,7 +141,7 @@ fn stream(work: &ArrayWork, reads: &Buffer, arch: &ArchConfig) -> Stream<i64> {
         padding: work.window.padding as i64,
         zero_point: work.window.zero_point.into(),
         blocks: blocks as i64,
-        last_banks: last_channels.div_ceil(arch.lanes) as i64,
+        last_banks: last_banks(reads, arch),
         ky_step: walk.ky_step,
         x_step: walk.x_step,
         row_step: walk.row_step,
@@ -140,11 +159,55 @@ fn stream(work: &ArrayWork, reads: &Buffer, arch: &ArchConfig) -> Stream<i64> {
         planes_high: planes_high.into(),
         plane_step: reads.plane_words(arch.rows) as i64,
         weight_base: work.weight_base as i64,
+        ..shortcut_stream(work, shortcut_reads, arch)
     }
 }
 
-fn drain(work: &ArrayWork, writes: Option<&Buffer>, network: &QuantNetwork, arch: &ArchConfig) -> Drain<i64> {
+/// The fields of a shortcut that is a convolution; without one, those that count are 1.
+fn shortcut_stream(work: &ArrayWork, reads: Option<&Buffer>, arch: &ArchConfig) -> Stream<i64> {
+    let none = Stream {
+        shortcut_height: 1,
+        shortcut_width: 1,
+        shortcut_kernel_height: 1,
+        shortcut_kernel_width: 1,
+        shortcut_stride: 1,
+        shortcut_blocks: 1,
+        shortcut_last_banks: 1,
+        ..Stream::default()
+    };
+    let Some((window, reads)) = work.shortcut_window().zip(reads) else { return none };
+    let blocks = reads.blocks(arch.rows);
+    let walk = Walk::new(reads.shape, blocks, &window, work.output);
+    Stream {
+        shortcut: 1,
+        shortcut_entry: shortcut_entry(work),
+        shortcut_origin: reads.base as i64 + walk.origin,
+        shortcut_height: reads.shape.height as i64,
+        shortcut_width: reads.shape.width as i64,
+        shortcut_kernel_height: window.kernel[0] as i64,
+        shortcut_kernel_width: window.kernel[1] as i64,
+        shortcut_stride: window.stride as i64,
+        shortcut_padding: window.padding as i64,
+        shortcut_blocks: blocks as i64,
+        shortcut_last_banks: last_banks(reads, arch),
+        shortcut_ky_step: walk.ky_step,
+        shortcut_x_step: walk.x_step,
+        shortcut_row_step: walk.row_step,
+        shortcut_frame_step: reads.frame_words(arch.rows) as i64,
+        ..none
+    }
+}
+
+fn drain(
+    work: &ArrayWork,
+    writes: Option<&Buffer>,
+    plan: &Plan,
+    network: &QuantNetwork,
+    arch: &ArchConfig,
+) -> Drain<i64> {
     let (requant_shift, spike_shift) = shifts(work, network);
+    let shortcut = work.shortcut.as_ref().map(|shortcut| (shortcut.reads, Multiplier::of(network, shortcut)));
+    let base_of_shortcut = shortcut.map_or(0, |(reads, _)| plan.buffers[reads].base as i64);
     Drain {
         frames: work.frames as i64,
         tiles: work.tiling.tiles as i64,
@@ -155,6 +218,10 @@ fn drain(work: &ArrayWork, writes: Option<&Buffer>, network: &QuantNetwork, arch
         groups: work.output.channels.div_ceil(arch.lanes) as i64,
         parameter_base: work.parameter_base as i64,
         requant_shift: requant_shift.into(),
+        shortcut: shortcut.map_or(0, |(_, multiplier)| multiplier.field()),
+        shortcut_entry: shortcut_entry(work),
+        shortcut_shift: shortcut.map_or(0, |(_, multiplier)| multiplier.shift()),
+        shortcut_step: base_of_shortcut - writes.map_or(0, |w| w.base as i64),
         spike_shift: spike_shift.into(),
         out_base: writes.map_or(0, |w| w.base as i64),
         out_tile_step: writes.map_or(0, |w| (work.tiling.positions * w.blocks(arch.rows)) as i64),
@@ -176,27 +243,33 @@ fn shifts(work: &ArrayWork, network: &QuantNetwork) -> (u8, u8) {
     (shift(&work.layer), work.neuron.as_deref().map_or(0, shift))
 }
 
-fn pool(
-    kernel: [usize; 2],
-    stride: [usize; 2],
-    shift: u8,
-    [reads, writes]: [&Buffer; 2],
-    arch: &ArchConfig,
-) -> Pool<i64> {
+fn pool(pooling: &Pooling, [reads, writes]: [&Buffer; 2], arch: &ArchConfig) -> Pool<i64> {
     let blocks = reads.blocks(arch.rows) as i64;
     let signed = |x: usize| x as i64;
     let (height, width) = (signed(reads.shape.height), signed(reads.shape.width));
-    let [stride_y, stride_x] = stride.map(signed);
+    let [stride_y, stride_x] = pooling.stride.map(signed);
+    let [kernel_height, kernel_width] = pooling.kernel.map(signed);
+    let padding = signed(pooling.padding);
+    let (maximum, shift) = match pooling.gives {
+        Pooled::Sum { shift } => (0, shift),
+        Pooled::Maximum => (1, 0),
+    };
     // Steps start from a window's last block.
     let last_block = blocks - 1;
     let last_of_row = (signed(writes.shape.width) - 1) * stride_x * blocks;
     let last_row = (signed(writes.shape.height) - 1) * stride_y * width * blocks;
     Pool {
-        in_base: reads.base as i64,
-        kernel_height: kernel[0] as i64,
-        kernel_width: kernel[1] as i64,
+        maximum,
+        in_origin: reads.base as i64 - padding * (width + 1) * blocks,
+        in_height: height,
+        in_width: width,
+        stride_height: stride_y,
+        stride_width: stride_x,
+        padding,
+        kernel_height,
+        kernel_width,
         kx_step: blocks,
-        ky_step: (width - signed(kernel[1]) + 1) * blocks,
+        ky_step: (width - kernel_width + 1) * blocks,
         x_step: stride_x * blocks - last_block,
         row_step: stride_y * width * blocks - last_of_row - last_block,
         frame_step: height * width * blocks - last_row - last_of_row - last_block,

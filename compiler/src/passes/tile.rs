@@ -9,7 +9,7 @@ use empf_ir::ArchConfig;
 pub fn tile(plan: &mut Plan, arch: &ArchConfig) {
     for stage in &mut plan.stages {
         if let Work::Array(work) = &mut stage.work {
-            let most = (arch.accumulator_depth / work.frames).max(1);
+            let most = (arch.accumulator_depth / (work.frames * work.sums())).max(1);
             work.tiling = balanced(work.output.positions(), most);
         }
     }

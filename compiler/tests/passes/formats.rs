@@ -192,7 +192,10 @@ fn names_of_the_compiler_are_its_own() {
         let Node { inputs, .. } = &quantized.nodes[quantized.position("add").unwrap()];
         assert_eq!(inputs, &["add/neuron1@add"; 2]);
         let error = compile(&network, images.view(), &arch(20)).unwrap_err();
-        assert!(error.to_string().starts_with("node `add`: the addition of currents is not yet"), "{error}");
+        assert!(
+            error.to_string().starts_with("node `add`: an addition without a convolution is not yet"),
+            "{error}"
+        );
         for node in ["add/neuron1", "neuron2", "fc"] {
             let error = relative_error(&network, &quantized, &images, node);
             assert!(error < 0.04, "{version:?}, {node}: {error}");

@@ -271,8 +271,7 @@ fn a_shortcut_is_widened_to_the_current() {
             let error = relative_error(&network, quantized, &images, node);
             assert!(error < 0.04, "{node}: {error}");
         }
-        let error = compilation.pass(Pass::Lower).unwrap_err();
-        assert!(error.to_string().contains("not yet in hardware"), "{error}");
+        compilation.pass(Pass::Lower).unwrap();
     }
 }
 
@@ -353,7 +352,6 @@ fn a_normalisation_folds_into_a_convolution_of_its_own() {
 fn operators_without_hardware_are_refused_by_name() {
     for (node, op, expected) in [
         ("neuron2", Op::Lif { leak: 0.5, threshold: 1.0 }, "a LIF neuron has no integer form"),
-        ("pool", Op::MaxPool { kernel: 2, stride: 2, padding: 0 }, "maximum pooling is not yet in hardware"),
         ("bn2", Op::Seca { kernel: 3 }, "channel attention (SECA) is not yet in hardware"),
     ] {
         let error = changed(|n| {

@@ -30,7 +30,7 @@ proptest! {
             let (inside, mask, border) = (chance(5) & 1, chance(6) & ((1 << banks) - 1), code(chance(7), 0));
             let data = data & (u64::MAX >> (u64::BITS - lanes as u32 * act_bits));
             unit.write_i.set(written);
-            unit.write_address_i.set(to);
+            unit.port_address_i.set(to);
             unit.write_data_i.set(data);
             unit.read_i.set(1);
             unit.read_address_i.set(from);
@@ -41,11 +41,18 @@ proptest! {
             unit.border_i.set(border);
             unit.read_i.set(0);
             unit.write_i.set(0);
+            // The other port reads what was read before.
+            unit.port_read_i.set(1);
+            unit.port_address_i.set(from);
+            unit.tick();
+            unit.port_read_i.set(0);
             let stored: Vec<u64> = unit.code_o.iter().map(Wire::get).collect();
             unit.tick();
+            let at_port: Vec<u64> = unit.port_code_o.iter().map(Wire::get).collect();
             let masked: Vec<u64> = unit.masked_o.iter().map(Wire::get).collect();
             if !fills {
                 prop_assert_eq!(&stored, &model[from as usize]);
+                prop_assert_eq!(&at_port, &model[from as usize]);
                 let expected: Vec<u64> = (0..arch.rows)
                     .map(|row| match (mask >> (row / lanes) & 1, inside) {
                         (0, _) => 0,

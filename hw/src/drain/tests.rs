@@ -1,7 +1,8 @@
 //! The drain at its ports: what it reads of full banks, writes of a layer, and sends of a classifier.
 
 use super::*;
-use crate::bench_support::{NeuronModel, described, launch, noise, signed};
+use crate::bench_support::{NeuronModel, Pending, ShortcutModel, described, launch, noise, signed};
+use empf_ir::isa::SHORTCUT_SUMS;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -45,15 +46,34 @@ impl Layer {
         if tile + 1 == self.d.tiles { self.d.last_tile_positions } else { self.d.tile_positions }
     }
 
+    /// The code of a row in a shortcut's word.
+    fn code(&self, address: u64, row: usize) -> u64 {
+        noise([self.seed, 3, address, row as u64]) & ((1 << self.arch.act_bits) - 1)
+    }
+
+    /// First parameter of a run.
+    fn run_parameters(&self, serial: u32) -> u64 {
+        u64::from(self.d.parameter_base) + u64::from(serial) * self.d.group_words(&self.arch) as u64
+    }
+
     fn parameters(&self, serial: u32, lane: usize) -> [u64; PARAMETERS] {
-        let first = u64::from(self.d.parameter_base)
-            + (serial as usize * self.arch.lanes + lane) as u64 * PARAMETERS as u64;
+        let first = self.run_parameters(serial) + (lane * PARAMETERS) as u64;
         std::array::from_fn(|i| self.parameter(first + i as u64))
+    }
+
+    fn shortcut(&self, serial: u32, lane: usize) -> ShortcutModel {
+        let first = self.run_parameters(serial) + (self.arch.lanes * PARAMETERS + lane * OF_SHORTCUT) as u64;
+        ShortcutModel {
+            mantissa: signed(self.parameter(first), MULTIPLIER_BITS),
+            bias: signed(self.parameter(first + 1), self.arch.membrane_bits),
+            shift: self.d.shortcut_shift,
+        }
     }
 
     fn neuron(&self, group: u32, step: u32, lane: usize) -> NeuronModel {
         let v = self.arch.membrane_bits;
-        let [mantissa, bias, lambda, theta, offset] = self.parameters(group * self.d.time_steps + step, lane);
+        let serial = group * self.d.time_steps + step;
+        let [mantissa, bias, lambda, theta, offset] = self.parameters(serial, lane);
         NeuronModel {
             mantissa: signed(mantissa, MULTIPLIER_BITS),
             bias: signed(bias, v),
@@ -62,6 +82,7 @@ impl Layer {
             offset: signed(offset, v),
             requant_shift: self.d.requant_shift,
             spike_shift: self.d.spike_shift,
+            shortcut: self.d.has_shortcut().then(|| self.shortcut(serial, lane)),
         }
     }
 
@@ -87,19 +108,32 @@ impl Layer {
                 let mut potentials = vec![0; arch.lanes];
                 for step in 0..d.time_steps {
                     let entry = u64::from(step.min(d.frames - 1) * positions + position);
-                    let mut word = 0;
-                    for (lane, potential) in potentials.iter_mut().enumerate() {
-                        let sum = self.sum(bank, of_bank, lane, entry);
-                        let neuron = self.neuron(group, step, lane);
-                        let (spike, next) = neuron.step(sum, *potential, arch.membrane_bits, arch.act_bits);
-                        *potential = next;
-                        word |= (spike as u64) << (lane as u32 * arch.act_bits);
-                    }
                     let address = d.out_base
                         + step * d.out_frame_step
                         + (tile * d.tile_positions + position) * d.out_blocks
                         + group / arch.banks() as u32;
-                    seen.written.insert((address.into(), group as usize % arch.banks()), word);
+                    let shortcut =
+                        u64::from(address.wrapping_add(d.shortcut_step)) % arch.activation_depth as u64;
+                    let act_bank = group as usize % arch.banks();
+                    let mut word = 0;
+                    for (lane, potential) in potentials.iter_mut().enumerate() {
+                        let sum = self.sum(bank, of_bank, lane, entry);
+                        let operand = match d.shortcut {
+                            SHORTCUT_SUMS => {
+                                self.sum(bank, of_bank, lane, entry + u64::from(d.shortcut_entry))
+                            }
+                            factor => {
+                                let code = self.code(shortcut, act_bank * arch.lanes + lane);
+                                code as i64 * i64::from(factor)
+                            }
+                        };
+                        let neuron = self.neuron(group, step, lane);
+                        let (v, a) = (arch.membrane_bits, arch.act_bits);
+                        let (spike, next) = neuron.step(sum, operand, *potential, v, a);
+                        *potential = next;
+                        word |= (spike as u64) << (lane as u32 * arch.act_bits);
+                    }
+                    seen.written.insert((address.into(), act_bank), word);
                 }
             }
         }
@@ -115,6 +149,8 @@ impl Layer {
         launch(&mut unit, &self.d);
         let banks = self.expected().banks_freed;
         let (mut seen, mut full) = (Seen::default(), 0);
+        let (mut sums, mut parameters) = (Pending::new(SUM_DELAY), Pending::new(READ_DELAY));
+        let mut codes = Pending::new(READ_DELAY);
         for cycle in 0..PATIENCE {
             let chance = noise([self.seed, 2, cycle as u64]);
             let fills = full < banks && full - seen.banks_freed < 2 && chance.is_multiple_of(3);
@@ -124,11 +160,13 @@ impl Layer {
             let read = (unit.drain_o.get() == 1).then(|| {
                 assert!(seen.banks_freed < full, "a bank is read that is not full");
                 assert_eq!(unit.drain_bank_o.get(), seen.banks_freed % 2);
-                (unit.drain_group_o.get(), unit.drain_address_o.get())
+                (seen.banks_freed, unit.drain_group_o.get(), unit.drain_address_o.get())
             });
             let parameter = (unit.parameter_read_o.get() == 1).then(|| unit.parameter_address_o.get());
+            let code = (unit.shortcut_read_o.get() == 1).then(|| unit.port_address_o.get());
+            assert!(code.is_none() || unit.write_o.get() == 0, "the port reads and writes in a cycle");
             for bank in (0..self.arch.banks()).filter(|bank| unit.write_o.get() >> bank & 1 == 1) {
-                let at = (unit.write_address_o.get(), bank);
+                let at = (unit.port_address_o.get(), bank);
                 assert!(
                     seen.written.insert(at, unit.write_data_o.get()).is_none(),
                     "{at:?} is written twice"
@@ -137,19 +175,23 @@ impl Layer {
             if unit.logit_valid_o.get() == 1 && unit.logit_ready_i.get() == 1 && self.d.logits == 1 {
                 seen.logits.push((signed(unit.logit_o.get(), LOGIT_BITS), unit.logit_last_o.get() == 1));
             }
-            let bank = seen.banks_freed;
             seen.banks_freed += unit.bank_free_o.get();
             full += u64::from(fills);
             if unit.done_o.get() == 1 {
                 return seen;
             }
             unit.tick();
-            if let Some((group, entry)) = read {
+            if let Some((bank, group, entry)) = sums.after(read) {
                 for (lane, sum) in unit.sum_i.iter().enumerate() {
                     sum.set_signed(self.sum(bank, group, lane, entry));
                 }
             }
-            if let Some(address) = parameter {
+            if let Some(address) = codes.after(code) {
+                for (row, input) in unit.shortcut_code_i.iter().enumerate() {
+                    input.set(self.code(address, row));
+                }
+            }
+            if let Some(address) = parameters.after(parameter) {
                 unit.parameter_i.set(self.parameter(address));
             }
         }
@@ -170,6 +212,7 @@ proptest! {
         (frames, more_steps, tiles) in (1u32..4, 0u32..3, 1u32..4),
         (tile_positions, last, groups) in (1u32..6, 1u32..6, 1u32..6),
         (requant_shift, spike_shift) in (0u32..32, 0u32..16),
+        (shortcut, shortcut_shift, shortcut_step, shortcut_entry) in (0u32..4, 0u32..32, any::<u32>(), 0u32..32),
     ) {
         let arch = arch(lanes);
         let last_tile_positions = last.min(tile_positions);
@@ -184,6 +227,10 @@ proptest! {
             groups,
             parameter_base: 7,
             requant_shift,
+            shortcut,
+            shortcut_entry,
+            shortcut_shift,
+            shortcut_step: shortcut_step % arch.activation_depth as u32,
             spike_shift,
             out_base: 3,
             out_tile_step: tile_positions * out_blocks,
@@ -209,6 +256,10 @@ proptest! {
             groups: classes.div_ceil(lanes as u32),
             parameter_base: 11,
             requant_shift: 0,
+            shortcut: 0,
+            shortcut_entry: 0,
+            shortcut_shift: 0,
+            shortcut_step: 0,
             spike_shift: 0,
             out_base: 0,
             out_tile_step: 0,

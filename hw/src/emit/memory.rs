@@ -23,7 +23,9 @@ pub(super) fn parameters(memory: Option<&Memory>, images: bool) -> Parameters {
 /// Words, ports and image of `memory`.
 pub(super) fn render(memory: &Memory, clock: &str, scope: &mut Scope) -> String {
     let mut text = String::new();
-    line(&mut text, 1, &format!("reg {}words [0:{}];", range(memory.width), memory.depth - 1));
+    // No word is needed that is written in the cycle in which it is read: synthesis builds no logic around it.
+    let attribute = if memory.write.is_some() { "(* no_rw_check *) " } else { "" };
+    line(&mut text, 1, &format!("{attribute}reg {}words [0:{}];", range(memory.width), memory.depth - 1));
     line(&mut text, 1, &format!("always @(posedge {clock}) begin"));
     if let Some(write) = &memory.write {
         let (enable, address, data) =
@@ -33,6 +35,10 @@ pub(super) fn render(memory: &Memory, clock: &str, scope: &mut Scope) -> String 
     let (enable, address) = (scope.text(&memory.read_enable), scope.text(&memory.read_address));
     let data = scope.name(memory.read_data.id());
     line(&mut text, 2, &format!("if ({enable}) {data} <= words[{address}];"));
+    if let (Some(port), Some((enable, data))) = (&memory.write, memory.port_read()) {
+        let (enable, address, data) = (scope.text(enable), scope.text(&port.address), scope.name(data.id()));
+        line(&mut text, 2, &format!("if ({enable}) {data} <= words[{address}];"));
+    }
     line(&mut text, 1, "end");
     if let Some(image) = &memory.image {
         read_image(&mut text, image);

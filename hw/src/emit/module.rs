@@ -118,7 +118,9 @@ impl Module<'_> {
 
     fn registers(&self) -> HashSet<usize> {
         let registers = self.description.registers.iter().map(|r| r.target.id());
-        registers.chain(self.description.memory.iter().map(|m| m.read_data.id())).collect()
+        let memory = self.description.memory.iter();
+        let read = memory.flat_map(|m| [Some(&m.read_data), m.port_read().map(|(_, data)| data)]);
+        registers.chain(read.flatten().map(|net| net.id())).collect()
     }
 
     /// Children's outputs that are an own signal take its name; returns the positions of the assignments that said so.
@@ -210,6 +212,9 @@ fn for_each_clocked_expr(description: &Description, visit: &mut impl FnMut(&Expr
     if let Some(memory) = &description.memory {
         visit(&memory.read_enable);
         visit(&memory.read_address);
+        if let Some((enable, _)) = memory.port_read() {
+            visit(enable);
+        }
         if let Some(write) = &memory.write {
             visit(&write.enable);
             visit(&write.address);

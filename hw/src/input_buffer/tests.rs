@@ -39,6 +39,7 @@ fn read(unit: &mut Bench<InputBuffer>, address: usize) -> u8 {
     unit.read_address_i.set(address as u64);
     unit.tick();
     unit.read_i.set(0);
+    unit.tick();
     unit.code_o.get() as u8
 }
 

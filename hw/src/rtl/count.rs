@@ -55,52 +55,26 @@ pub struct Loop<'a> {
     pub end: &'static str,
     /// Turns left, the present one included.
     pub left: &'a Wire<Local>,
-    /// Turns of the loop, at least 1.
-    pub turns: &'a Wire<Local>,
-}
-
-/// A loop of a nest whose turns take at least two cycles.
-pub struct SlowLoop<'a> {
-    /// As in [`Loop`].
-    pub end: &'static str,
-    /// As in [`Loop`].
-    pub left: &'a Wire<Local>,
-    /// The present turn is the last, from the turn's second cycle on.
+    /// The present turn is the last.
     pub last: &'a Wire<Local>,
-    /// As in [`Loop`].
-    pub turns: &'a Wire<Local>,
+    /// Turns of the loop, at least 1, where it begins.
+    pub turns: Expr,
 }
 
 impl Rtl {
-    /// As [`Rtl::nest`], with a register that says of each loop that its turn is the last, so that the ends of all are
-    /// known at once. No `step` may come in the first cycle behind `start` or another `step`.
-    #[track_caller]
-    pub fn slow_nest<const N: usize>(
-        &mut self,
-        start: &Expr,
-        step: &Expr,
-        loops: [SlowLoop; N],
-    ) -> [Expr; N] {
-        let mut inner = step.clone();
-        loops.map(|SlowLoop { end, left, last, turns }| {
-            let end = self.named(end, &inner & last);
-            self.register(left, 0).when(start | &end, turns).when(&inner, left.minus(1));
-            self.register(last, 0).set(left.is(1));
-            inner = end.clone();
-            end
-        })
-    }
-
     /// Counters of nested loops, the innermost first, which count down to 1: loaded with `start` and when the loop
     /// ends, and decreased when the loop inside it ends, the innermost with `step`. `start` comes before `step`.
     ///
-    /// Returns for each loop whether its last turn ends in this cycle: 1 bit, only with `step`.
+    /// Returns for each loop whether its last turn ends in this cycle: 1 bit, only with `step`. That a turn is the last
+    /// is known in a register, so that the ends of all loops are an AND of registers.
     #[track_caller]
     pub fn nest<const N: usize>(&mut self, start: &Expr, step: &Expr, loops: [Loop; N]) -> [Expr; N] {
         let mut inner = step.clone();
-        loops.map(|Loop { end, left, turns }| {
-            let end = self.named(end, &inner & left.is(1));
-            self.register(left, 0).when(start | &end, turns).when(&inner, left.minus(1));
+        loops.map(|Loop { end, left, last, turns }| {
+            let end = self.named(end, &inner & last);
+            let again = start | &end;
+            self.register(left, 0).when(&again, &turns).when(&inner, left.minus(1));
+            self.register(last, 0).when(again, turns.is(1)).when(&inner, left.is(2));
             inner = end.clone();
             end
         })
@@ -119,6 +93,7 @@ mod tests {
         end_o: Vec<Wire<Out>>,
         turns: Vec<Wire<Local>>,
         left: Vec<Wire<Local>>,
+        last: Vec<Wire<Local>>,
         _rtl: Rtl,
     }
     rtl_logic!(Nest);
@@ -126,17 +101,18 @@ mod tests {
     impl Nest {
         fn new(turns_of: [u64; 3]) -> Self {
             let (clock, start_i, step_i) = (Wire::new(1), Wire::new(1), Wire::new(1));
-            let (end_o, turns, left) = (Wire::array(3, 1), Wire::array(3, 4), Wire::array(3, 4));
+            let (end_o, last) = (Wire::array(3, 1), Wire::array(3, 1));
+            let (turns, left) = (Wire::array(3, 4), Wire::array(3, 4));
             let mut rtl = Rtl::new("nest", &clock);
             for (wire, turns) in turns.iter().zip(turns_of) {
                 rtl.assign(wire, lit(turns, 4));
             }
-            let of = |at: usize, end| Loop { end, left: &left[at], turns: &turns[at] };
+            let of = |at: usize, end| Loop { end, left: &left[at], last: &last[at], turns: turns[at].e() };
             let loops = [of(0, "x_end"), of(1, "y_end"), of(2, "all_end")];
             for (output, end) in end_o.iter().zip(rtl.nest(&start_i.e(), &step_i.e(), loops)) {
                 rtl.assign(output, end);
             }
-            Nest { clock, start_i, step_i, end_o, turns, left, _rtl: rtl }
+            Nest { clock, start_i, step_i, end_o, turns, left, last, _rtl: rtl }
         }
     }
 

@@ -50,7 +50,7 @@ pub(crate) struct MemoryImage {
     pub(crate) file: String,
 }
 
-/// Memory with one synchronous read port and at most one write port.
+/// Memory with one synchronous read port and at most one other, which writes.
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
     pub(crate) width: usize,
@@ -68,6 +68,15 @@ pub(crate) struct MemoryWrite {
     pub(crate) enable: Expr,
     pub(crate) address: Expr,
     pub(crate) data: Expr,
+    /// Where the port reads too, in a cycle without a write: enable and data.
+    pub(crate) read: Option<(Expr, Net)>,
+}
+
+impl Memory {
+    /// Enable and data of the reads at the port that writes.
+    pub(crate) fn port_read(&self) -> Option<&(Expr, Net)> {
+        self.write.as_ref().and_then(|write| write.read.as_ref())
+    }
 }
 
 /// How a unit appears in Verilog.
@@ -117,6 +126,8 @@ pub struct Rtl {
     next: Vec<u64>,
     content: Vec<u64>,
     next_read: Option<u64>,
+    /// As `next_read`, at the port that writes.
+    next_port_read: Option<u64>,
     next_write: Option<(usize, u64)>,
 }
 
@@ -262,6 +273,10 @@ impl Rtl {
         let bits = mask(memory.width);
         self.content = (0..memory.depth).map(|_| first_value(bits, 0)).collect();
         memory.read_data.set(first_value(bits, 0));
+        if let Some((_, data)) = memory.port_read() {
+            data.claim();
+            data.set(first_value(bits, 0));
+        }
         self.description.memory = Some(memory);
     }
 
@@ -296,8 +311,13 @@ impl Rtl {
         for (register, value) in self.description.registers.iter().zip(&self.next) {
             register.target.set(*value);
         }
-        if let (Some(memory), Some(value)) = (&self.description.memory, self.next_read) {
-            memory.read_data.set(value);
+        if let Some(memory) = &self.description.memory {
+            if let Some(value) = self.next_read {
+                memory.read_data.set(value);
+            }
+            if let (Some((_, data)), Some(value)) = (memory.port_read(), self.next_port_read) {
+                data.set(value);
+            }
         }
         if let Some((address, data)) = self.next_write {
             self.content[address] = data;
@@ -317,11 +337,20 @@ impl Rtl {
         }
         if let Some(memory) = &self.description.memory {
             let depth = self.content.len();
-            let word = |address: u64| self.content.get(address as usize).copied().unwrap_or(0);
-            self.next_read = holds(&memory.read_enable).then(|| word(memory.read_address.eval()));
             self.next_write = memory.write.as_ref().filter(|w| holds(&w.enable)).and_then(|w| {
                 let address = w.address.eval() as usize;
                 (address < depth).then(|| (address, w.data.eval()))
+            });
+            // A word that is being written has no known value, which is sure to be a wrong one here.
+            let is_written = |address: usize| self.next_write.is_some_and(|(written, _)| written == address);
+            let word = |address: usize| match self.content.get(address) {
+                Some(word) if is_written(address) => !word & mask(memory.width),
+                word => word.copied().unwrap_or(0),
+            };
+            self.next_read = holds(&memory.read_enable).then(|| word(memory.read_address.eval() as usize));
+            self.next_port_read = memory.write.as_ref().and_then(|write| {
+                let (enable, _) = write.read.as_ref()?;
+                holds(enable).then(|| word(write.address.eval() as usize))
             });
         }
     }
@@ -360,6 +389,7 @@ fn empty() -> Rtl {
         next: vec![],
         content: vec![],
         next_read: None,
+        next_port_read: None,
         next_write: None,
     }
 }

@@ -1,7 +1,7 @@
 //! The sequencer at its ports: any schedule, with units that take any time.
 
 use super::*;
-use crate::bench_support::noise;
+use crate::bench_support::{Pending, noise};
 use proptest::prelude::*;
 
 const LENGTH: u64 = 77;
@@ -24,6 +24,7 @@ fn schedule(units: &[Unit], seed: u64) -> (Vec<u64>, Vec<(Unit, Vec<u64>)>) {
 struct Test {
     unit: Bench<Sequencer>,
     words: Vec<u64>,
+    read: Pending<u64>,
     /// Cycles until each unit is done; `None`: it is idle.
     left: [Option<u64>; Unit::ALL.len()],
     cycle: u64,
@@ -69,7 +70,7 @@ impl Test {
                 if started.contains(unit) { Some(chosen) } else { left.and_then(|left| left.checked_sub(1)) };
         }
         self.unit.tick();
-        if let Some(address) = read {
+        if let Some(address) = self.read.after(read) {
             let word = self.words.get(address as usize).copied();
             self.unit.schedule_i.set(word.expect("a read within the schedule"));
             self.unit.settle();
@@ -134,7 +135,7 @@ proptest! {
         let (words, records) = schedule(&units, seed);
         let arch = ArchConfig::default();
         let unit = Bench::new(Sequencer::new(&arch), |unit| &unit.clock);
-        let mut test = Test { unit, words, left: [None; 4], cycle: 0, seed };
+        let mut test = Test { unit, words, read: Pending::new(READ_DELAY), left: [None; 4], cycle: 0, seed };
         test.unit.reset_i.set(1);
         test.tick();
         test.unit.reset_i.set(0);
@@ -160,7 +161,7 @@ proptest! {
     fn an_inference_needs_a_start_and_an_input(start in 0u64..2, input in 0u64..2) {
         let (words, _) = schedule(&[], 0);
         let unit = Bench::new(Sequencer::new(&ArchConfig::default()), |unit| &unit.clock);
-        let mut test = Test { unit, words, left: [None; 4], cycle: 0, seed: 0 };
+        let mut test = Test { unit, words, read: Pending::new(READ_DELAY), left: [None; 4], cycle: 0, seed: 0 };
         test.unit.reset_i.set(1);
         test.tick();
         test.unit.reset_i.set(0);

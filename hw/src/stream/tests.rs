@@ -14,7 +14,7 @@ fn arch() -> ArchConfig {
     ArchConfig {
         accumulator_depth: 64,
         activation_depth: 4096,
-        weight_depth: 300,
+        weight_depth: 600,
         ..ArchConfig::sized(4, 4, 8)
     }
 }
@@ -49,8 +49,57 @@ fn descriptor() -> Fields {
         zero_point: 9,
         plane_step: 500,
         weight_base: 7,
+        shortcut: 0,
+        shortcut_entry: 0,
+        shortcut_origin: 0,
+        shortcut_height: 1,
+        shortcut_width: 1,
+        shortcut_kernel_height: 1,
+        shortcut_kernel_width: 1,
+        shortcut_stride: 1,
+        shortcut_padding: 0,
+        shortcut_blocks: 1,
+        shortcut_last_banks: 1,
+        shortcut_ky_step: 0,
+        shortcut_x_step: 0,
+        shortcut_row_step: 0,
+        shortcut_frame_step: 0,
     };
     exact.encode(&arch()).expect("within the limits")
+}
+
+/// The same with a shortcut: 7x8 maps of three blocks under a 3x3 window of stride 3 and padding 1.
+fn with_shortcut() -> Fields {
+    Fields {
+        shortcut: 1,
+        shortcut_entry: 32,
+        shortcut_origin: 2000 - (8 * 3 + 3),
+        shortcut_height: 7,
+        shortcut_width: 8,
+        shortcut_kernel_height: 3,
+        shortcut_kernel_width: 3,
+        shortcut_stride: 3,
+        shortcut_padding: 1,
+        shortcut_blocks: 3,
+        shortcut_last_banks: 1,
+        shortcut_ky_step: (8 - 3) * 3 + 1,
+        shortcut_x_step: 3 * 3,
+        shortcut_row_step: 3 * 8 * 3 - 2 * 3 * 3,
+        shortcut_frame_step: 168,
+        ..descriptor()
+    }
+}
+
+/// What a vector of the shortcut reads at `tap`, frame and position.
+fn of_shortcut(d: &Fields, tap: u32, frame: u32, p: u32) -> Read {
+    let (position, block) = (tap / d.shortcut_blocks, tap % d.shortcut_blocks);
+    let (ky, kx) = (position / d.shortcut_kernel_width, position % d.shortcut_kernel_width);
+    let at = |p: u32, k: u32| i64::from(p * d.shortcut_stride + k) - i64::from(d.shortcut_padding);
+    let (y, x) = (at(p / d.out_width, ky), at(p % d.out_width, kx));
+    let inside =
+        (0..i64::from(d.shortcut_height)).contains(&y) && (0..i64::from(d.shortcut_width)).contains(&x);
+    let word = 2000 + i64::from(frame) * 168 + (y * 8 + x) * 3 + i64::from(block);
+    ((word & 4095) as u64, inside)
 }
 
 /// The loops of `docs/architecture.md`, addresses from first principles.
@@ -60,6 +109,7 @@ fn expected(d: &Fields) -> (Vec<Read>, Vec<Entry>) {
     for tile in 0..d.tiles {
         let positions = if tile + 1 == d.tiles { d.last_tile_positions } else { d.tile_positions };
         for block in 0..d.column_blocks {
+            let bank = u64::from((tile * d.column_blocks + block) % 2);
             for pass in 0..d.passes {
                 for tap in 0..d.kernel_height * d.kernel_width * d.blocks {
                     let (position, b) = (tap / d.blocks, tap % d.blocks);
@@ -74,9 +124,14 @@ fn expected(d: &Fields) -> (Vec<Read>, Vec<Entry>) {
                         let word = (y * 6 + x) * 2 + i64::from(b) + 100 + i64::from(frame) * 60 + plane * 500;
                         reads.push(((word & 4095) as u64, inside));
                         let double = tap == 0 && d.pass(pass).doubles;
-                        let bank = u64::from((tile * d.column_blocks + block) % 2);
                         controls.push((u64::from(entry), pass + tap == 0, double, bank));
                     }
+                }
+            }
+            for tap in 0..d.shortcut_tiles() as u32 {
+                for entry in 0..d.frames * positions {
+                    reads.push(of_shortcut(d, tap, entry / positions, first + entry % positions));
+                    controls.push((u64::from(d.shortcut_entry + entry), tap == 0, false, bank));
                 }
             }
         }
@@ -87,12 +142,20 @@ fn expected(d: &Fields) -> (Vec<Read>, Vec<Entry>) {
 
 #[test]
 fn walks_the_loops() {
-    let d = descriptor();
+    walks_the_loops_of(&descriptor());
+}
+
+#[test]
+fn walks_the_loops_of_a_shortcut() {
+    walks_the_loops_of(&with_shortcut());
+}
+
+fn walks_the_loops_of(d: &Fields) {
     let mut unit = Bench::new(Stream::new(&arch()), |unit| &unit.clock);
-    launch(&mut unit, &d);
+    launch(&mut unit, d);
     let (mut reads, mut controls, mut weights, mut blocks) = (vec![], vec![], vec![], 0);
     let a = unit.control_o.width() - 3;
-    for _ in 0..6000 {
+    for _ in 0..9000 {
         let control = unit.control_o.get();
         if unit.valid_o.get() == 1 {
             let bit = |i: usize| control >> (a + i) & 1 == 1;
@@ -109,10 +172,10 @@ fn walks_the_loops() {
         blocks += unit.last_o.get();
         unit.tick();
     }
-    let (expected_reads, expected_controls) = expected(&d);
+    let (expected_reads, expected_controls) = expected(d);
     assert_eq!(reads, expected_reads);
     assert_eq!(controls, expected_controls);
-    let of_layer = u64::from(d.column_blocks * d.passes * 18) * 4;
+    let of_layer = u64::from(d.column_blocks) * (u64::from(d.passes) * 18 + d.shortcut_tiles()) * 4;
     let expected_weights: Vec<u64> = (0..d.tiles).flat_map(|_| (0..of_layer).map(|w| 7 + w)).collect();
     assert_eq!(weights, expected_weights);
     assert_eq!(unit.state.get(), State::Idle as u64);

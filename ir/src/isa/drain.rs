@@ -1,12 +1,17 @@
 //! Descriptor of the drain.
 
 use super::field::Kind::{Address, Count, Number, Offset};
-use super::lane::LaneParameters;
-use super::limit::Limit::{Classes, Entries, Flag, Frames, Groups, RequantShift, SpikeShift, Tiles};
+use super::lane::{LaneParameters, ShortcutParameters};
+use super::limit::Limit::{
+    Classes, Entries, Flag, Frames, Groups, RequantShift, Shortcut, SpikeShift, Tiles,
+};
 use super::limit::{LimitError, product};
 use super::record::descriptor;
 use crate::ArchConfig;
-use crate::arch::Memory::{Activation, Parameter};
+use crate::arch::Memory::{Accumulator, Activation, Parameter};
+
+/// `shortcut` where it is a convolution's.
+pub const SHORTCUT_SUMS: u32 = 3;
 
 descriptor! {
     /// What happens to the sums in the accumulators: through requantizer and neuron into the activation memory,
@@ -14,9 +19,12 @@ descriptor! {
     ///
     /// ```text
     /// for tile of positions:  for column block:         one accumulator bank, when it is full
-    ///     for group of lanes:  for step:                `5 * lanes` parameters, while the run before goes on
-    ///         for position of the tile:                 one result a cycle
+    ///     for group of lanes:  for step:                its parameters, while the run before goes on
+    ///         for position of the tile:                 a cycle for its sum, one for its shortcut if it has one
     /// ```
+    ///
+    /// A shortcut's code or sum becomes a current by a requantizer of its own parameters and is added to that of the sum.
+    /// Codes lie as the result does, and the result may take their place.
     Drain {
         /// Frames of sums: T, or 1 where the input does not change.
         frames: Count(Frames),
@@ -32,10 +40,18 @@ descriptor! {
         time_steps: Count(Frames),
         /// Groups of `lanes` output channels.
         groups: Count(Groups),
-        /// First parameter word; `5 * lanes` words for each (group, step).
+        /// First parameter word; for each (group, step) 5 words a lane, then 2 a lane for the shortcut, if there is one.
         parameter_base: Address(Parameter),
         /// Right shift of the requantizer.
         requant_shift: Number(RequantShift),
+        /// What is added to the currents of the sums: 0: nothing; 1: a shortcut's codes; 2: twice those; 3: its sums.
+        shortcut: Number(Shortcut),
+        /// First entry of the shortcut's sums.
+        shortcut_entry: Address(Accumulator),
+        /// Right shift of the shortcut's requantizer.
+        shortcut_shift: Number(RequantShift),
+        /// From a word of the result to that of the shortcut's codes.
+        shortcut_step: Offset(Activation),
         /// Right shift from membrane to spike.
         spike_shift: Number(SpikeShift),
         /// First activation word of the result.
@@ -52,16 +68,32 @@ descriptor! {
 }
 
 impl Drain {
+    /// Its positions have a shortcut, which takes a second cycle of each.
+    pub fn has_shortcut(&self) -> bool {
+        self.shortcut > 0
+    }
+
+    /// The shortcut is a convolution's, whose sums are in the accumulators.
+    pub fn has_shortcut_sums(&self) -> bool {
+        self.shortcut == SHORTCUT_SUMS
+    }
+
+    /// Words that all lanes take for a group and a step.
+    pub fn group_words(&self, arch: &ArchConfig) -> usize {
+        let of_shortcut = if self.has_shortcut() { ShortcutParameters::group_words(arch) } else { 0 };
+        LaneParameters::group_words(arch) + of_shortcut
+    }
+
     /// Words of its parameters.
     pub fn parameter_words(&self, arch: &ArchConfig) -> u64 {
-        product([self.groups, self.time_steps, LaneParameters::group_words(arch) as u32])
+        product([self.groups, self.time_steps, self.group_words(arch) as u32])
     }
 
     fn limits(&self, arch: &ArchConfig) -> Result<(), LimitError> {
         let parameters = self.parameter_words(arch).saturating_add(self.parameter_base.into());
         LimitError::fits(Parameter, parameters, arch)?;
         if self.logits == 1 {
-            return Ok(());
+            return LimitError::equal("shortcut of logits", self.shortcut, 0);
         }
         let positions = product([self.tiles - 1, self.tile_positions]) + u64::from(self.last_tile_positions);
         let words = positions.saturating_mul(self.groups.div_ceil(arch.banks() as u32).into());

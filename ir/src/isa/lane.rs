@@ -49,13 +49,12 @@ impl LaneParameters {
 
     /// Two's complement in the bits of a parameter word.
     pub fn words(self, arch: &ArchConfig) -> [u64; 5] {
-        self.pack().map(|value| value as u64 & (u64::MAX >> (u64::BITS - arch.parameter_bits())))
+        self.pack().map(|value| to_word(value, arch))
     }
 
     /// From the words of a lane.
     pub fn from_words(words: [u64; 5], arch: &ArchConfig) -> Self {
-        let unused = u64::BITS - arch.parameter_bits();
-        LaneParameters::unpack(words.map(|word| (word << unused) as i64 >> unused))
+        LaneParameters::unpack(words.map(|word| from_word(word, arch)))
     }
 
     /// Parameters that add `bias` to a logit.
@@ -69,6 +68,57 @@ impl LaneParameters {
         let [low, high] = self.bias_halves().map(|half| half as u32 & (u32::MAX >> BIAS_HALF_BITS));
         (high << BIAS_HALF_BITS | low) as i32
     }
+}
+
+/// A lane's parameters of a shortcut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShortcutParameters<T = i64> {
+    /// M, mantissa of the shortcut's requantizer.
+    pub mantissa: T,
+    /// B, added behind its shift.
+    pub bias: T,
+}
+
+impl<T> ShortcutParameters<T> {
+    /// Parameters of a lane, a word each.
+    pub const WORDS: usize = 2;
+
+    /// In the order of the words.
+    pub fn pack(self) -> [T; 2] {
+        [self.mantissa, self.bias]
+    }
+
+    /// From the order of the words.
+    pub fn unpack([mantissa, bias]: [T; 2]) -> Self {
+        ShortcutParameters { mantissa, bias }
+    }
+}
+
+impl ShortcutParameters {
+    /// Words that all lanes of `arch` take for a group and a step.
+    pub fn group_words(arch: &ArchConfig) -> usize {
+        Self::WORDS * arch.lanes
+    }
+
+    /// Two's complement in the bits of a parameter word.
+    pub fn words(self, arch: &ArchConfig) -> [u64; 2] {
+        self.pack().map(|value| to_word(value, arch))
+    }
+
+    /// From the words of a lane.
+    pub fn from_words(words: [u64; 2], arch: &ArchConfig) -> Self {
+        ShortcutParameters::unpack(words.map(|word| from_word(word, arch)))
+    }
+}
+
+/// Two's complement in the bits of a parameter word.
+fn to_word(value: i64, arch: &ArchConfig) -> u64 {
+    value as u64 & (u64::MAX >> (u64::BITS - arch.parameter_bits()))
+}
+
+fn from_word(word: u64, arch: &ArchConfig) -> i64 {
+    let unused = u64::BITS - arch.parameter_bits();
+    (word << unused) as i64 >> unused
 }
 
 #[cfg(test)]
@@ -92,6 +142,8 @@ mod tests {
                 let words = LaneParameters::of_logit(bias).words(&arch);
                 assert_eq!(LaneParameters::from_words(words, &arch).logit_bias(), bias);
             }
+            let shortcut = ShortcutParameters { mantissa: -(1 << 15), bias: -limit };
+            assert_eq!(ShortcutParameters::from_words(shortcut.words(&arch), &arch), shortcut);
         }
     }
 }

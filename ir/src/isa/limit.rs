@@ -50,6 +50,8 @@ pub enum Limit {
     RequantShift,
     /// Right shift from membrane to spike, and of a pooled sum.
     SpikeShift,
+    /// What a shortcut is.
+    Shortcut,
     /// Yes or no.
     Flag,
 }
@@ -71,6 +73,7 @@ impl Limit {
             Limit::InputCode => (1 << INPUT_BITS) - 1,
             Limit::RequantShift => MAX_REQUANT_SHIFT.into(),
             Limit::SpikeShift => MAX_SPIKE_SHIFT.into(),
+            Limit::Shortcut => 3,
             Limit::Flag => 1,
         }
     }
@@ -100,7 +103,7 @@ impl Limit {
             Limit::Classes => "use fewer classes",
             Limit::Passes => "use spikes of more bits, `act_bits`",
             Limit::InputBytes => "raise `input_depth`",
-            Limit::Banks | Limit::Code | Limit::InputCode | Limit::Flag => "compile again",
+            Limit::Banks | Limit::Code | Limit::InputCode | Limit::Shortcut | Limit::Flag => "compile again",
             Limit::RequantShift | Limit::SpikeShift => "quantize again",
         }
     }

@@ -25,9 +25,9 @@ mod task;
 mod unfold;
 mod unit;
 
-pub use drain::Drain;
+pub use drain::{Drain, SHORTCUT_SUMS};
 pub use field::{Field, Kind, WORD_BITS};
-pub use lane::{BIAS_HALF_BITS, LaneParameters};
+pub use lane::{BIAS_HALF_BITS, LaneParameters, ShortcutParameters};
 pub use limit::{Limit, LimitError, MAX_EXTENT, MAX_PASSES, POOL_WINDOW};
 pub use page::page;
 pub use passes::{PLANE_BITS, Pass, PassFields};

@@ -1,21 +1,33 @@
 //! Descriptor of the pooling unit.
 
 use super::field::Kind::{Address, Count, Number, Offset};
-use super::limit::Limit::{Blocks, Extent, Frames, PoolSide, SpikeShift};
+use super::limit::Limit::{Blocks, Extent, Flag, Frames, PoolSide, SpikeShift};
 use super::limit::{LimitError, POOL_WINDOW, product};
 use super::record::descriptor;
 use crate::ArchConfig;
 use crate::arch::Memory::Activation;
 
 descriptor! {
-    /// Sums windows of codes and shifts them right.
+    /// Sums windows of codes and shifts them right, or finds their largest.
     ///
     /// ```text
     /// for frame, y, x, block:  for ky, kx:  add;  write round_shift(sum, shift), saturated
     /// ```
     Pool {
-        /// First activation word read.
-        in_base: Address(Activation),
+        /// 0: the sum; 1: the largest code, of windows that each have a position in the map.
+        maximum: Number(Flag),
+        /// Address of frame 0, position (0, 0), tap (0, 0), block 0.
+        in_origin: Offset(Activation),
+        /// Rows of the map read.
+        in_height: Count(Extent),
+        /// Columns of the map read.
+        in_width: Count(Extent),
+        /// Rows from a window to the next.
+        stride_height: Count(Extent),
+        /// Columns from a window to the next.
+        stride_width: Count(Extent),
+        /// Border on each side of the map, whose codes are 0.
+        padding: Number(Extent),
         /// Rows of the pooling window.
         kernel_height: Count(PoolSide),
         /// Columns of the pooling window.

@@ -1,7 +1,7 @@
 //! Descriptor of the stream, the array's address generator.
 
 use super::field::Kind::{Address, Bits, Count, Number, Offset};
-use super::limit::Limit::{Banks, Blocks, Code, ColumnBlocks, Entries, Extent, Frames, Passes, Tiles};
+use super::limit::Limit::{Banks, Blocks, Code, ColumnBlocks, Entries, Extent, Flag, Frames, Passes, Tiles};
 use super::limit::{LimitError, product};
 use super::record::descriptor;
 use crate::ArchConfig;
@@ -14,7 +14,11 @@ descriptor! {
     /// for tile of positions:  for column block:                         one accumulator bank
     ///     for pass:  for summed frame:  for ky, kx, channel block:      one weight tile
     ///         for frame:  for position of the tile:                     one vector a cycle
+    ///     for ky, kx, channel block of the shortcut:  for frame:  for position of the tile
     /// ```
+    ///
+    /// A shortcut is a convolution of +-1 weights with as many positions, frames and columns, whose sums have entries of
+    /// their own in the same bank. Its fields mean what those without `shortcut_` mean.
     Stream {
         /// Address of frame 0, position (0, 0), tap (0, 0), block 0.
         in_origin: Offset(Activation),
@@ -70,19 +74,58 @@ descriptor! {
         plane_step: Offset(Activation),
         /// First weight word; tiles follow in the order of the loops, `rows` words each.
         weight_base: Address(Weight),
+        /// 1: there is a shortcut.
+        shortcut: Number(Flag),
+        /// First entry of its sums.
+        shortcut_entry: Address(Accumulator),
+        /// Address of frame 0, position (0, 0), tap (0, 0), block 0 that it reads.
+        shortcut_origin: Offset(Activation),
+        /// Rows of the map that it reads.
+        shortcut_height: Count(Extent),
+        /// Columns of the map that it reads.
+        shortcut_width: Count(Extent),
+        /// Rows of its window.
+        shortcut_kernel_height: Count(Extent),
+        /// Columns of its window.
+        shortcut_kernel_width: Count(Extent),
+        /// Step of its window.
+        shortcut_stride: Count(Extent),
+        /// Border on each side of its map.
+        shortcut_padding: Number(Extent),
+        /// Words of a position of its map.
+        shortcut_blocks: Count(Blocks),
+        /// Banks of its last block that hold channels.
+        shortcut_last_banks: Count(Banks),
+        /// From the last tap of its window's row to the first of the next row.
+        shortcut_ky_step: Offset(Activation),
+        /// From a position of its map to the next of its row.
+        shortcut_x_step: Offset(Activation),
+        /// From the last position of a row of its map to the first of the next row.
+        shortcut_row_step: Offset(Activation),
+        /// From a frame of its map to the next.
+        shortcut_frame_step: Offset(Activation),
     }
 }
 
 impl Stream {
+    /// Weight tiles of a column block that the shortcut has.
+    pub fn shortcut_tiles(&self) -> u64 {
+        let taps = [self.shortcut_kernel_height, self.shortcut_kernel_width, self.shortcut_blocks];
+        if self.shortcut == 1 { product(taps) } else { 0 }
+    }
+
     /// Words of its weights: `rows` for each weight tile.
     pub fn weight_words(&self, arch: &ArchConfig) -> u64 {
         let taps = product([self.kernel_height, self.kernel_width, self.blocks]);
-        product([self.column_blocks, self.passes, arch.rows as u32]).saturating_mul(taps)
+        let tiles = taps.saturating_mul(self.passes.into()).saturating_add(self.shortcut_tiles());
+        product([self.column_blocks, arch.rows as u32]).saturating_mul(tiles)
     }
 
     fn limits(&self, arch: &ArchConfig) -> Result<(), LimitError> {
         let positions = self.tile_positions.max(self.last_tile_positions);
-        LimitError::fits(Accumulator, product([self.frames, positions]), arch)?;
+        let entries = product([self.frames, positions]);
+        let first = if self.shortcut == 1 { u64::from(self.shortcut_entry) } else { 0 };
+        LimitError::fits(Accumulator, entries.saturating_add(first), arch)?;
         LimitError::fits(Weight, self.weight_words(arch).saturating_add(self.weight_base.into()), arch)
     }
 }

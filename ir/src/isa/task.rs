@@ -64,6 +64,12 @@ impl Array {
             ("positions of the drain's tiles", s.tile_positions, d.tile_positions),
             ("positions of the drain's last tile", s.last_tile_positions, d.last_tile_positions),
             ("blocks of columns of the drain's groups", s.column_blocks, column_blocks),
+            ("sums of a shortcut in the drain", s.shortcut, d.has_shortcut_sums().into()),
+            (
+                "first entry of the drain's shortcut",
+                s.shortcut * s.shortcut_entry,
+                s.shortcut * d.shortcut_entry,
+            ),
         ] {
             LimitError::equal(what, drain, stream)?;
         }

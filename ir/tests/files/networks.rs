@@ -87,6 +87,10 @@ pub(crate) fn quant() -> QuantNetwork {
 pub(crate) fn program() -> Program {
     let arch = ArchConfig::sized(4, 4, 8);
     let pool = Pool {
+        in_height: 4,
+        in_width: 3,
+        stride_height: 2,
+        stride_width: 1,
         kernel_height: 2,
         kernel_width: 1,
         kx_step: 1,

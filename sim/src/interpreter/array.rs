@@ -1,7 +1,7 @@
 //! A layer on the array: streams, weight tiles and accumulators.
 
 use super::accumulators::{Accumulators, Mode};
-use super::drain;
+use super::drain::{self, Sums};
 use super::machine::Machine;
 use crate::Result;
 use empf_ir::isa::{Array, Stream};
@@ -23,9 +23,11 @@ pub(super) fn run(machine: &mut Machine, Array { stream: d, drain }: &Array) -> 
         let positions = first..first + count;
         let mut weight = d.weight_base as usize;
         for column_block in 0..d.column_blocks {
-            let sums;
+            let (sums, shortcut);
             (sums, weight) = column_block_sums(machine, d, positions.clone(), weight)?;
-            drain::run(machine, drain, positions.clone(), column_block as usize, &sums)?;
+            (shortcut, weight) = shortcut_sums(machine, d, positions.clone(), weight)?;
+            let sums = Sums { layer: &sums, shortcut: &shortcut };
+            drain::run(machine, drain, positions.clone(), column_block as usize, sums)?;
         }
     }
     Ok(())
@@ -65,6 +67,41 @@ fn column_block_sums(
         }
     }
     Ok((sums, weight))
+}
+
+/// Sums of a column block of the layer's shortcut, in an empty bank where it has none; also the word after its weights.
+fn shortcut_sums(
+    machine: &Machine,
+    d: &Stream,
+    positions: Range<u32>,
+    weight: usize,
+) -> Result<(Accumulators, usize)> {
+    if d.shortcut == 0 {
+        return Ok((Accumulators::new(0, machine.arch()), weight));
+    }
+    machine.check_accumulator(d.shortcut_entry as usize + d.frames as usize * positions.len())?;
+    let alone = Stream {
+        in_origin: d.shortcut_origin,
+        in_height: d.shortcut_height,
+        in_width: d.shortcut_width,
+        kernel_height: d.shortcut_kernel_height,
+        kernel_width: d.shortcut_kernel_width,
+        stride: d.shortcut_stride,
+        padding: d.shortcut_padding,
+        blocks: d.shortcut_blocks,
+        last_banks: d.shortcut_last_banks,
+        ky_step: d.shortcut_ky_step,
+        x_step: d.shortcut_x_step,
+        row_step: d.shortcut_row_step,
+        frame_step: d.shortcut_frame_step,
+        summed_frames: 1,
+        passes: 1,
+        double_mask: 0,
+        planes_low: 0,
+        planes_high: 0,
+        ..d.clone()
+    };
+    column_block_sums(machine, &alone, positions, weight)
 }
 
 /// Taps in the order of the weight ROM.

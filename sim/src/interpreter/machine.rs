@@ -49,6 +49,12 @@ impl<'p> Machine<'p> {
         self.activations.word(address).ok_or_else(|| self.beyond("reads", "activation", address, depth))
     }
 
+    /// The `lanes` codes of a bank of an activation word.
+    pub(super) fn bank(&self, address: u32, bank: usize) -> Result<Vec<u8>> {
+        let lanes = self.arch().lanes;
+        Ok(self.word(address)?[bank * lanes..(bank + 1) * lanes].to_vec())
+    }
+
     /// Writes the `lanes` codes of a bank of an activation word.
     pub(super) fn write_bank(&mut self, address: u32, bank: usize, codes: &[u8]) -> Result<()> {
         let depth = self.activations.depth();

@@ -1,6 +1,6 @@
 //! What was drawn, counted.
 
-use empf_tests::{Case, Layer};
+use empf_tests::{Case, Layer, Shortcut};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -30,14 +30,26 @@ impl Drawn {
 
     fn layer(&mut self, layer: &Layer) {
         match *layer {
-            Layer::Conv { kernel, stride, padding, sign, parallel, .. } => {
+            Layer::Conv { kernel, stride, padding, sign, parallel, shortcut, .. } => {
                 self.count("convolution", format!("{kernel:>2}x{kernel}"));
                 self.count("stride", format!("{stride:>2}"));
                 self.count("border", format!("{padding:>2}"));
                 self.count("weights", if sign { "+-1" } else { "integer" });
                 self.count("neuron", if parallel { "parallel" } else { "leaky" });
+                if let Some(Shortcut { by, scaled, windows }) = shortcut {
+                    let place = if by == 0 { "of the same codes" } else { "of earlier codes" };
+                    let kind = match windows {
+                        Some(windows) => format!("{0}x{0} convolution", windows.kernel),
+                        None => (if scaled { "scaled" } else { "widened" }).into(),
+                    };
+                    self.count("shortcut", format!("{kind} {place}"));
+                }
             }
             Layer::Pool { kernel: [height, width], .. } => self.count("pooling", format!("{height}x{width}")),
+            Layer::MaxPool { kernel, padding, .. } => {
+                let border = if padding > 0 { ", border" } else { "" };
+                self.count("maximum pooling", format!("{kernel}x{kernel}{border}"));
+            }
             Layer::GlobalPool => self.count("pooling", "global"),
             Layer::Back { .. } => self.count("branch", "yes"),
         }
