@@ -228,8 +228,7 @@ impl Accumulators {
         for (lane, output) in self.drained_o.iter().enumerate() {
             let choices: Vec<Expr> =
                 self.columns.iter().skip(lane).step_by(lanes).map(|c| c.drained_o.e()).collect();
-            let chosen = if let [single] = &choices[..] { single.clone() } else { select(&choices, &group) };
-            self._rtl.register(output, 0).without_reset().set(chosen);
+            self._rtl.register(output, 0).without_reset().set(select(&choices, &group));
         }
         self._rtl.discard(group);
     }

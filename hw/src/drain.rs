@@ -447,12 +447,7 @@ impl Drain {
         for (l, code) in self.shortcut_code.iter().enumerate() {
             let choices: Vec<Expr> =
                 (0..arch.banks()).map(|b| self.shortcut_code_i[b * arch.lanes + l].e()).collect();
-            let chosen = if let [single] = &choices[..] {
-                single.clone()
-            } else {
-                select(&choices, &self.shortcut_bank)
-            };
-            let wide = chosen.zext(code.width());
+            let wide = select(&choices, &self.shortcut_bank).zext(code.width());
             rtl.register(code, 0).without_reset().set(mux(&double, wide.shl(1), &wide));
         }
         rtl.discard(&self.shortcut_bank);

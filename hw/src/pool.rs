@@ -11,7 +11,7 @@ use crate::arithmetic::{ROUND_SHIFT_DELAY, RoundShift, clamp, counter_bits, roun
 use crate::descriptor::{FIELD_BITS, Registers, index_bits, keep_descriptor, opcode_bits, widths};
 use crate::rtl::READ_DELAY;
 use crate::rtl::prelude::*;
-use crate::stream::COORDINATE_BITS;
+use crate::stream::{COORDINATE_BITS, is_inside};
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
 use empf_ir::isa::{POOL_WINDOW, Pool as Fields};
@@ -222,8 +222,7 @@ impl Pool {
             .when(&self.reading, self.tap_x.plus(1));
         rtl.register(&self.word_y, 0).without_reset().set(&self.window_y + &self.tap_y);
         rtl.register(&self.word_x, 0).without_reset().set(&self.window_x + &self.tap_x);
-        let inside = self.word_y.e().lt(d.in_height.e().zext(COORDINATE_BITS))
-            & self.word_x.e().lt(d.in_width.e().zext(COORDINATE_BITS));
+        let inside = is_inside([&self.word_y, &self.word_x], [d.in_height.e(), d.in_width.e()]);
         rtl.register(&self.word_inside, 0).without_reset().set(inside);
     }
 
@@ -262,9 +261,7 @@ impl Pool {
         for (lane, chosen) in self.chosen.iter().enumerate() {
             let choices: Vec<Expr> =
                 (0..arch.banks()).map(|b| self.held[b * arch.lanes + lane].e()).collect();
-            let held =
-                if let [single] = &choices[..] { single.clone() } else { select(&choices, &self.bank) };
-            rtl.register(chosen, 0).without_reset().set(held);
+            rtl.register(chosen, 0).without_reset().set(select(&choices, &self.bank));
         }
         let banks = (0..arch.banks() as u64).rev().map(|b| self.bank.is(b) & &writing);
         let writes = rtl.delay(concat(banks), &self.writes);

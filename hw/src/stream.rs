@@ -27,6 +27,13 @@ use empf_ir::isa::{MAX_EXTENT, PLANE_BITS, Stream as Fields};
 /// Bits of a row or column number, border included, two's complement.
 pub(crate) const COORDINATE_BITS: usize = MAX_EXTENT.ilog2() as usize + 2;
 
+/// Row and column of a position, two's complement, lie in a map of so many rows and columns.
+pub(crate) fn is_inside(position: [&Wire<Local>; 2], size: [Expr; 2]) -> Expr {
+    let [y, x] = position.map(Wire::e);
+    let [height, width] = size.map(|extent| extent.zext(COORDINATE_BITS));
+    y.lt(height) & x.lt(width)
+}
+
 /// Cycles from the choice of a vector to its address at the activation memory.
 pub(crate) const ADDRESS_DELAY: usize = 2;
 
@@ -503,9 +510,8 @@ impl Stream {
 
         let of_vector =
             |shortcut: &Wire<Local>, main: &Wire<Local>| mux(&self.vector_in_shortcut, shortcut, main);
-        let height = of_vector(&d.shortcut_height, &d.in_height).zext(COORDINATE_BITS);
-        let width = of_vector(&d.shortcut_width, &d.in_width).zext(COORDINATE_BITS);
-        let inside = self.vector_y.e().lt(height) & self.vector_x.e().lt(width);
+        let size = [of_vector(&d.shortcut_height, &d.in_height), of_vector(&d.shortcut_width, &d.in_width)];
+        let inside = is_inside([&self.vector_y, &self.vector_x], size);
         rtl.register(&self.read_o, 0).set(&self.vector);
         rtl.register(&self.read_address_o, 0).set(&self.vector_position + &self.vector_offset);
         rtl.register(&self.inside_o, 0).set(inside);

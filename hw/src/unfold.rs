@@ -12,7 +12,7 @@ use crate::arithmetic::counter_bits;
 use crate::descriptor::{FIELD_BITS, Registers, index_bits, keep_descriptor, opcode_bits, widths};
 use crate::rtl::prelude::*;
 use crate::rtl::{READ_DELAY, states};
-use crate::stream::COORDINATE_BITS;
+use crate::stream::{COORDINATE_BITS, is_inside};
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
 use empf_ir::formats::INPUT_BITS;
@@ -235,8 +235,7 @@ impl Unfold {
         let d = &self.descriptor;
         rtl.register(&self.taken_y, 0).set(&self.window_y + &self.tap_y);
         rtl.register(&self.taken_x, 0).set(&self.window_x + &self.tap_x);
-        let inside = self.taken_y.e().lt(d.in_height.e().zext(COORDINATE_BITS))
-            & self.taken_x.e().lt(d.in_width.e().zext(COORDINATE_BITS));
+        let inside = is_inside([&self.taken_y, &self.taken_x], [d.in_height.e(), d.in_width.e()]);
         rtl.register(&self.taken_inside, 0).set(inside);
         let taken = rtl.delay(&e.reading, &self.taken);
         let lane = rtl.delay_data(&self.lane, &self.taken_lane);
@@ -273,7 +272,7 @@ impl Unfold {
             let padded = code.e().zext(planes * act_bits);
             let parts: Vec<Expr> =
                 (0..planes).map(|j| padded.slice(arch.plane_bits(j).start, act_bits)).collect();
-            if let [single] = &parts[..] { single.clone() } else { select(&parts, &self.plane) }
+            select(&parts, &self.plane)
         };
         let codes: Vec<Expr> = self.codes.iter().rev().map(part).collect();
         let banks = (0..arch.banks() as u64).rev().map(|b| self.bank.is(b) & &writing);

@@ -299,6 +299,8 @@ mod tests {
         assert!(layers().any(|layer| matches!(layer, Layer::Conv { sign: true, stride: 2, padding: 2, .. })));
         assert!(layers().any(|layer| matches!(layer, Layer::Conv { sign: false, parallel: true, .. })));
         assert!(layers().any(|layer| *layer == Layer::GlobalPool));
+        assert!(cases.iter().any(|case| case.layers.len() >= 4));
+        assert!(cases.iter().filter(|case| case.readers_of_input() >= 2).count() >= 20);
         assert!(layers().any(|layer| matches!(layer, Layer::MaxPool { kernel: 3, stride: 2, padding: 1 })));
         let shortcuts = || {
             layers().filter_map(|layer| match layer {

@@ -90,18 +90,6 @@ impl Suite {
         hold(&network, &inputs(case), engines)
     }
 
-    /// Runs a network and its program on trainer, interpreter and Verilator, with inputs `[frame][y][x][channel]`.
-    pub fn run_network(
-        &self,
-        network: &QuantNetwork,
-        program: &Program,
-        inputs: &[Vec<u8>],
-    ) -> Result<Outcome> {
-        let mut engines = schedule_engines(network, program)?;
-        engines.push(Box::new(self.verilog.engine(program, Options::default())?));
-        hold(network, inputs, engines)
-    }
-
     /// Runs `case` on trainer, interpreter, Verilator, Icarus Verilog and RustHDL; for small cases on a small array.
     pub fn run_everywhere(&self, case: &Case) -> Result<Outcome> {
         let (network, program) = compile(case)?;

@@ -4,7 +4,7 @@ use crate::error::Shortage;
 use crate::plan::{Buffer, Plan, Work};
 use crate::{Error, Result};
 use empf_ir::arch::Memory;
-use empf_ir::isa::{HEADER, LaneParameters, ShortcutParameters};
+use empf_ir::isa::{HEADER, run_words};
 use empf_ir::program::MemoryUse;
 use empf_ir::{ArchConfig, QuantNetwork};
 
@@ -25,9 +25,8 @@ pub fn allocate(plan: &mut Plan, network: &QuantNetwork, arch: &ArchConfig) -> R
         let of_shortcut = work.shortcut.as_ref().map_or(0, |shortcut| blocks(shortcut.reads));
         memory.weight += work.weight_words(blocks(reads), of_shortcut, arch.rows, arch.cols);
         let groups = work.output.channels.div_ceil(arch.lanes);
-        let of_shortcut = if work.shortcut.is_some() { ShortcutParameters::group_words(arch) } else { 0 };
-        let group_words = LaneParameters::group_words(arch) + of_shortcut;
-        memory.parameter += groups * work.parameter_steps(network.time_steps) * group_words;
+        let words = run_words(work.shortcut.is_some(), arch);
+        memory.parameter += groups * work.parameter_steps(network.time_steps) * words;
         memory.accumulator = memory.accumulator.max(work.tiling.positions * work.frames * work.sums());
     }
     check(&memory, arch)?;

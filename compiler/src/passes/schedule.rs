@@ -111,8 +111,7 @@ fn unfold(window: &Window, writes: &Buffer, network: &QuantNetwork, arch: &ArchC
 
 /// The first entry of the sums of a shortcut that is a convolution: behind the layer's own.
 fn shortcut_entry(work: &ArrayWork) -> i64 {
-    let is_first = work.shortcut_window().is_none();
-    if is_first { 0 } else { (work.frames * work.tiling.positions) as i64 }
+    work.shortcut_window().map_or(0, |_| (work.frames * work.tiling.positions) as i64)
 }
 
 /// Banks of the last block of a buffer that hold channels.

@@ -67,6 +67,12 @@ descriptor! {
     }
 }
 
+/// Words that all lanes take for a group and a step, with those of a shortcut or without.
+pub fn run_words(has_shortcut: bool, arch: &ArchConfig) -> usize {
+    let of_shortcut = if has_shortcut { ShortcutParameters::group_words(arch) } else { 0 };
+    LaneParameters::group_words(arch) + of_shortcut
+}
+
 impl Drain {
     /// Its positions have a shortcut, which takes a second cycle of each.
     pub fn has_shortcut(&self) -> bool {
@@ -80,8 +86,7 @@ impl Drain {
 
     /// Words that all lanes take for a group and a step.
     pub fn group_words(&self, arch: &ArchConfig) -> usize {
-        let of_shortcut = if self.has_shortcut() { ShortcutParameters::group_words(arch) } else { 0 };
-        LaneParameters::group_words(arch) + of_shortcut
+        run_words(self.has_shortcut(), arch)
     }
 
     /// Words of its parameters.

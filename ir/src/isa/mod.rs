@@ -25,7 +25,7 @@ mod task;
 mod unfold;
 mod unit;
 
-pub use drain::{Drain, SHORTCUT_SUMS};
+pub use drain::{Drain, SHORTCUT_SUMS, run_words};
 pub use field::{Field, Kind, WORD_BITS};
 pub use lane::{BIAS_HALF_BITS, LaneParameters, ShortcutParameters};
 pub use limit::{Limit, LimitError, MAX_EXTENT, MAX_PASSES, POOL_WINDOW};
