@@ -13,7 +13,7 @@ use empf_ir::ArchConfig;
 use empf_tests::{Case, crowd};
 use list::Equivalent;
 use mutant::Mutant;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use suites::{End, Place, Suites};
@@ -117,15 +117,11 @@ pub(crate) fn run(args: Args) -> crate::error::Result {
     let args = &Args { folder: folder.clone(), ..args };
     std::fs::create_dir_all(&folder)?;
     let snapshot = Snapshot::new(&root)?;
-    let (kept, equivalent) = list::read(&root.join("xtask/mutants"))?;
-    let mut mutants = kept
-        .iter()
-        .map(|kept| Mutant::kept(kept, snapshot.text(&kept.file)?))
-        .collect::<Result<Vec<_>, _>>()?;
-    check_lists(&snapshot, &mutants, &equivalent)?;
+    let (mut mutants, equivalent) = lists(&root, &snapshot)?;
+    let kept = mutants.len();
     let drawn = args.drawn - args.drawn / 3;
     mutants.extend(draw::draw(&snapshot, args.seed, drawn / draw::CRATES.len(), &mutants)?);
-    println!("{} mutants kept, {} drawn in Rust; building them", kept.len(), mutants.len() - kept.len());
+    println!("{kept} mutants kept, {} drawn in Rust; building them", mutants.len() - kept);
     let tree = Tree::new(&snapshot, &folder)?;
     let mut suites = tree.build(&mut mutants)?;
     let mut report = Report::default();
@@ -141,6 +137,17 @@ pub(crate) fn run(args: Args) -> crate::error::Result {
         }
     }
     report.finish()
+}
+
+/// The kept mutants of `snapshot`, and what is said to be equivalent in it.
+fn lists(root: &Path, snapshot: &Snapshot) -> crate::error::Result<(Vec<Mutant>, Vec<Equivalent>)> {
+    let (kept, equivalent) = list::read(&root.join("xtask/mutants"))?;
+    let kept = kept
+        .iter()
+        .map(|kept| Mutant::kept(kept, snapshot.text(&kept.file)?))
+        .collect::<Result<Vec<_>, _>>()?;
+    check_lists(snapshot, &kept, &equivalent)?;
+    Ok((kept, equivalent))
 }
 
 /// Kept mutants lie apart from each other, and what is said to be equivalent is in the code.
@@ -272,4 +279,16 @@ fn of_verilog(
         };
         Ok(Some((description, verdict)))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever changes code that a list names sees it now, and not an hour into a run.
+    #[test]
+    fn the_lists_are_of_the_code_that_is_there() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        lists(&root, &Snapshot::new(&root).unwrap()).unwrap();
+    }
 }
