@@ -176,7 +176,7 @@ impl ArchConfig {
         let syntax = |message: String| Error::Syntax { path: path.into(), message };
         let arch: ArchConfig =
             toml::from_str(json::plain_text(path, &bytes)?).map_err(|e| syntax(e.to_string()))?;
-        arch.validate()?;
+        arch.validate().map_err(|error| error.of(path.into()))?;
         Ok(arch)
     }
 

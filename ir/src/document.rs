@@ -18,6 +18,8 @@ pub(crate) trait Content: Serialize + DeserializeOwned {
     const VERSION: u32;
     /// Name of the JSON file.
     const FILE: &'static str;
+    /// Name of the file of tensors, where there is one.
+    const TENSORS: Option<&'static str> = None;
     /// What to do about a file of another version.
     const AGAIN: &'static str = "write it again with a matching `empf`";
 
@@ -29,6 +31,14 @@ pub(crate) trait Content: Serialize + DeserializeOwned {
 
     /// Reads them into what the JSON left empty.
     fn read_beside(&mut self, folder: &Path) -> Result<()>;
+
+    /// As [`Content::validate`]; errors name the file of `folder` that they are about.
+    fn validate_files(&self, folder: &Path) -> Result<()> {
+        self.validate().map_err(|error| {
+            let tensors = Self::TENSORS.filter(|_| matches!(error, Error::Tensor { .. }));
+            error.of(folder.join(tensors.unwrap_or(Self::FILE)))
+        })
+    }
 }
 
 /// The JSON file, as it is written.
@@ -70,7 +80,7 @@ impl<T: Content> Document<T> {
         }
         let Untagged(mut content) = serde_json::from_str::<Untagged<T>>(text).map_err(syntax)?;
         content.read_beside(folder)?;
-        content.validate()?;
+        content.validate_files(folder)?;
         Ok(content)
     }
 }
@@ -206,12 +216,12 @@ mod tests {
             ),
             (r#"{"format": "thing", "version": 3, "size": 1, "size": 1}"#, "the key `size` is given twice"),
             (r#"{"format": "thing", "version": 3, "size": 1, "beside": [1]}"#, "unknown field `beside`"),
-            (r#"{"format": "thing", "version": 3, "size": 2}"#, "thing: is of another size"),
+            (r#"{"format": "thing", "version": 3, "size": 2}"#, "thing.json: thing: is of another size"),
             ("[]", "expected an object with `format` and `version`"),
         ] {
             std::fs::write(folder.path().join("thing.json"), text).unwrap();
             let error = Document::<Thing>::load(folder.path()).unwrap_err().to_string();
-            assert!(error.contains(said), "{error}");
+            assert!(error.contains(said) && error.contains("thing.json"), "{error}");
         }
     }
 }

@@ -57,6 +57,22 @@ pub enum Error {
         /// What is wrong and what was expected.
         message: String,
     },
+    /// As [`Error::Invalid`], of a tensor.
+    #[error("tensor `{}`: {message}", spelled_out(name, &[]))]
+    Tensor {
+        /// The tensor.
+        name: String,
+        /// What is wrong and what was expected.
+        message: String,
+    },
+    /// A file whose content is not valid.
+    #[error("{path}: {error}")]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: Box<Error>,
+    },
 }
 
 impl Error {
@@ -68,5 +84,15 @@ impl Error {
     /// An [`Error::Invalid`] about `context`.
     pub fn invalid(context: impl Into<String>, message: impl Into<String>) -> Self {
         Error::Invalid { context: context.into(), message: message.into() }
+    }
+
+    /// An [`Error::Tensor`] about the tensor called `name`.
+    pub fn tensor(name: impl Into<String>, message: impl Into<String>) -> Self {
+        Error::Tensor { name: name.into(), message: message.into() }
+    }
+
+    /// `self`, said of the file `path` that it was found in.
+    pub(crate) fn of(self, path: PathBuf) -> Self {
+        Error::Content { path, error: self.into() }
     }
 }

@@ -415,7 +415,7 @@ impl Network {
     }
 
     fn check_tensor(&self, full: &str, want: &[usize], op: &Op) -> Result<()> {
-        let at = |message: String| Error::invalid(format!("tensor `{full}`"), message);
+        let at = |message: String| Error::tensor(full, message);
         let tensor = self.tensors.get(full)?;
         let values = tensor.as_f32(full)?;
         let layer_wide = matches!(op, Op::Neuron { .. }) && tensor.shape == [want[0], 1];
@@ -475,6 +475,7 @@ impl Content for Network {
     const FORMAT: &'static str = "empf-network";
     const VERSION: u32 = 1;
     const FILE: &'static str = "network.json";
+    const TENSORS: Option<&'static str> = Some(TENSORS);
 
     fn validate(&self) -> Result<()> {
         Network::validate(self)

@@ -212,7 +212,7 @@ impl Content for Program {
     }
 
     fn read_beside(&mut self, folder: &Path) -> Result<()> {
-        self.validate()?;
+        self.validate_files(folder)?;
         let Program { arch, memory, checksums, .. } = &*self;
         let read = |name, bits, count, crc| read_mem(&folder.join(name), bits, count, crc);
         let weights = read(WEIGHTS_MEM, arch.cols as u32, memory.weight, checksums.weights)?;

@@ -389,7 +389,7 @@ impl QuantNetwork {
     }
 
     fn check_tensor(&self, full: &str, spec: &TensorSpec) -> Result<()> {
-        let at = |m: String| Error::invalid(format!("tensor `{full}`"), m);
+        let at = |m: String| Error::tensor(full, m);
         let tensor = self.tensors.get(full)?;
         let values = tensor.as_i32(full)?;
         if tensor.shape != spec.shape {
@@ -431,6 +431,7 @@ impl Content for QuantNetwork {
     const FORMAT: &'static str = "empf-quant-network";
     const VERSION: u32 = 1;
     const FILE: &'static str = "quant.json";
+    const TENSORS: Option<&'static str> = Some(TENSORS);
 
     fn validate(&self) -> Result<()> {
         QuantNetwork::validate(self)

@@ -41,7 +41,7 @@ impl Tensor {
     pub fn as_f32(&self, name: &str) -> Result<&[f32]> {
         match &self.values {
             Values::F32(v) => Ok(v),
-            _ => Err(Error::invalid(format!("tensor `{name}`"), "must be of type F32")),
+            _ => Err(Error::tensor(name, "must be of type F32")),
         }
     }
 
@@ -49,7 +49,7 @@ impl Tensor {
     pub fn as_i32(&self, name: &str) -> Result<&[i32]> {
         match &self.values {
             Values::I32(v) => Ok(v),
-            _ => Err(Error::invalid(format!("tensor `{name}`"), "must be of type I32")),
+            _ => Err(Error::tensor(name, "must be of type I32")),
         }
     }
 
@@ -95,7 +95,7 @@ pub struct Tensors(pub BTreeMap<String, Tensor>);
 impl Tensors {
     /// The tensor called `name`.
     pub fn get(&self, name: &str) -> Result<&Tensor> {
-        self.0.get(name).ok_or_else(|| Error::invalid(format!("tensor `{name}`"), "is missing"))
+        self.0.get(name).ok_or_else(|| Error::tensor(name, "is missing"))
     }
 
     /// Stores `tensor` as `name`.
@@ -109,7 +109,7 @@ impl Tensors {
         let mut views = Vec::with_capacity(raw.len());
         for (name, shape, (dtype, bytes)) in &raw {
             let view = TensorView::new(*dtype, shape.to_vec(), bytes)
-                .map_err(|e| Error::invalid(format!("tensor `{name}`"), e.to_string()))?;
+                .map_err(|e| Error::tensor(*name, e.to_string()))?;
             views.push((name.as_str(), view));
         }
         safetensors::serialize(views, None).map_err(|e| Error::invalid("tensors", e.to_string()))
@@ -149,6 +149,6 @@ impl Tensors {
             true => format!("no node called `{node}` has tensors"),
             false => format!("is not known; `{node}` has only `{}`", own.join("`, `")),
         };
-        Err(Error::invalid(format!("tensor `{name}`"), message))
+        Err(Error::tensor(name, message))
     }
 }

@@ -40,13 +40,19 @@ fn a_weight_that_is_no_number() {
         bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
         fs::write(&file, bytes).unwrap();
     });
-    contains(&error, &["tensor `neuron3.theta`", "is NaN"]);
+    contains(&error, &["network/weights.safetensors: tensor `neuron3.theta`", "is NaN"]);
 }
 
 #[test]
 fn a_wrong_shape() {
     let error = refused(|n| replace(&n.join("network.json"), "\"out_channels\": 8", "\"out_channels\": 9"));
-    contains(&error, &["tensor `conv2.weight`", "has shape [8, 4, 3, 3], expected [9, 4, 3, 3]"]);
+    contains(
+        &error,
+        &[
+            "network/weights.safetensors: tensor `conv2.weight`",
+            "has shape [8, 4, 3, 3], expected [9, 4, 3, 3]",
+        ],
+    );
 }
 
 #[test]
@@ -70,7 +76,7 @@ fn a_cycle() {
         json["nodes"][0]["inputs"][0] = "neuron1".into();
         fs::write(&file, json.to_string()).unwrap();
     });
-    contains(&error, &["node `conv1`", "reads `neuron1`", "no cycle"]);
+    contains(&error, &["network/network.json: node `conv1`", "reads `neuron1`", "no cycle"]);
 }
 
 #[test]
@@ -85,7 +91,7 @@ fn sizes_without_measure() {
             let end = start + text[start..].find(|c: char| !c.is_ascii_digit()).unwrap();
             fs::write(&file, format!("{}{size}{}", &text[..start], &text[end..])).unwrap();
         });
-        assert!(error.starts_with("error: "), "{error}");
+        assert!(error.starts_with("error: network/network.json: "), "{error}");
     }
 }
 
@@ -116,6 +122,9 @@ fn memories_that_are_too_small() {
     let error = fail(place.path(), &words("compile network --arch arch.toml -o new"));
     contains(&error, &["the weight memory needs", "has 100", "are missing; raise weight_depth"]);
     contains(&error, &["the input buffer needs 784 words, has 700: 84 are missing"]);
+    fs::write(place.path().join("arch.toml"), "rows = 65\n").unwrap();
+    let error = fail(place.path(), &words("compile network --arch arch.toml -o new"));
+    contains(&error, &["arch.toml: architecture: rows = 65, not 1..=64"]);
 }
 
 #[test]
@@ -158,10 +167,15 @@ fn outputs_that_are_in_use() {
 #[test]
 fn damaged_builds() {
     type Damage<'a> = (&'a str, &'a dyn Fn(&Path), &'a [&'a str]);
-    let damage: [Damage; 7] = [
+    let damage: [Damage; 8] = [
         ("weights.mem", &|f| fs::write(f, "1\n2\n").unwrap(), &["has 2 words", "compile again"]),
         ("schedule.mem", &|f| replace(f, "2\n", "3\n"), &["schedule.mem: its CRC-32C is", "compile again"]),
         ("program.json", &|f| replace(f, "\"version\": 5", "\"version\": 9"), &["version 9"]),
+        (
+            "program.json",
+            &|f| replace(f, "\"rows\": 4", "\"rows\": 65"),
+            &["build/program.json: architecture: rows = 65, not 1..=64"],
+        ),
         (
             "program.json",
             &|f| replace(f, "\"classes\": 10", "\"classes\": 9"),
@@ -172,7 +186,7 @@ fn damaged_builds() {
         (
             "quant.json",
             &|f| replace(f, "\"time_steps\": 2", "\"time_steps\": 3"),
-            &["tensor `", "expected [3, "],
+            &["build/quant.safetensors: tensor `", "expected [3, "],
         ),
     ];
     for (file, change, parts) in damage {
