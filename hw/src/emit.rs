@@ -50,6 +50,12 @@ pub enum EmitError {
         /// Instances from the top down, then the signal, instance or state.
         path: String,
     },
+    /// Two signals of one name.
+    #[error("{path} is the name of two signals: call one of them something else")]
+    Twice {
+        /// Instances from the top down, then the signal.
+        path: String,
+    },
     /// A block without an `Rtl` in its `Logic::hdl`.
     #[error("the block {path} has no Rtl description: implement its Logic with rtl_logic!")]
     NoDescription {
@@ -73,7 +79,7 @@ pub enum Ports {
 /// Verilog of `top` and everything in it; the top module is called `name`. Memories read their images.
 ///
 /// # Errors
-/// Undriven signals, combinational loops, reserved names, and blocks that are not described by an `Rtl`.
+/// Undriven signals, combinational loops, names that are reserved or given twice, and blocks that are not described by an `Rtl`.
 pub fn verilog(name: &str, top: &dyn Block, ports: Ports) -> Result<String, EmitError> {
     design(name, top, ports, true)
 }
@@ -152,8 +158,11 @@ impl Probe for Emitter {
             self.error.get_or_insert(EmitError::Undriven { path: path.clone() });
         }
         self.refuse_keyword(&signal.name, &path);
-        self.paths.insert(signal.id, path);
+        self.paths.insert(signal.id, path.clone());
         if let Some(block) = self.open.last_mut() {
+            if block.signals.iter().any(|other| other.name == signal.name) {
+                self.error.get_or_insert(EmitError::Twice { path });
+            }
             block.signals.push(signal);
         }
     }
@@ -298,6 +307,46 @@ mod tests {
         let error = verilog("top", &Unit::new("begins"), Ports::Flat).unwrap_err();
         assert!(matches!(&error, EmitError::Keyword { path } if path == "top.inside"), "{error}");
         assert!(verilog("module", &Renamed::new("begins"), Ports::Flat).is_err());
+    }
+
+    /// As a unit whose own signal has the name of a field of its descriptor.
+    #[derive(LogicBlock)]
+    struct Twice {
+        clock: Wire<In>,
+        step_i: Wire<In>,
+        descriptor: Hidden,
+        state: Wire<Local>,
+        busy_o: Wire<Out>,
+        _rtl: Rtl,
+    }
+    rtl_logic!(Twice);
+
+    /// A signal that the unit sees as its own, under the name `state`.
+    struct Hidden(Wire<Local>);
+
+    impl Logic for Hidden {
+        fn update(&mut self) {}
+    }
+
+    impl Block for Hidden {
+        fn connect_all(&mut self) {}
+        fn update_all(&mut self) {
+            self.0.update_all();
+        }
+        fn has_changed(&self) -> bool {
+            self.0.has_changed()
+        }
+        fn accept(&self, _: &str, probe: &mut dyn Probe) {
+            self.0.accept("state", probe);
+        }
+    }
+
+    #[test]
+    fn names_given_twice_are_refused() {
+        let Unit { clock, step_i, inside, state, busy_o, _rtl } = Unit::new("begins");
+        let unit = Twice { clock, step_i, descriptor: Hidden(inside), state, busy_o, _rtl };
+        let error = verilog("top", &unit, Ports::Flat).unwrap_err();
+        assert!(matches!(&error, EmitError::Twice { path } if path == "top.state"), "{error}");
     }
 
     #[test]
