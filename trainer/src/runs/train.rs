@@ -157,10 +157,6 @@ impl<'a> Run<'a> {
             return Err(Error::Batch(format!("the network takes {takes}, there are {images} of {has}")));
         }
         config.augment.check(train.height, train.width)?;
-        if let Some(class) = train.empty_classes().first() {
-            let name = train.class_names.name(*class);
-            return Err(Error::Batch(format!("there is no image of class {name} to learn from")));
-        }
         check_memory(network, config.batch_size)?;
         let graph = serde_json::json!({
             "name": network.name,
