@@ -6,7 +6,7 @@ use crate::folder::{self, Kind};
 use crate::judgement;
 use crate::picture;
 use empf_ir::store::{self, temporary};
-use empf_trainer::runs::log::{EVENTS, Log, METRICS, read};
+use empf_trainer::runs::log::{EVENTS, EVENTS_MARK, Log, METRICS, read};
 use empf_trainer::runs::train::{BatchReport, CheckpointPlan, EpochReport, Progress, Start};
 use empf_trainer::{Bar, Model};
 use std::fs::File;
@@ -18,7 +18,7 @@ const NETWORK: Kind = Kind { header: "network.json", mark: "empf-network", files
 /// What a run puts into its folder, beside folders of networks. TensorBoard's log is the first file that it writes.
 const RUN: Kind = Kind {
     header: EVENTS,
-    mark: "brain.Event:2",
+    mark: EVENTS_MARK,
     files: &[
         CHECKPOINT,
         METRICS,

@@ -6,11 +6,14 @@
 
 use super::line::{Metrics, Scope};
 
+/// What the record that begins a file says: the version.
+pub const EVENTS_MARK: &str = "brain.Event:2";
+
 /// The record that begins a file.
 pub(super) fn header(time: f64) -> Vec<u8> {
     let mut event = Message::default();
     event.double(1, time);
-    event.bytes(3, b"brain.Event:2");
+    event.bytes(3, EVENTS_MARK.as_bytes());
     record(&event.0)
 }
 

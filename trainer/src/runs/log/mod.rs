@@ -6,6 +6,7 @@
 mod events;
 mod line;
 
+pub use events::EVENTS_MARK;
 pub use line::{Metrics, Scope};
 
 use crate::error::Result;
