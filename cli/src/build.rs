@@ -8,7 +8,7 @@ use empf_ir::program::{PARAMETERS_MEM, SCHEDULE_MEM, WEIGHTS_MEM};
 use empf_ir::{Network, Program, QuantNetwork, Shape, counted, store};
 use empf_sim::bench::{self, Stimulus};
 use empf_sim::{Engine, GoldenEngine};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Name of the Verilog file.
 pub(crate) const VERILOG: &str = "accel.v";
@@ -45,6 +45,8 @@ const BENCH: &str = "tb";
 /// A network and what the compiler made of it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Build {
+    /// Where it is, or is to be.
+    pub(crate) folder: PathBuf,
     /// The float network that all comes from.
     pub(crate) network: Network,
     /// What every engine computes.
@@ -82,6 +84,7 @@ impl Build {
         // One file of an accelerator calls for the others.
         let has_hardware = [PROGRAM, VERILOG, REPORT].iter().any(|file| folder.join(file).exists());
         let build = Build {
+            folder: folder.into(),
             network: Network::load(folder)?,
             quant: QuantNetwork::load(folder)?,
             hardware: has_hardware.then(|| Hardware::load(folder)).transpose()?,
@@ -97,11 +100,11 @@ impl Build {
         self.hardware.as_ref().ok_or_else(|| Error::file(what, message))
     }
 
-    /// Writes the build to `folder`, with the report of one that has an accelerator and a bench that runs `inputs`,
+    /// Writes the build to its folder, with the report of one that has an accelerator and a bench that runs `inputs`,
     /// whole or not at all; an older build is replaced.
-    pub(crate) fn write(&self, folder: &Path, report: Option<&Report>, inputs: &[Vec<u8>]) -> Result<()> {
-        self.check().map_err(|message| Error::file(folder, message))?;
-        folder::write(folder, KIND, |new| {
+    pub(crate) fn write(&self, report: Option<&Report>, inputs: &[Vec<u8>]) -> Result<()> {
+        self.check().map_err(|message| Error::file(&self.folder, message))?;
+        folder::write(&self.folder, KIND, |new| {
             self.network.save(new)?;
             self.quant.save(new)?;
             if let Some(Hardware { program, verilog }) = &self.hardware {
@@ -125,7 +128,7 @@ impl Build {
 
     /// Network, integer network and program, if any, are of one origin, or how they differ.
     fn check(&self) -> std::result::Result<(), String> {
-        let Build { network, quant, hardware } = self;
+        let Build { network, quant, hardware, .. } = self;
         let enters = |time_steps: usize, classes: usize, frames: usize, shape: Shape| {
             format!("T = {time_steps}, {}, input {frames}x{shape}", counted(classes, "class"))
         };

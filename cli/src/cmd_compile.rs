@@ -95,16 +95,17 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     if args.integers_only {
         let quant = compilation.quantized(last)?.clone();
         let nodes = counted(quant.nodes.len(), "node");
-        Build { network, quant, hardware: None }.write(output, None, &[])?;
+        Build { folder: output.clone(), network, quant, hardware: None }.write(None, &[])?;
         return print(&format!("integer network of {nodes} in {}", output.display()));
     }
     let (quant, program) = compilation.finish()?;
     let verilog = empf_hw::emit_accelerator(&arch)?;
     let report = Report::new(&network, &quant, &program)?.with(calibration);
-    let build = Build { network, quant, hardware: Some(Hardware { program, verilog }) };
+    let hardware = Some(Hardware { program, verilog });
+    let build = Build { folder: output.clone(), network, quant, hardware };
     // The first without pauses, the second with.
     let inputs: Vec<Vec<u8>> = (0..2).map(|i| images.bytes(i % images.len())).collect();
-    build.write(output, Some(&report), &inputs)?;
+    build.write(Some(&report), &inputs)?;
     print(&summary(&report, output))
 }
 

@@ -2,12 +2,13 @@
 
 use crate::activity;
 use crate::build::{Build, Hardware, VERILOG};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use clap::ValueEnum;
 use empf_sim::verilator::{Accelerator, CACHE_VARIABLE, Cache, Options, Purpose};
 use empf_sim::{Engine, GoldenEngine, IntegerEngine, Interpreter};
 use indicatif::ProgressBar;
 use std::panic::resume_unwind;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -31,14 +32,36 @@ pub(crate) fn verilated(build: &Build, waves: bool) -> Result<Accelerator> {
         eprintln!("note: {note}; {CACHE_VARIABLE} names another folder");
     }
     let arch = &program.arch;
-    if *verilog != empf_hw::emit_accelerator(arch)? {
-        let name = &build.quant.name;
-        eprintln!("note: {VERILOG} of `{name}` is not what `empf compile` writes; it runs as it is");
+    let file = build.folder.join(VERILOG);
+    let is_own = *verilog == empf_hw::emit_accelerator(arch)?;
+    if !is_own {
+        check_endings(&file, verilog)?;
+        let other = "is not what `empf compile` writes; it runs as it is, unless you compile again";
+        eprintln!("note: {} {other}", file.display());
     }
     let message =
         format!("Verilator model of the {}x{} array: from the cache, or built now", arch.rows, arch.cols);
     let purpose = if waves { Purpose::Waves } else { Purpose::Speed };
-    Ok(activity::during(&message, || Accelerator::build(verilog, arch, purpose))?)
+    activity::during(&message, || Accelerator::build(verilog, arch, purpose)).map_err(|error| match error {
+        empf_sim::Error::Tool { .. } if !is_own => {
+            Error::file(file, format!("is no Verilog of an accelerator; compile again: {error}"))
+        }
+        _ => error.into(),
+    })
+}
+
+/// Every cycle of `verilog`, which somebody wrote into `file`, comes to its end: only loops could run on, and
+/// the accelerator has none.
+fn check_endings(file: &Path, verilog: &str) -> Result<()> {
+    let code = verilog.lines().map(|line| line.split("//").next().unwrap_or_default());
+    let mut words = code.flat_map(|code| code.split(|c: char| !c.is_alphanumeric() && !"_$`".contains(c)));
+    match words.find(|word| ["for", "forever", "repeat", "while"].contains(word)) {
+        Some(word) => {
+            let message = format!("has a loop, `{word}`, that may never end; compile again, or take it out");
+            Err(Error::file(file, message))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The engine called `name` for the network of `build`; [`EngineName::Verilator`] runs on `accelerator`.
@@ -110,8 +133,24 @@ pub(crate) fn in_parallel<W, R: Send>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Error;
     use std::sync::Barrier;
+
+    #[test]
+    fn the_emitted_verilog_has_no_loops() {
+        let verilog = empf_hw::emit_accelerator(&empf_ir::ArchConfig {
+            adder: empf_ir::AdderForm::Ecp5,
+            ..empf_ir::ArchConfig::sized(4, 4, 4)
+        });
+        let verilog = verilog.unwrap();
+        let check = |text: &str| check_endings(Path::new("accel.v"), text).map_err(|error| error.to_string());
+        check(&verilog).unwrap();
+        check("// while\nreg forever_, \\repeat_; // for\n").unwrap();
+        for word in ["for", "forever", "repeat", "while"] {
+            let planted = verilog.replacen("endmodule", &format!("initial\n  {word}(1) ;\nendmodule"), 1);
+            let error = check(&planted).unwrap_err();
+            assert!(error.contains("accel.v: has a loop") && error.contains(word), "{error}");
+        }
+    }
 
     #[test]
     fn results_are_in_order_and_a_failure_is_given() {

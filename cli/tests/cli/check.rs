@@ -59,6 +59,25 @@ fn an_off_by_one_stride_in_the_verilog_is_located() {
 }
 
 #[test]
+fn verilog_that_cannot_run_is_named() {
+    let place = made();
+    let file = place.path().join("build/accel.v");
+    let whole = fs::read_to_string(&file).unwrap();
+    let cut = &whole[..whole.len() / 2];
+    let endless = whole.replacen("endmodule", "initial forever ;\nendmodule", 1);
+    for (verilog, said) in [
+        (cut, "build/accel.v: is no Verilog of an accelerator; compile again"),
+        (&endless, "build/accel.v: has a loop, `forever`, that may never end; compile again"),
+    ] {
+        fs::write(&file, verilog).unwrap();
+        for verb in [CHECK, "simulate build --input glyphs --samples 1 --engine verilator"] {
+            let error = fail(place.path(), &words(verb));
+            assert!(error.contains(said), "{error}");
+        }
+    }
+}
+
+#[test]
 fn parts_of_two_builds_are_no_build() {
     let place = made();
     succeed(place.path(), &words("compile network --arch 4x4 --samples 1 -o other"));
