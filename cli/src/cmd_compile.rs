@@ -5,20 +5,46 @@ use crate::build::{self, Build, Hardware};
 use crate::calibration::{self, Calibration};
 use crate::data::{Interface, ReadingArgs, SplitName};
 use crate::error::{Error, Result};
-use crate::folder;
+use crate::folder::{self, Kind};
 use crate::output::{grouped, percent, print};
 use crate::report::{Report, Work};
+use crate::run_folder;
 use crate::samples::{Count, Samples};
 use crate::table::Table;
 use clap::builder::PossibleValuesParser;
 use empf_compiler::{Compilation, Pass};
 use empf_ir::{Network, counted, store};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Samples to calibrate on where nobody says how many.
 const SAMPLES: usize = 64;
+
+/// The files of a dump.
+const DUMP: Kind = Kind { header: DUMP_FILES[0], mark: "empf-dump", files: DUMP_FILES.split_at(1).1 };
+/// A file for each of [`Pass::ALL`].
+const DUMP_FILES: &[&str] = &[
+    "01_resolve.json",
+    "02_fold_bn.json",
+    "03_reparameterize.json",
+    "04_calibrate.json",
+    "05_quantize.json",
+    "06_lower.json",
+    "07_tile.json",
+    "08_prove.json",
+    "09_allocate.json",
+    "10_schedule.json",
+    "11_emit.json",
+];
+
+/// What a pass left.
+#[derive(Serialize)]
+struct Dump {
+    format: &'static str,
+    left: serde_json::Value,
+}
 
 /// Compile a trained network for an accelerator
 ///
@@ -50,7 +76,7 @@ pub(crate) struct Args {
     samples: Option<usize>,
     #[command(flatten)]
     arch: ArchArgs,
-    /// Write what each pass leaves to DIR, as numbered JSON files
+    /// Write what each pass leaves to DIR, as numbered JSON files; an older dump is replaced
     #[arg(long, value_name = "DIR")]
     dump: Option<PathBuf>,
     /// Stop behind this pass: dumps are written, but no build
@@ -74,8 +100,11 @@ fn passes_help() -> String {
 /// Runs the passes, writes the build whole or not at all, and prints its costs.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let arch = args.arch.resolve()?;
-    if let Some(output) = &args.output {
-        folder::check_replaceable(output, build::KIND)?;
+    for (target, kind) in [(&args.output, build::KIND), (&args.dump, DUMP)] {
+        if let Some(target) = target {
+            folder::check_replaceable(target, kind)?;
+            run_folder::check_outside(target)?;
+        }
     }
     let network = Network::load(&args.network)?;
     let images = calibration_images(args, &network)?;
@@ -117,20 +146,18 @@ fn calibration_images(args: &Args, network: &Network) -> Result<Samples> {
 
 /// Runs the passes up to `last` under a spinner; dumps go into `dump`.
 fn run_passes(compilation: &mut Compilation, last: Pass, dump: Option<&Path>) -> Result<()> {
-    if let Some(folder) = dump {
-        store::create_dir(folder)?;
-    }
+    let _held = dump.map(|folder| folder::begin(folder, DUMP)).transpose()?;
     let spinner = ProgressBar::new_spinner();
     spinner.set_style(
         ProgressStyle::with_template("{spinner} {msg}").unwrap_or(ProgressStyle::default_spinner()),
     );
     spinner.enable_steady_tick(Duration::from_millis(100));
-    for (index, pass) in Pass::ALL.into_iter().enumerate().filter(|(_, pass)| *pass <= last) {
+    for (pass, file) in Pass::ALL.into_iter().zip(DUMP_FILES).filter(|(pass, _)| *pass <= last) {
         spinner.set_message(format!("{pass}: {}", pass.about()));
         compilation.pass(pass).map_err(|error| with_advice(pass, error))?;
         if let Some(folder) = dump {
-            let file = folder.join(format!("{:02}_{pass}.json", index + 1));
-            store::write_json(&file, &compilation.dump(pass))?;
+            let dump = Dump { format: DUMP.mark, left: compilation.dump(pass) };
+            store::write_json(&folder.join(file), &dump)?;
         }
     }
     spinner.finish_and_clear();
@@ -166,4 +193,16 @@ fn summary(report: &Report, output: &Path) -> String {
         grouped(paper as u64),
         output.display()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pass_has_a_file() {
+        let names: Vec<_> =
+            (1..).zip(Pass::ALL).map(|(number, pass)| format!("{number:02}_{pass}.json")).collect();
+        assert_eq!(DUMP_FILES, names);
+    }
 }

@@ -4,6 +4,7 @@ use crate::arch_args::ArchArgs;
 use crate::error::Result;
 use crate::folder::{self, Kind};
 use crate::output::{grouped, print};
+use crate::run_folder;
 use empf_ir::store;
 use std::path::PathBuf;
 
@@ -37,6 +38,7 @@ pub(crate) struct Args {
 /// Writes the folder, whole or not at all.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let arch = args.arch.resolve()?;
+    run_folder::check_outside(&args.output)?;
     let verilog = empf_hw::emit_without_images(&arch)?;
     folder::write(&args.output, KIND, |folder| {
         store::write_json(&folder.join(ARCH), &arch)?;

@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::folder;
 use crate::judgement::{self, Judgement};
 use crate::output::{percent, print};
+use crate::run_folder;
 use empf_ir::{Network, counted, store};
 use empf_trainer::Model;
 use std::path::{Path, PathBuf};
@@ -50,6 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let _held = match &args.output {
         Some(output) => {
             folder::check_no_file_in_the_way(output, judgement::FILES)?;
+            run_folder::check_outside(output)?;
             output.exists().then(|| folder::hold(output)).transpose()?
         }
         None => None,

@@ -33,7 +33,7 @@ impl Kind {
     }
 
     /// `folder` has a header, and this program wrote it.
-    fn is_marked(&self, folder: &Path) -> bool {
+    pub(crate) fn is_marked(&self, folder: &Path) -> bool {
         let mut start = vec![];
         let file = store::open(&folder.join(self.header));
         let read = file.and_then(|file| file.take(MARKED_BYTES).read_to_end(&mut start));
@@ -184,6 +184,18 @@ fn create(parent: &Path, target: &Path, fill: impl FnOnce(&Path) -> Result<()>) 
     fs::create_dir(&new).map_err(failed)?;
     fill(&new)?;
     fs::rename(&new, target).map_err(failed)
+}
+
+/// Empties `target` for a result of `kind` whose files come one by one, the header first: an older one goes, its header
+/// last. The folder is held until the value is dropped.
+pub(crate) fn begin(target: &Path, kind: Kind) -> Result<File> {
+    check_replaceable(target, kind)?;
+    store::create_dir(target)?;
+    let held = hold(target)?;
+    for name in kind.files.iter().chain([&kind.header]) {
+        remove(&target.join(name)).map_err(|e| Error::file(target, e))?;
+    }
+    Ok(held)
 }
 
 fn refill(target: &Path, kind: Kind, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {

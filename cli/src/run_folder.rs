@@ -34,6 +34,20 @@ const RUN: Kind = Kind {
 /// Name of the checkpoint.
 const CHECKPOINT: &str = "checkpoint.safetensors";
 
+/// No run puts its own files where `target` is to be: it could not save what it has learned.
+pub(crate) fn check_outside(target: &Path) -> Result<()> {
+    let path = std::path::absolute(target).map_err(|e| Error::file(target, e))?;
+    let run = store::folder_of(&path);
+    let name = path.file_name().unwrap_or_default();
+    match RUN.names().any(|own| name == own) && RUN.is_marked(run) {
+        true => {
+            let message = format!("is kept for the run in {}; choose another output", run.display());
+            Err(Error::file(target, message))
+        }
+        false => Ok(()),
+    }
+}
+
 /// Shows progress and keeps logs, curves and the best network so far.
 pub(crate) struct RunFolder {
     folder: PathBuf,

@@ -129,6 +129,39 @@ fn tampered_builds_are_refused() {
 }
 
 #[test]
+fn a_dump_replaces_a_dump() {
+    let place = made();
+    let dump = place.path().join("dump");
+    let line =
+        |last: &str| format!("compile network --arch 4x4 --samples 16 --stop-after {last} --dump dump");
+    succeed(place.path(), &words(&line("lower")));
+    assert_eq!(files(&dump).len(), 6);
+    succeed(place.path(), &words(&line("fold_bn")));
+    assert_eq!(files(&dump), ["01_resolve.json", "02_fold_bn.json"].map(|name| dump.join(name)));
+}
+
+/// While a run trains, or before it goes on, its networks are not there yet.
+#[test]
+fn nothing_takes_the_place_of_what_a_run_will_write() {
+    let place = made();
+    let place = place.path();
+    let train = "train --network tiny --width 0.25 --time-steps 2 --epochs 1 -o run";
+    succeed(place, &words(train));
+    fs::remove_dir_all(place.join("run/network")).unwrap();
+    for verb in [
+        "compile network --arch 4x4 --samples 16 -o run/network",
+        "compile network --stop-after resolve --dump run/network",
+        "emit --arch 4x4 -o run/network",
+        "evaluate network --samples 8 -o run/network",
+    ] {
+        let error = fail(place, &words(verb));
+        assert!(error.contains("run/network: is kept for the run in"), "{error}");
+    }
+    succeed(place, &words(&format!("{train} --resume")));
+    compile(place, "run/build");
+}
+
+#[test]
 fn files_of_others_are_not_written_over() {
     let place = made();
     let place = place.path();
@@ -139,6 +172,8 @@ fn files_of_others_are_not_written_over() {
         ("judged/confusion.png", "evaluate network --samples 8 -o judged"),
         ("accel/accel.v", "emit --arch 4x4 -o accel"),
         ("other/quant.json", "compile network --arch 4x4 --samples 16 -o other"),
+        ("dump/01_resolve.json", "compile network --stop-after resolve --dump dump"),
+        ("dump/notes", "compile network --stop-after resolve --dump dump"),
     ] {
         let file = place.join(file);
         let folder = place.join(verb.rsplit(' ').next().unwrap());
