@@ -59,12 +59,12 @@ struct Target {
 }
 
 /// Control and its ports are mutated in an accelerator whose ports are tested, arithmetic and memories in one whose
-/// memories are full.
+/// memories are full. The test that breaks rules changes the emitted text, and mutants are not in it.
 fn targets() -> crate::error::Result<[Target; 2]> {
     let ports = Target {
         arch: Case::kept("ports")?.arch,
         modules: &["empf_axi_lite", "empf_input_buffer", "empf_input_memory", "empf_sequencer", "empf_top"],
-        suites: &["tests/cases ports", "tests/control", "tests/reset verilator"],
+        suites: &["tests/cases ports", "tests/control --skip broken_rules", "tests/reset verilator"],
     };
     let crowd = Target {
         arch: crowd()?[0].arch.clone(),

@@ -135,6 +135,14 @@ mod tests {
         assert_eq!(buffers.map(|b| b.base), [0, 16, 0, 10]);
     }
 
+    #[test]
+    fn what_is_placed_under_a_longer_one_hides_none_of_it() {
+        // The third lies within the first, which is dead by then; the last lives with both, and comes behind both.
+        let mut buffers = [buffer(40, 0, 2), buffer(16, 5, 7), buffer(12, 4, 6), buffer(4, 2, 4)];
+        assert_eq!(place(&mut buffers, 4), 44);
+        assert_eq!(buffers.map(|b| b.base), [0, 0, 16, 40]);
+    }
+
     /// A block: its input, which is its shortcut, what is between, and its sum; then the same again.
     #[test]
     fn sums_lie_where_their_shortcuts_lay() {

@@ -203,6 +203,47 @@ fn arch(lanes: usize) -> ArchConfig {
     ArchConfig { rows: 8, cols: 8, lanes, act_bits: 5, accumulator_depth: 64, ..ArchConfig::default() }
 }
 
+/// A layer of one position whose results are spikes of one group.
+fn smallest() -> Fields<u32> {
+    Fields {
+        frames: 1,
+        tiles: 1,
+        tile_positions: 1,
+        last_tile_positions: 1,
+        logits: 0,
+        time_steps: 1,
+        groups: 1,
+        parameter_base: 11,
+        requant_shift: 0,
+        shortcut: 0,
+        shortcut_entry: 0,
+        shortcut_shift: 0,
+        shortcut_step: 0,
+        spike_shift: 0,
+        out_base: 0,
+        out_tile_step: 0,
+        out_frame_step: 0,
+        out_blocks: 1,
+        classes: 0,
+    }
+}
+
+/// The memory of potentials has no word too many, and its addresses do not wrap.
+#[test]
+fn a_tile_may_take_all_entries() {
+    let positions = 19;
+    let arch = ArchConfig { accumulator_depth: positions as usize, ..arch(4) };
+    let d = Fields {
+        tile_positions: positions,
+        last_tile_positions: positions,
+        time_steps: 3,
+        out_frame_step: positions,
+        ..smallest()
+    };
+    let layer = Layer { arch, d, seed: 5 };
+    assert_eq!(layer.run(), layer.expected());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
@@ -246,27 +287,7 @@ proptest! {
     fn every_logit_is_sent_once(
         (lanes, seed, classes) in (prop::sample::select(vec![1usize, 2, 4, 8]), any::<u64>(), 1u32..20),
     ) {
-        let d = Fields {
-            frames: 1,
-            tiles: 1,
-            tile_positions: 1,
-            last_tile_positions: 1,
-            logits: 1,
-            time_steps: 1,
-            groups: classes.div_ceil(lanes as u32),
-            parameter_base: 11,
-            requant_shift: 0,
-            shortcut: 0,
-            shortcut_entry: 0,
-            shortcut_shift: 0,
-            shortcut_step: 0,
-            spike_shift: 0,
-            out_base: 0,
-            out_tile_step: 0,
-            out_frame_step: 0,
-            out_blocks: 0,
-            classes,
-        };
+        let d = Fields { logits: 1, groups: classes.div_ceil(lanes as u32), classes, ..smallest() };
         let layer = Layer { arch: arch(lanes), d, seed };
         prop_assert_eq!(layer.run(), layer.expected());
     }

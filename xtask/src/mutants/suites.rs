@@ -115,8 +115,8 @@ impl Suites {
         Ok(())
     }
 
-    /// Runs the suite `name`, up to its first failure. A name is `package/target`, and words behind it are parts of the
-    /// names of the tests that run.
+    /// Runs the suite `name`, up to its first failure. A name is `package/target`, and words behind it say which
+    /// tests run, as on the command line of a test program.
     pub(super) fn run(&self, name: &str, place: &Place) -> crate::error::Result<End> {
         let mut words = name.split(' ');
         let program = words.next().and_then(|program| self.programs.get(program));
