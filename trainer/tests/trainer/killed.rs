@@ -93,7 +93,7 @@ fn checkpoint(folder: &Path) -> PathBuf {
 fn child(name: &str, folder: &Path, shell: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("{shell} exec \"$0\" \"$@\"")]).arg(std::env::current_exe().unwrap());
-    command.args(["--exact", name, "--nocapture"]).env(FOLDER, folder);
+    command.args(["--exact", &format!("killed::{name}"), "--nocapture"]).env(FOLDER, folder);
     command.stdout(Stdio::piped()).stderr(Stdio::null());
     command
 }
