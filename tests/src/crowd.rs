@@ -1,6 +1,6 @@
 //! Cases that together use every bit of a small accelerator: drawn ones, and some as large as a number can be.
 
-use crate::case::{Case, CaseInput, Layer};
+use crate::case::{Case, CaseInput, Layer, Shortcut, Windows};
 use crate::random::fit;
 use crate::suite::Result;
 use empf_ir::ArchConfig;
@@ -39,6 +39,14 @@ pub fn crowd() -> Result<Vec<Case>> {
         (window[axis], step[axis]) = (kernel, stride);
         Layer::Pool { kernel: window, stride: step }
     };
+    let added = |by: usize, windows: Option<usize>, channels: usize, kernel: usize| {
+        let windows = windows.map(|kernel| Windows { kernel, stride: 1, padding: kernel / 2 });
+        let mut layer = conv(channels, kernel);
+        if let Layer::Conv { shortcut, .. } = &mut layer {
+            *shortcut = Some(Shortcut { by, scaled: false, windows });
+        }
+        layer
+    };
     let once = |axis| [conv(1, 1), along(axis, 1024, 1023)];
     let twice = |axis| [conv(1, 1), along(axis, 4, 4), Layer::GlobalPool];
     cases.extend([
@@ -49,6 +57,18 @@ pub fn crowd() -> Result<Vec<Case>> {
         large(105, [2, 2, 2], 63, &[conv(3, 1)], 3),
         large(106, [300, 1, 1], 1, &[conv(300, 1)], 300),
         large(107, [1, 20, 20], 2, &[conv(2, 17)], 5),
+        // Borders at the ends of long maps, and rows of shortcuts with every bit.
+        large(108, [1, 1, LONG], 1, &[conv(1, 1), conv(2, 3)], 2),
+        large(109, [1, LONG, 1], 1, &[conv(1, 1), conv(2, 3)], 2),
+        large(110, [1, 2, 1367], 1, &[conv(4, 1), conv(4, 1), added(1, Some(3), 4, 3)], 2),
+        large(111, [1, 2, 684], 1, &[conv(4, 1), conv(4, 1), added(1, Some(3), 4, 3)], 2),
+        // Many channels of shortcuts and of the input.
+        large(112, [1, 1, 1], 1, &[conv(680, 1), conv(4, 1), added(1, Some(1), 4, 1)], 2),
+        large(113, [1, 1, 1], 1, &[conv(340, 1), conv(4, 1), added(1, Some(1), 4, 1)], 2),
+        large(114, [444, 1, 1], 1, &[conv(4, 1)], 2),
+        // Identities, and windows whose rows are counted through every low bit.
+        large(115, [1, 6, 6], 2, &[conv(4, 1), conv(4, 3), added(1, None, 4, 1)], 2),
+        large(116, [1, 18, 18], 1, &[conv(1, 1), Layer::GlobalPool], 2),
     ]);
     fit(&mut cases)?;
     Ok(cases)

@@ -27,7 +27,7 @@ pub(super) struct Description {
     pub(super) module: String,
     /// The bit of a signal; else the emitted text that the cell was made of, or the cell's name.
     pub(super) place: String,
-    /// What is done to which bit of which port of which kind of cell.
+    /// What is done to which bit of which port of which kind of cell, and by which bit of the port.
     pub(super) change: String,
 }
 
@@ -106,7 +106,11 @@ impl Description {
         };
         // Cells without a name are numbered, which says nothing.
         let kind = cell.strip_prefix('$').and_then(|kind| kind.split('$').next()).unwrap_or(&cell);
-        let change = format!("{} {kind} port {} bit {}", of("-mode"), named("-port"), of("-portbit"));
+        let by = match of("-ctrlbit") {
+            "" => String::new(),
+            bit => format!(" by bit {bit}"),
+        };
+        let change = format!("{} {kind} port {} bit {}{by}", of("-mode"), named("-port"), of("-portbit"));
         Description { module: named("-module"), place, change }
     }
 }
@@ -138,6 +142,8 @@ mod tests {
         );
         let wire = Description::of_command(&format!("{command} -wire left -wirebit 3"), text);
         assert_eq!(wire.place, "left[3]");
+        let other = Description::of_command(&format!("{command} -ctrlbit 7"), text);
+        assert_eq!(other.change, "inv add port B bit 4 by bit 7");
         let named = Description::of_command(r"mutate -mode inv -cell lane", text);
         assert_eq!((&named.place[..], &named.change[..2]), ("lane", "in"));
     }
