@@ -57,6 +57,8 @@ struct Gap {
     module: String,
     /// What the points' names start with.
     what: String,
+    /// How many points it explains at most.
+    points: usize,
     reason: String,
 }
 
@@ -140,8 +142,9 @@ fn report(hits: &BTreeMap<Point, u64>, gaps: &[Gap], all: bool) -> crate::error:
         if *hits > 0 {
             continue;
         }
-        match gaps.iter().position(|gap| gap.explains(point)) {
-            Some(gap) => explained[gap] += 1,
+        let mut reasons = gaps.iter().zip(&mut explained);
+        match reasons.find(|(gap, count)| gap.explains(point) && **count < gap.points) {
+            Some((_, count)) => *count += 1,
             None => unexplained.push(point),
         }
         if all {
