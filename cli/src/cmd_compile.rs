@@ -186,8 +186,13 @@ fn summary(report: &Report, output: &Path) -> String {
     row("+-1 convolutions", "", report.sign_layers());
     row("whole inference", "", report.total());
     let [packed, paper] = report.weight_bytes();
+    let border = report.border().map_or(String::new(), |(codes, error)| {
+        format!(
+            "\nthe input's border holds the codes {codes:?}, at most {error:.2} of a code from the value 0"
+        )
+    });
     format!(
-        "{table}\n\nweights take {} bytes packed (a bit for +-1, 8 bits for others); as the paper counts, {}\n\
+        "{table}\n\nweights take {} bytes packed (a bit for +-1, 8 bits for others); as the paper counts, {}{border}\n\
          build in {}",
         grouped(packed as u64),
         grouped(paper as u64),

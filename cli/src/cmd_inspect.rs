@@ -73,7 +73,7 @@ fn graph(name: &str, args: &Args) -> Result<Network> {
         let message = format!("`{}` is not CxHxW, such as 3x32x32", args.input);
         return Err(Error::Option { option: "input", message });
     };
-    let input = Input { channels, height, width, frames: 1, zero_point: 0, scale: 1.0 };
+    let input = Input { channels, height, width, frames: 1, zero_point: 0.0.into(), scale: 1.0.into() };
     Ok(preset(name, &Target { input, classes: args.classes, time_steps: 4, width: 1.0 })?)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::calibration::Calibration;
 use crate::error::Result;
-use empf_ir::isa::{Array, Task};
+use empf_ir::isa::{Array, Drain, Task};
 use empf_ir::program::Step;
 use empf_ir::{ArchConfig, ClassNames, Network, Program, QuantNetwork, QuantOp, WeightKind};
 use empf_sim::cycles::Cycles;
@@ -19,6 +19,9 @@ pub(crate) struct Report {
     class_names: ClassNames,
     arch: ArchConfig,
     layers: Vec<Layer>,
+    /// Codes of the border of each channel of the input, and the largest distance of one from the value 0, in codes.
+    border: Vec<u8>,
+    border_error: f32,
     /// The +-1 convolutions alone.
     sign_layers: Work,
     total: Work,
@@ -104,9 +107,9 @@ impl Layer {
             Task::Array(array) => {
                 let Array { stream, drain } = &**array;
                 let unit = if drain.logits == 1 { "linear" } else { "conv" };
-                let parameters = drain.parameter_words(arch) * u64::from(arch.parameter_bits());
-                (unit, stream.weight_words(arch) * arch.cols as u64, parameters)
+                (unit, stream.weight_words(arch) * arch.cols as u64, parameter_bits(drain, arch))
             }
+            Task::Drain(drain) => ("attention", 0, parameter_bits(drain, arch)),
         };
         let words = program.placements.iter().filter(|p| p.node == step.node).map(|p| u64::from(p.words));
         Layer {
@@ -120,13 +123,38 @@ impl Layer {
     }
 }
 
+/// Bits of the parameters of a drain.
+fn parameter_bits(drain: &Drain, arch: &ArchConfig) -> u64 {
+    drain.parameter_words(arch) * u64::from(arch.parameter_bits())
+}
+
+/// The layers of all steps; steps that do the same for other frames are one layer, with one set of weights.
+fn layers(steps: impl IntoIterator<Item = Layer>, arch: &ArchConfig) -> Vec<Layer> {
+    let mut layers: Vec<Layer> = vec![];
+    for step in steps {
+        match layers.iter_mut().find(|layer| (&layer.node, layer.unit) == (&step.node, step.unit)) {
+            Some(layer) => {
+                layer.parameter_bits += step.parameter_bits;
+                layer.work = Work::new(
+                    layer.work.cycles + step.work.cycles,
+                    layer.work.useful_additions + step.work.useful_additions,
+                    arch,
+                );
+            }
+            None => layers.push(step),
+        }
+    }
+    layers
+}
+
 impl Report {
     /// Costs of `program`, which was made of `quant`, and that of `network`.
     pub(crate) fn new(network: &Network, quant: &QuantNetwork, program: &Program) -> Result<Self> {
         let arch = &program.arch;
         let Cycles { steps, total } = Cycles::of(program.steps.iter().map(|step| &step.task), arch);
-        let layers: Vec<Layer> =
-            program.steps.iter().zip(steps).map(|(step, cycles)| Layer::new(step, cycles, program)).collect();
+        let of_steps =
+            program.steps.iter().zip(steps).map(|(step, cycles)| Layer::new(step, cycles, program));
+        let layers = layers(of_steps, arch);
         let additions = layers.iter().map(|l| l.work.useful_additions).sum();
         Ok(Report {
             network: program.name.clone(),
@@ -135,6 +163,8 @@ impl Report {
             classes: program.classes,
             class_names: quant.class_names.clone(),
             arch: arch.clone(),
+            border: network.input.border(),
+            border_error: network.input.border_error(),
             sign_layers: Work::sum(layers.iter().filter(|l| is_sign(quant, &l.node)), arch),
             total: Work::new(total, additions, arch),
             layers,
@@ -156,6 +186,11 @@ impl Report {
     /// Costs of the +-1 convolutions.
     pub(crate) fn sign_layers(&self) -> Work {
         self.sign_layers
+    }
+
+    /// Where a border is not quite 0: its codes, and the largest distance from it, in codes.
+    pub(crate) fn border(&self) -> Option<(&[u8], f32)> {
+        (self.border_error > 0.0).then_some((&self.border, self.border_error))
     }
 
     /// Costs of the whole inference.

@@ -1,6 +1,6 @@
 //! A trained network on its way to integers: float parameters, resolved for every time-step and channel.
 
-use empf_ir::{ClassNames, CodeFormat, Codes, Input, Node, WeightKind};
+use empf_ir::{ClassNames, CodeFormat, Codes, INPUT, Input, Node, WeightKind};
 use ndarray::{Array2, Array4};
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ pub struct Draft {
     pub classes: usize,
     /// What the classes are called, where that is known.
     pub class_names: ClassNames,
-    /// What enters.
+    /// What enters; behind `resolve` all channels have one scale.
     pub input: Input,
     /// In order; the last one gives the logits.
     pub nodes: Vec<Node<DraftOp>>,
@@ -142,6 +142,13 @@ pub struct MembraneNorm {
 }
 
 impl Draft {
+    /// The code whose value is 0 of each channel of the tensor called `name`; none where all are 0.
+    pub fn zero_points(&self, name: &str) -> Vec<f64> {
+        let of_input =
+            || self.input.zero_point.values(self.input.channels).into_iter().map(f64::from).collect();
+        if name == INPUT { of_input() } else { vec![] }
+    }
+
     /// Format that the result of the node called `name` was trained for, if any.
     pub fn format(&self, name: &str) -> Option<CodeFormat> {
         self.codes.as_ref()?.format(name)

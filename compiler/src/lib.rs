@@ -5,6 +5,7 @@
 //! QuantNetwork --lower--> Plan --tile, prove, allocate--> Plan --schedule, emit--> Program
 //! ```
 
+mod attention;
 pub mod compilation;
 pub mod digits;
 pub mod draft;

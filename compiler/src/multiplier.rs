@@ -58,7 +58,7 @@ impl Multiplier {
         }
     }
 
-    /// M and B of each step and channel, `[T, C]`, in C = `channels`.
+    /// M and B of each step and channel, `[T, C]`, where C is `channels`.
     ///
     /// # Errors
     /// The node has no numbers where it needs them.

@@ -2,8 +2,9 @@
 
 use empf_ir::isa::Unit;
 use empf_ir::program::MemoryUse;
-use empf_ir::{QuantNetwork, Shape};
+use empf_ir::{Border, QuantNetwork, Shape};
 use serde::Serialize;
+use std::ops::Range;
 
 /// Stages in execution order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -27,8 +28,8 @@ pub struct Buffer {
     pub frames: usize,
     /// Activation planes, least significant first.
     pub planes: usize,
-    /// Index of the stage that writes it.
-    pub written_by: usize,
+    /// Indices of the first and the last stage that write it.
+    pub written_by: [usize; 2],
     /// Index of the last stage that reads it, or that of its writer.
     pub last_read: usize,
     /// Index of the shortcut whose place it takes: nothing reads that one behind the stage that writes this one.
@@ -41,7 +42,7 @@ impl Stage {
     /// Buffers that it reads.
     pub fn operands(&self) -> impl Iterator<Item = usize> {
         let shortcut = match &self.work {
-            Work::Array(work) => work.shortcut.as_ref().map(|shortcut| shortcut.reads),
+            Work::Array(work) => work.drain.shortcut.as_ref().and_then(Shortcut::reads),
             Work::Unfold(_) | Work::Pool(_) => None,
         };
         self.reads.into_iter().chain(shortcut)
@@ -71,7 +72,7 @@ impl Buffer {
 
     /// Some stage runs during which both must be kept.
     pub fn lives_with(&self, other: &Buffer) -> bool {
-        self.written_by <= other.last_read && other.written_by <= self.last_read
+        self.written_by[0] <= other.last_read && other.written_by[0] <= self.last_read
     }
 }
 
@@ -94,7 +95,7 @@ pub struct Stage {
 pub enum Work {
     /// Packs the windows of the input.
     Unfold(Window),
-    /// Convolution or linear layer.
+    /// Convolution or linear layer, or attention.
     Array(Box<ArrayWork>),
     /// Average or maximum pooling.
     Pool(Pooling),
@@ -136,24 +137,33 @@ pub struct Window {
     /// Border on each side.
     pub padding: usize,
     /// Code of the border.
-    pub zero_point: u8,
+    pub zero_point: Border,
 }
 
-/// A convolution or linear layer with what follows its accumulators.
+/// What goes through the array, and what follows its accumulators.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ArrayWork {
+    /// `None`: nothing goes through the array, as currents are there that were kept.
+    pub stream: Option<Streamed>,
+    /// What makes results of sums or of kept currents.
+    pub drain: Drained,
+    /// Shape of one frame of the result.
+    pub output: Shape,
+    /// Positions computed together; chosen by the pass `tile`.
+    pub tiling: Tiling,
+}
+
+/// A convolution or linear layer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Streamed {
     /// The convolution or linear node.
     pub layer: String,
-    /// The neuron that reads it; `None`: logits.
-    pub neuron: Option<String>,
-    /// What is added to its currents in front of the neuron.
-    pub shortcut: Option<Shortcut>,
     /// Windows over the buffer read.
     pub window: Window,
     /// Where the buffer holds unfolded windows: channels and positions of a window that was unfolded.
     pub unfolded: Option<(usize, usize)>,
-    /// Shape of one frame of the result.
-    pub output: Shape,
+    /// First frame of the buffer that is read.
+    pub first_frame: usize,
     /// Frames streamed side by side.
     pub frames: usize,
     /// Frames added into the same accumulators.
@@ -162,25 +172,70 @@ pub struct ArrayWork {
     pub passes: Vec<DigitPass>,
     /// Largest code of the tensor read, all planes together.
     pub max_code: i64,
-    /// Positions computed together; chosen by the pass `tile`.
-    pub tiling: Tiling,
     /// Bits that hold every value with which its accumulators end; found by the pass `prove`.
     pub accumulator_bits: u32,
     /// First word of its weights; chosen by the pass `allocate`.
     pub weight_base: usize,
-    /// First word of its parameters; chosen by the pass `allocate`.
-    pub parameter_base: usize,
 }
 
-/// What is added to the currents of a convolution: the shortcut of a residual block.
+/// What follows the accumulators.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Drained {
+    /// What is made currents of.
+    pub takes: Takes,
+    /// What is added to these currents.
+    pub shortcut: Option<Shortcut>,
+    /// What becomes of them.
+    pub gives: Gives,
+    /// Time-steps that have parameters of their own.
+    pub steps: Range<usize>,
+    /// First word of its parameters; chosen by the pass `allocate`.
+    pub parameter_base: usize,
+    /// First word of the table of scores, where there is attention; chosen by the pass `allocate`.
+    pub score_base: usize,
+}
+
+/// What is made currents of.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Takes {
+    /// Sums of this layer, which goes through the array.
+    Sums(String),
+    /// Currents that the stage before has kept, for this node of channel attention.
+    Kept(String),
+}
+
+/// What becomes of currents.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gives {
+    /// Spikes of this neuron.
+    Spikes(String),
+    /// They are kept for this node of channel attention, and summed up.
+    Kept(String),
+    /// They are logits.
+    Logits,
+}
+
+/// What is added to the currents of a layer: the shortcut of a residual block.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Shortcut {
-    /// The node that gives its currents: widening, scaling, or a convolution of +-1 weights.
+    /// The node that gives its currents: widening, scaling, or a convolution.
     pub node: String,
-    /// Buffer of the codes that it reads.
-    pub reads: usize,
-    /// Windows of the convolution over that buffer.
-    pub window: Option<Window>,
+    /// What these are made of.
+    pub from: ShortcutFrom,
+}
+
+/// What the currents of a shortcut are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShortcutFrom {
+    /// Codes of a buffer.
+    Codes(usize),
+    /// Sums of a convolution of +-1 weights over a buffer, whose taps follow those of the layer.
+    Beside(usize, Window),
+    /// Sums of all that goes through the array, as the layer's own currents were kept.
+    Stream,
 }
 
 /// A pass of a weight digit over an activation plane.
@@ -217,45 +272,99 @@ impl Work {
     pub fn units(&self) -> &'static [Unit] {
         match self {
             Work::Unfold(_) => &[Unit::Unfold],
+            Work::Array(work) if work.stream.is_none() => &[Unit::Drain],
             Work::Array(_) => &[Unit::Stream, Unit::Drain],
             Work::Pool(_) => &[Unit::Pool],
         }
     }
 }
 
+impl Takes {
+    /// The node whose mantissas and shift make currents.
+    pub fn node(&self) -> &str {
+        let (Takes::Sums(node) | Takes::Kept(node)) = self;
+        node
+    }
+}
+
+impl Shortcut {
+    /// The buffer that it reads by itself.
+    pub fn reads(&self) -> Option<usize> {
+        match self.from {
+            ShortcutFrom::Codes(reads) | ShortcutFrom::Beside(reads, _) => Some(reads),
+            ShortcutFrom::Stream => None,
+        }
+    }
+}
+
+impl Drained {
+    /// The neuron that fires.
+    pub fn neuron(&self) -> Option<&str> {
+        match &self.gives {
+            Gives::Spikes(neuron) => Some(neuron),
+            Gives::Kept(_) | Gives::Logits => None,
+        }
+    }
+
+    /// The node of channel attention whose scores scale the currents that were kept.
+    pub fn attention(&self) -> Option<&str> {
+        match &self.takes {
+            Takes::Kept(attention) => Some(attention),
+            Takes::Sums(_) => None,
+        }
+    }
+
+    /// Its currents are kept.
+    pub fn keeps(&self) -> bool {
+        matches!(self.gives, Gives::Kept(_))
+    }
+
+    /// The potentials of a whole map are kept from a frame to the next: attention goes frame by frame.
+    pub fn keeps_potentials(&self, time_steps: usize) -> bool {
+        self.attention().is_some() && self.steps.len() < time_steps
+    }
+}
+
 impl ArrayWork {
     /// Additions of a digit's product with a code, borders included, where the buffers read have so many channels.
-    pub fn additions(&self, channels: usize, shortcut_channels: Option<usize>) -> u64 {
-        let of_sums = self.output.channels * self.output.positions() * self.frames;
-        let of_layer = self.window.taps() * channels * self.summed_frames * self.passes.len();
-        let of_shortcut = self.shortcut_taps() * shortcut_channels.unwrap_or(0);
+    pub fn additions(&self, channels: usize, shortcut_channels: usize) -> u64 {
+        let Some(stream) = &self.stream else { return 0 };
+        let of_sums = self.output.channels * self.output.positions() * stream.frames;
+        let of_layer = stream.window.taps() * channels * stream.summed_frames * stream.passes.len();
+        let of_shortcut = self.shortcut_taps() * shortcut_channels;
         of_sums as u64 * (of_layer + of_shortcut) as u64
     }
 
     /// Words of its weights: `rows` words for each tap, channel block, pass and column block.
     pub fn weight_words(&self, blocks: usize, shortcut_blocks: usize, rows: usize, cols: usize) -> usize {
-        let tiles = self.window.taps() * blocks * self.passes.len() + self.shortcut_taps() * shortcut_blocks;
+        let Some(stream) = &self.stream else { return 0 };
+        let tiles =
+            stream.window.taps() * blocks * stream.passes.len() + self.shortcut_taps() * shortcut_blocks;
         self.output.channels.div_ceil(cols) * tiles * rows
     }
 
-    /// Positions of the windows of a shortcut that is a convolution.
+    /// Positions of the windows of a shortcut that goes through the array beside the layer.
     pub fn shortcut_taps(&self) -> usize {
-        self.shortcut_window().map_or(0, |window| window.taps())
+        self.shortcut_beside().map_or(0, |(_, window)| window.taps())
     }
 
-    /// The windows of a shortcut that is a convolution.
-    pub fn shortcut_window(&self) -> Option<Window> {
-        self.shortcut.as_ref().and_then(|shortcut| shortcut.window)
+    /// Buffer and windows of a shortcut that goes through the array beside the layer.
+    pub fn shortcut_beside(&self) -> Option<(usize, Window)> {
+        match self.drain.shortcut.as_ref()?.from {
+            ShortcutFrom::Beside(reads, window) => Some((reads, window)),
+            ShortcutFrom::Codes(_) | ShortcutFrom::Stream => None,
+        }
     }
 
-    /// Sums that a position and frame has in the accumulators: its own, and that of a shortcut.
-    pub fn sums(&self) -> usize {
-        if self.shortcut_window().is_some() { 2 } else { 1 }
+    /// Entries that a position has in the accumulators: a sum for each frame, and another where there is a shortcut's.
+    pub fn entries(&self) -> usize {
+        let sums = if self.shortcut_beside().is_some() { 2 } else { 1 };
+        self.stream.as_ref().map_or(0, |stream| stream.frames * sums)
     }
 
-    /// Steps that have parameters of their own.
-    pub fn parameter_steps(&self, time_steps: usize) -> usize {
-        if self.neuron.is_some() { time_steps } else { 1 }
+    /// Groups of `lanes` channels.
+    pub fn groups(&self, lanes: usize) -> usize {
+        self.output.channels.div_ceil(lanes)
     }
 }
 
@@ -277,18 +386,18 @@ impl<'a> Weights<'a> {
         work: &ArrayWork,
         channels: usize,
     ) -> crate::Result<Option<Self>> {
-        let Some(shortcut) = work.shortcut.as_ref().filter(|shortcut| shortcut.window.is_some()) else {
+        let (Some(shortcut), Some(_)) = (&work.drain.shortcut, work.shortcut_beside()) else {
             return Ok(None);
         };
         let values = network.tensor(&shortcut.node, "weight")?;
         Ok(Some(Weights { values, channels, taps: work.shortcut_taps(), unfolded: false }))
     }
 
-    /// The weights of `work`, which reads `channels` channels of its buffer.
-    pub fn new(network: &'a QuantNetwork, work: &ArrayWork, channels: usize) -> crate::Result<Self> {
-        let values = network.tensor(&work.layer, "weight")?;
-        let (channels, taps) = work.unfolded.unwrap_or((channels, work.window.taps()));
-        Ok(Weights { values, channels, taps, unfolded: work.unfolded.is_some() })
+    /// The weights of `stream`, which reads `channels` channels of its buffer.
+    pub fn new(network: &'a QuantNetwork, stream: &Streamed, channels: usize) -> crate::Result<Self> {
+        let values = network.tensor(&stream.layer, "weight")?;
+        let (channels, taps) = stream.unfolded.unwrap_or((channels, stream.window.taps()));
+        Ok(Weights { values, channels, taps, unfolded: stream.unfolded.is_some() })
     }
 
     /// Weight of an output channel at a tap `ky * width + kx` and channel of the buffer read.

@@ -146,8 +146,8 @@ impl Dataset {
             height: self.height,
             width: self.width,
             frames: self.frames,
-            zero_point: centre.round() as u8,
-            scale: (1.0 / variance.sqrt().max(1.0)) as f32,
+            zero_point: (centre.round() as f32).into(),
+            scale: ((1.0 / variance.sqrt().max(1.0)) as f32).into(),
         })
     }
 
@@ -195,11 +195,11 @@ mod tests {
     fn values_are_standardised() {
         let mut data = dataset(vec![10, 30, 10, 30]);
         let input = data.input().unwrap();
-        assert_eq!((input.zero_point, input.scale, input.frames), (20, 0.1, 1));
+        assert_eq!((input.zero_point, input.scale, input.frames), (20.0.into(), 0.1.into(), 1));
         (data.frames, data.labels) = (2, vec![0]);
         let input = data.input().unwrap();
-        assert_eq!((input.zero_point, input.frames), (0, 2));
-        assert_abs_diff_eq!(input.scale, 1.0 / 500f32.sqrt(), epsilon = 1e-6);
+        assert_eq!((input.zero_point.of(0), input.frames), (0.0, 2));
+        assert_abs_diff_eq!(input.scale.of(0), 1.0 / 500f32.sqrt(), epsilon = 1e-6);
     }
 
     #[test]

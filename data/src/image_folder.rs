@@ -110,7 +110,7 @@ mod tests {
         assert_eq!((&train.labels[..], &test.labels[..], train.classes), (&[0, 0, 1][..], &[1][..], 2));
         assert_eq!((train.channels, train.height, train.width, test.len()), (3, 16, 12, 1));
         let input = train.input().unwrap();
-        assert_eq!((input.zero_point, input.scale), (128, 1.0));
+        assert_eq!((input.zero_point, input.scale), (128.0.into(), 1.0.into()));
         assert_eq!(train.image(2).unwrap()[..], [128; 3 * 16 * 12]);
         assert_eq!(test.codes(9).unwrap().dim(), (1, 1, 3, 16, 12));
         assert_ne!(train.digest(), load(place.path(), (16, 16)).unwrap().train.digest());

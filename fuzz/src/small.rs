@@ -23,7 +23,7 @@ pub fn images() -> Array5<u8> {
 }
 
 fn network() -> Network {
-    let input = Input { channels: 1, height: 8, width: 8, frames: 1, zero_point: 3, scale: 0.1 };
+    let input = Input { channels: 1, height: 8, width: 8, frames: 1, zero_point: 3.0.into(), scale: 0.1.into() };
     let target = Target { input, classes: 3, time_steps: 2, width: 0.1 };
     let graph = preset("tiny", &target).expect("a network");
     Model::<f32>::new(&graph, 1, false).expect("a model").to_network()

@@ -1,6 +1,7 @@
 //! Convolution: codes to currents.
 
 use crate::round::{round_shift, saturate};
+use empf_ir::Border;
 use ndarray::{Array4, ArrayView1, ArrayView2, ArrayView4, Axis, s};
 
 /// Input channels whose products of a weight (-255..=255) and a code (0..=255) surely sum up in 32 bits.
@@ -13,8 +14,8 @@ pub struct Window {
     pub stride: usize,
     /// Border on each side.
     pub padding: usize,
-    /// Code of the border, 0..=255.
-    pub border: i32,
+    /// Codes of the border.
+    pub border: Border,
 }
 
 /// What turns sums into currents.
@@ -39,7 +40,8 @@ pub fn accumulate(codes: ArrayView4<i32>, weight: ArrayView4<i32>, window: Windo
     // Channels innermost, and 16-bit factors of 32-bit sums: the loop over output channels vectorises.
     let taps = weight.permuted_axes([2, 3, 1, 0]).as_standard_layout().mapv(|w| w as i16);
     let codes = codes.permuted_axes([0, 2, 3, 1]).as_standard_layout().mapv(|c| c as i16);
-    let border = ndarray::Array1::from_elem(codes.dim().3, window.border as i16);
+    let border =
+        ndarray::Array1::from_shape_fn(codes.dim().3, |channel| i16::from(window.border.of(channel)));
     let mut acc = Array4::<i64>::zeros((frames, along(height), along(width), channels));
     let mut sums = vec![0i32; channels];
     for ((f, y, x, ky, kx), row, column) in walk(acc.dim(), kernel, window) {
@@ -112,8 +114,11 @@ mod tests {
                         let column = (x * w.stride + kx) as isize - w.padding as isize;
                         let inside =
                             (0..height as isize).contains(&row) && (0..width as isize).contains(&column);
-                        let code =
-                            if inside { codes[[f, i, row as usize, column as usize]] } else { w.border };
+                        let code = if inside {
+                            codes[[f, i, row as usize, column as usize]]
+                        } else {
+                            w.border.of(i).into()
+                        };
                         *sum += i64::from(code) * i64::from(weight[[o, i, ky, kx]]);
                     }
                 }
@@ -138,11 +143,12 @@ mod tests {
             channels in prop::array::uniform2(1usize..5),
             frames in 1usize..3,
             stride in 1usize..4,
-            border in 0i32..256,
+            border in any::<[u8; 4]>(),
             seed in any::<i64>(),
         ) {
             let codes = filled([frames, channels[0], size[0], size[1]], 0, 256, seed);
             let weight = filled([channels[1], channels[0], kernel, kernel], -255, 511, seed ^ 5);
+            let border = Border::new(&border[..channels[0]]).unwrap();
             let window = Window { stride, padding, border };
             prop_assert_eq!(accumulate(codes.view(), weight.view(), window), naive(&codes, &weight, window));
         }
@@ -153,7 +159,7 @@ mod tests {
         let channels = 3 * CHANNEL_BLOCK + 1;
         let codes = Array4::from_elem((1, channels, 1, 1), 255);
         let weight = Array4::from_elem((1, channels, 1, 1), -255);
-        let acc = accumulate(codes.view(), weight.view(), Window { stride: 1, padding: 0, border: 0 });
+        let acc = accumulate(codes.view(), weight.view(), Window { stride: 1, padding: 0, border: 0.into() });
         assert_eq!(acc[[0, 0, 0, 0]], -255 * 255 * channels as i64);
     }
 

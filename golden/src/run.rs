@@ -56,7 +56,7 @@ fn apply(
             let weight = network.tensor(&node.name, "weight")?;
             let shape = (out_channels, shape.channels, kernel, kernel);
             let weight = shaped(ArrayView4::from_shape(shape, weight), &node.name, "weight")?;
-            let acc = accumulate(inputs[0], weight, Window { stride, padding, border: zero_point.into() });
+            let acc = accumulate(inputs[0], weight, Window { stride, padding, border: zero_point });
             let (mantissa, bias) = (per_step("mantissa")?, per_step("bias")?);
             requantize(acc.view(), &Requantizer { mantissa, bias, shift, membrane_bits })
         }

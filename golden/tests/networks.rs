@@ -11,6 +11,7 @@ fn node<O>(name: &str, inputs: &[&str], op: O) -> Node<O> {
 }
 
 fn conv(weights: WeightKind, zero_point: u8, shift: u8) -> QuantOp {
+    let zero_point = zero_point.into();
     QuantOp::Conv { out_channels: 1, kernel: 1, stride: 1, padding: 0, weights, zero_point, shift }
 }
 
@@ -106,7 +107,7 @@ fn border_holds_the_zero_point() {
     let mut network = integer_network();
     for node in &mut network.nodes[..2] {
         if let QuantOp::Conv { padding, kernel, zero_point, .. } = &mut node.op {
-            (*padding, *kernel, *zero_point) = (1, 2, 7);
+            (*padding, *kernel, *zero_point) = (1, 2, 7.into());
         }
     }
     for name in ["a", "b"] {
@@ -156,7 +157,14 @@ fn float_network(version: NeuronVersion) -> Network {
         time_steps: 2,
         classes: 1,
         class_names: Default::default(),
-        input: Input { channels: 1, height: 2, width: 2, frames: 1, zero_point: 1, scale: 0.5 },
+        input: Input {
+            channels: 1,
+            height: 2,
+            width: 2,
+            frames: 1,
+            zero_point: 1.0.into(),
+            scale: 0.5.into(),
+        },
         nodes: vec![
             node(
                 "conv",

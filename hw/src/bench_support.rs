@@ -82,19 +82,26 @@ pub(crate) struct ShortcutModel {
     pub(crate) shift: u32,
 }
 
-fn rounded(x: i64, shift: u32) -> i64 {
+pub(crate) fn rounded(x: i64, shift: u32) -> i64 {
     if shift == 0 { x } else { (x + (1 << (shift - 1))) >> shift }
 }
 
 impl NeuronModel {
+    /// Current of a sum; `code` is that of the shortcut, if there is one.
+    pub(crate) fn current(&self, sum: i64, code: i64, membrane_bits: u32) -> i64 {
+        let limit = 1i64 << (membrane_bits - 1);
+        let saturated = |x: i64| x.clamp(-limit, limit - 1);
+        let of_sum = saturated(rounded(sum * self.mantissa, self.requant_shift) + self.bias);
+        self.shortcut.map_or(of_sum, |ShortcutModel { mantissa, bias, shift }| {
+            saturated(of_sum + saturated(rounded(code * mantissa, shift) + bias))
+        })
+    }
+
     /// Spike and next potential; `code` is that of the shortcut, if there is one.
     pub(crate) fn step(&self, sum: i64, code: i64, v: i64, membrane_bits: u32, act_bits: u32) -> (i64, i64) {
         let limit = 1i64 << (membrane_bits - 1);
         let saturated = |x: i64| x.clamp(-limit, limit - 1);
-        let of_sum = saturated(rounded(sum * self.mantissa, self.requant_shift) + self.bias);
-        let current = self.shortcut.map_or(of_sum, |ShortcutModel { mantissa, bias, shift }| {
-            saturated(of_sum + saturated(rounded(code * mantissa, shift) + bias))
-        });
+        let current = self.current(sum, code, membrane_bits);
         let m = saturated(rounded(self.lambda * v, LEAK_FRACTION_BITS) + current);
         let spike = rounded((m - self.theta).max(0), self.spike_shift).min((1 << act_bits) - 1);
         (spike, saturated(m.min(self.theta) - self.offset))

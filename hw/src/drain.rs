@@ -19,16 +19,24 @@
 
 use crate::accumulator::DRAIN_DELAY;
 use crate::arithmetic::{RoundShift, counter_bits};
+use crate::attention::{Attention, SCORE_DELAY, SUMMED_DELAY};
 use crate::descriptor::{FIELD_BITS, Registers, index_bits, keep_descriptor, opcode_bits, widths};
+use crate::factor::{FACTOR_DELAY, Factor};
 use crate::neuron_lane::{
-    NeuronLane, PLACES, POTENTIAL_DELAY, POTENTIAL_NEEDED, SPIKE_DELAY, TAKEN, requant_bits, spike_bits,
+    CURRENT_DELAY, NeuronLane, PLACES, POTENTIAL_DELAY, POTENTIAL_NEEDED, SPIKE_DELAY, TAKEN, other_bits,
+    requant_bits, spike_bits,
 };
 use crate::rtl::prelude::*;
+use crate::rtl::word::mask;
 use crate::rtl::{READ_DELAY, address_width, states};
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
+use empf_ir::arch::Memory;
 use empf_ir::formats::{LOGIT_BITS, MULTIPLIER_BITS};
-use empf_ir::isa::{BIAS_HALF_BITS, Drain as Fields, LaneParameters, ShortcutParameters};
+use empf_ir::isa::{
+    ATTENTION_KEEPS, ATTENTION_SCALES, BIAS_HALF_BITS, Drain as Fields, LaneParameters, ShortcutParameters,
+    Unit,
+};
 
 /// Parameters of a lane, and those of its shortcut.
 const PARAMETERS: usize = LaneParameters::<()>::WORDS;
@@ -48,18 +56,30 @@ const _: () = assert!(SUM_DELAY == 1 + CODE_DELAY);
 // A code is read in the cycle behind its position's second one; results of others are written in the cycles between.
 const _: () = assert!(RESULT.is_multiple_of(2));
 
-/// Cycles from a layer's start to the one in which its first parameters, so many words, are there.
-pub const fn load_cycles(words: usize) -> usize {
-    words + 1 + READ_DELAY
+/// Cycles from a position's last address to its currents where they are kept, and summed up.
+const KEPT: usize = SUM_DELAY + CURRENT_DELAY;
+// The first currents of a run are summed up in front of the loading of the next run.
+const _: () = assert!(KEPT < TAKEN_ALL - 1);
+
+/// Cycles that parameters take more where there is attention, which changes some of them on their way.
+fn factor_cycles(arch: &ArchConfig) -> usize {
+    if arch.has_attention() { FACTOR_DELAY } else { 0 }
+}
+
+/// Cycles from a layer's start to the one in which its first parameters are there.
+pub fn load_cycles(d: &Fields, arch: &ArchConfig) -> usize {
+    let scores = if d.scales_currents() { SCORE_DELAY + arch.lanes - 1 } else { 0 };
+    scores + d.group_words(arch) + 1 + READ_DELAY + factor_cycles(arch)
 }
 
 /// Fewest cycles from the one in which a run is opened to that in which it is closed: meanwhile the next run's
-/// parameters, so many words, come in.
-pub const fn least_run_cycles(words: usize) -> usize {
-    1 + TAKEN_ALL + load_cycles(words)
+/// parameters come in.
+pub fn least_run_cycles(d: &Fields, arch: &ArchConfig) -> usize {
+    1 + TAKEN_ALL + load_cycles(d, arch)
 }
 
-/// Cycles from the last address of a layer to the closing of its run: the last result is written.
+/// Cycles from the last address of a layer, or of a tile whose currents are kept, to the closing of its run: the last
+/// result is written.
 pub const RESULT_CYCLES: usize = RESULT;
 /// Cycles from the opening of a run to the first one in which its logits are offered.
 pub const LOGIT_CYCLES: usize = SUM_DELAY + 2;
@@ -74,7 +94,8 @@ states! {
 
 unit! {
     /// Neuron lanes with their parameters, potentials and loops.
-    pub(crate) struct Drain(arch: &ArchConfig, w: &Fields<usize>, entry: usize) "drain" {
+    pub(crate) struct Drain(arch: &ArchConfig, w: &Fields<usize>, entry: usize, potential: usize, late: usize,
+                            attentions: usize) "drain" {
         reset_i: Wire<In> = Wire::new(1),
         field_valid_i: Wire<In> = Wire::new(1),
         field_opcode_i: Wire<In> = Wire::new(opcode_bits()),
@@ -143,9 +164,9 @@ unit! {
         words_left: Wire<Local> = Wire::new(counter_bits((PARAMETERS + OF_SHORTCUT) * arch.lanes)),
         /// The words that come in are the shortcut's.
         of_shortcut: Wire<Local> = Wire::new(1),
-        loading_shortcut: Vec<Wire<Local>> = Wire::array(READ_DELAY, 1),
-        loading: Vec<Wire<Local>> = Wire::array(READ_DELAY, 1),
-        loading_last: Vec<Wire<Local>> = Wire::array(READ_DELAY, 1),
+        loading_shortcut: Vec<Wire<Local>> = Wire::array(READ_DELAY + late, 1),
+        loading: Vec<Wire<Local>> = Wire::array(READ_DELAY + late, 1),
+        loading_last: Vec<Wire<Local>> = Wire::array(READ_DELAY + late, 1),
         /// The next run's parameters are there.
         loaded: Wire<Local> = Wire::new(1),
         parameters: Vec<Wire<Local>> = Wire::array(PARAMETERS * arch.lanes, arch.parameter_bits() as usize),
@@ -162,10 +183,12 @@ unit! {
         complete: Vec<Wire<Local>> = Wire::array(RESULT, 1),
         first_complete: Vec<Wire<Local>> = Wire::array(RESULT - 1, 1),
         last: Vec<Wire<Local>> = Wire::array(RESULT, 1),
+        /// The last of a run.
+        run_ends: Vec<Wire<Local>> = Wire::array(attentions * KEPT, 1),
         /// The step on its way through the lanes is the first.
-        fresh: Wire<Local> = Wire::new(1),
-        potential_read: Wire<Local> = Wire::new(entry),
-        potential_write: Wire<Local> = Wire::new(entry),
+        from_zero: Wire<Local> = Wire::new(1),
+        potential_read: Wire<Local> = Wire::new(potential),
+        potential_write: Wire<Local> = Wire::new(potential),
 
         tile_out: Wire<Local> = Wire::new(w.out_base),
         step_out: Wire<Local> = Wire::new(w.out_base),
@@ -181,7 +204,8 @@ unit! {
         /// Of the shortcut that is read.
         shortcut_address: Wire<Local> = Wire::new(w.out_base),
         shortcut_bank: Wire<Local> = Wire::new(counter_bits(arch.banks() - 1)),
-        shortcut_code: Vec<Wire<Local>> = Wire::array(arch.lanes, arch.act_bits as usize + 1),
+        /// It, or a current that was kept, beside the sums.
+        other: Vec<Wire<Local>> = Wire::array(arch.lanes, other_bits(arch)),
 
         requant_half: Wire<Local> = Wire::new(requant_bits(arch)),
         shortcut_half: Wire<Local> = Wire::new(requant_bits(arch)),
@@ -191,8 +215,25 @@ unit! {
         spike_half: Wire<Local> = Wire::new(spike_bits(arch)),
         lanes: Vec<NeuronLane> = (0..arch.lanes).map(|_| NeuronLane::new(arch)).collect(),
         potentials: Vec<Ram> = (0..arch.lanes)
-            .map(|_| Ram::new("potential_memory", arch.membrane_bits as usize, arch.accumulator_depth))
+            .map(|_| Ram::new("potential_memory", arch.membrane_bits as usize, Memory::Potential.depth(arch)))
             .collect(),
+
+        /// The last result of a run that is waited for is written.
+        result_written: Wire<Local> = Wire::new(1),
+        first_tile: Wire<Local> = Wire::new(1),
+        attention: Vec<Attention> = (0..attentions).map(|_| Attention::new(arch)).collect(),
+        factor: Vec<Factor> = (0..attentions).map(|_| Factor::new(arch)).collect(),
+        currents: Vec<Ram> = (0..attentions * arch.lanes)
+            .map(|_| Ram::new("current_memory", arch.membrane_bits as usize, arch.current_depth))
+            .collect(),
+        /// Of the current that is read or written.
+        current_address: Vec<Wire<Local>> = Wire::array(attentions, address_width(arch.current_depth)),
+        /// Beside a current that is read.
+        current_reads: Vec<Wire<Local>> = Wire::array(attentions * CODE_DELAY, 1),
+        /// The word that is read is the first of a lane.
+        lane_word: Vec<Wire<Local>> = Wire::array(attentions * PARAMETERS, 1),
+        loading_score: Vec<Wire<Local>> = Wire::array(attentions * READ_DELAY, 1),
+        loading_mantissa: Vec<Wire<Local>> = Wire::array(attentions * READ_DELAY, 1),
 
         logit: Vec<Wire<Local>> = Wire::array(arch.lanes, LOGIT_BITS as usize),
         /// The logits of the run are there.
@@ -212,6 +253,11 @@ fn shortcut_parameters(registers: &[Wire<Local>], l: usize) -> ShortcutParameter
     ShortcutParameters::unpack(std::array::from_fn(|i| registers[OF_SHORTCUT * l + i].e()))
 }
 
+/// The field `attention` is `kind`; a register for no attention has too few bits for it.
+fn is_attention(field: &Wire<Local>, kind: u32) -> Expr {
+    if u64::from(kind) > mask(field.width()) { lit(0, 1) } else { field.is(kind.into()) }
+}
+
 /// Conditions of the present cycle.
 struct Events {
     running: Expr,
@@ -219,6 +265,14 @@ struct Events {
     paired: Expr,
     /// It is a sum.
     has_sums: Expr,
+    /// Currents are kept.
+    keeps: Expr,
+    /// Currents that were kept are scaled.
+    scales: Expr,
+    /// The layer takes banks of sums.
+    takes_banks: Expr,
+    /// The present run is closed behind its last result.
+    awaits_result: Expr,
     /// The present run is opened: its first position follows.
     opens: Expr,
     /// The present run is closed: loops take their next turns.
@@ -234,12 +288,16 @@ struct Events {
     last_run: Expr,
     /// The first cycle of a run.
     first: Expr,
+    /// The lanes take the last of the run's parameters, and another run follows.
+    taken: Expr,
     /// The present position's shortcut.
     shortcut: Expr,
     /// The present position's last cycle.
     complete: Expr,
     /// That of the run's first position.
     first_complete: Expr,
+    /// That of its last.
+    run_end: Expr,
     /// A logit is accepted.
     sent: Expr,
 }
@@ -252,13 +310,20 @@ fn before(cycles: usize, now: &Expr, line: &[Wire<Local>]) -> Expr {
 impl Drain {
     /// The drain of `arch`.
     pub(crate) fn new(arch: &ArchConfig) -> Self {
-        let mut u = Self::declare(arch, &widths(arch), address_width(arch.accumulator_depth));
+        let entry = address_width(arch.accumulator_depth);
+        let potential = address_width(Memory::Potential.depth(arch));
+        let attentions = usize::from(arch.has_attention());
+        // The sums of a layer are there before the next record, with all its fields, has come.
+        assert!(KEPT + SUMMED_DELAY + arch.lanes <= RESULT + Unit::Drain.fields().len());
+        let mut u = Self::declare(arch, &widths(arch), entry, potential, factor_cycles(arch), attentions);
         u._rtl.doc("Drain: accumulators through requantizer and neuron into the activation memory, or out as logits.");
         u._rtl.reset(&u.reset_i);
         keep_descriptor!(u);
         let events = u.events(arch);
         u.control(&events);
         u.count(&events);
+        u.attend(&events);
+        u.keep_currents(&events);
         u.load_parameters(&events, arch.lanes);
         u.read_sums(&events);
         u.read_shortcuts(&events, arch);
@@ -273,16 +338,23 @@ impl Drain {
         let rtl = &mut self._rtl;
         let d = &self.descriptor;
         rtl.section("Loops: step, group, tile of positions");
-        let bank_is_full = rtl.named("bank_is_full", !&self.block_begins | self.full_banks.e().any());
-        let paired = rtl.named("paired", d.shortcut.e().any());
         let has_sums = rtl.named("shortcut_has_sums", d.shortcut.e().all());
+        let keeps = rtl.named("keeps_currents", is_attention(&d.attention, ATTENTION_KEEPS));
+        let scales = rtl.named("scales_currents", is_attention(&d.attention, ATTENTION_SCALES));
+        let takes_banks = rtl.named("takes_banks", !&scales | &has_sums);
+        let bank_is_full = !&self.block_begins | self.full_banks.e().any() | !&takes_banks;
+        let bank_is_full = rtl.named("bank_is_full", bank_is_full);
+        let paired = rtl.named("paired", d.shortcut.e().any());
         let in_turn = rtl.named("in_turn", !(&paired & &self.odd));
         let opens = State::Open.is(&self.state) & &self.loaded & bank_is_full & in_turn;
         let opens = rtl.named("opens", opens);
         let last_run = rtl.named("last_run", &self.last_step & &self.last_group & &self.last_tile);
-        let written = &self.last[RESULT - 1] | &d.logits;
-        let closes =
-            rtl.named("closes", State::Close.is(&self.state) & mux(&last_run, written, &self.loaded));
+        let tile_ends = &self.last_step & &self.last_group;
+        let awaits_result = rtl.named("awaits_result", &last_run | (&keeps & tile_ends));
+        let written = &self.last[RESULT - 1] | &self.result_written | &d.logits | !&awaits_result;
+        let written = rtl.named("written", written);
+        let closes = State::Close.is(&self.state) & written & (&last_run | &self.loaded);
+        let closes = rtl.named("closes", closes);
         let [group_end, tile_end, all_end] = rtl.nest(
             &self.start_i.e(),
             &closes,
@@ -306,15 +378,23 @@ impl Drain {
         let block_end = rtl.named("block_end", (&group_end & &self.last_of_block) | &tile_end);
         let running = rtl.named("running", State::Run.is(&self.state));
         let shortcut = rtl.named("reads_shortcut", &running & &self.second);
+        let first = rtl.named("first_of_run", &running & &self.first_position & !&self.second);
+        let taken = before(TAKEN_ALL, &first, &self.first) & !&last_run;
         let complete = rtl.named("position_complete", &running & (&self.second | !&paired));
         Events {
-            first: rtl.named("first_of_run", &running & &self.first_position & !&self.second),
+            first,
+            taken: rtl.named("taken", taken),
             first_complete: rtl.named("first_complete", &complete & &self.first_position),
+            run_end: rtl.named("run_end", &complete & &self.last_position),
             shortcut,
             complete,
             running,
             paired,
             has_sums,
+            keeps,
+            scales,
+            takes_banks,
+            awaits_result,
             sent: rtl.named("logit_sent", self.logit_valid_o.e() & &self.logit_ready_i),
             opens,
             closes,
@@ -329,23 +409,26 @@ impl Drain {
     fn control(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
         rtl.section("State, and the accumulator banks that are full");
-        let run_end = rtl.named("run_end", &e.complete & &self.last_position);
         let is_last_lane = self.lane.is(self.lanes.len() as u64 - 1) | self.classes_left.is(1);
         let all_sent = rtl.named("all_sent", &e.sent & is_last_lane);
         rtl.machine(&self.state, State::Idle)
             .when(&self.start_i, State::Open)
             .when(&e.opens, State::Run)
-            .when(&run_end, mux(&self.descriptor.logits, State::Send, State::Close))
+            .when(&e.run_end, mux(&self.descriptor.logits, State::Send, State::Close))
             .when(&all_sent, State::Close)
             .when(&e.closes, mux(&e.last_run, State::Idle, State::Open));
+        let bank_end = rtl.named("bank_end", &e.block_end & &e.takes_banks);
         rtl.register(&self.full_banks, 0)
-            .when(&self.block_i & !&e.block_end, self.full_banks.plus(1))
-            .when(&e.block_end & !&self.block_i, self.full_banks.minus(1));
+            .when(&self.block_i & !&bank_end, self.full_banks.plus(1))
+            .when(&bank_end & !&self.block_i, self.full_banks.minus(1));
         rtl.register(&self.block_begins, 1)
             .when(&self.start_i | &e.block_end, lit(1, 1))
             .when(&e.opens, lit(0, 1));
-        rtl.register(&self.bank, 0).when(&self.start_i, lit(0, 1)).when(&e.block_end, !&self.bank);
-        rtl.assign(&self.bank_free_o, &e.block_end);
+        rtl.register(&self.bank, 0).when(&self.start_i, lit(0, 1)).when(&bank_end, !&self.bank);
+        rtl.assign(&self.bank_free_o, bank_end);
+        rtl.register(&self.result_written, 0)
+            .when(&e.opens, lit(0, 1))
+            .when(&self.last[RESULT - 1], lit(1, 1));
         rtl.assign(&self.done_o, &e.all_end);
     }
 
@@ -359,6 +442,8 @@ impl Drain {
         rtl.register(&self.first_step, 1)
             .when(&self.start_i | &e.group_end, lit(1, 1))
             .when(&e.closes, lit(0, 1));
+        rtl.register(&self.first_tile, 1).when(&self.start_i, lit(1, 1)).when(&e.tile_end, lit(0, 1));
+        rtl.discard(&self.first_tile);
         rtl.register(&self.tile_before_last, 0).set(self.tiles_left.is(2));
         let of = |last: Expr| mux(last, &d.last_tile_positions, &d.tile_positions);
         rtl.register(&self.positions, 0)
@@ -376,14 +461,83 @@ impl Drain {
         rtl.register(&self.odd, 0).when(&self.start_i, lit(0, 1)).set(!&self.odd);
     }
 
+    /// Channel attention: sums of the currents that are kept, scores for the mantissas of those that are scaled.
+    fn attend(&mut self, e: &Events) {
+        let rtl = &mut self._rtl;
+        let d = &self.descriptor;
+        let ([attention], [factor]) = (&self.attention[..], &self.factor[..]) else {
+            let unused = [&d.channels, &d.sum_step, &d.score_reach, &d.score_base];
+            unused.into_iter().for_each(|field| rtl.discard(field));
+            return;
+        };
+        rtl.section("Channel attention: sums of currents, and scores for the next run's mantissas");
+        rtl.clock(&attention.clock);
+        rtl.assign(&attention.reset_i, &self.reset_i);
+        rtl.assign(&attention.start_i, &self.start_i);
+        rtl.assign(&attention.next_i, &e.taken);
+        rtl.assign(&attention.last_step_i, &self.last_step);
+        rtl.assign(&attention.last_group_i, &self.last_group);
+        rtl.assign(&attention.scales_i, &e.scales);
+        rtl.assign(&attention.sum_step_i, &d.sum_step);
+        rtl.assign(&attention.channels_i, &d.channels);
+        rtl.assign(&attention.reach_i, &d.score_reach);
+        rtl.assign(&attention.base_i, &d.score_base);
+        let kept = rtl.named("current_kept", before(KEPT, &e.complete, &self.complete) & &e.keeps);
+        rtl.assign(&attention.valid_i, kept);
+        rtl.assign(&attention.first_i, before(KEPT, &e.first_complete, &self.first_complete));
+        rtl.assign(&attention.last_i, before(KEPT, &e.run_end, &self.run_ends));
+        rtl.assign(&attention.first_tile_i, &self.first_tile);
+        for (input, lane) in attention.current_i.iter().zip(&self.lanes) {
+            rtl.assign(input, &lane.current_o);
+        }
+
+        rtl.section("Which of a lane's words is read; the first one is its mantissa");
+        let load = &self.start_i | &e.taken;
+        for (index, word) in self.lane_word.iter().enumerate() {
+            let before = &self.lane_word[(index + PARAMETERS - 1) % PARAMETERS];
+            rtl.register(word, 0).when(&load, lit(u64::from(index == 0), 1)).when(&self.reading, before);
+        }
+        let mantissa = &self.reading & &self.lane_word[0] & !&self.of_shortcut & &e.scales;
+        let mantissa = rtl.delay(mantissa, &self.loading_mantissa);
+        let score = rtl.delay(&attention.score_o, &self.loading_score);
+        rtl.clock(&factor.clock);
+        rtl.assign(&factor.word_i, &self.parameter_i);
+        rtl.assign(&factor.score_i, score);
+        rtl.assign(&factor.mantissa_i, mantissa);
+    }
+
+    /// Currents lie in the order of the loops.
+    fn keep_currents(&mut self, e: &Events) {
+        let rtl = &mut self._rtl;
+        let [address] = &self.current_address[..] else { return };
+        rtl.section("Currents that are kept, in the order of the loops");
+        let reads = &e.running & &e.scales & !&self.second;
+        rtl.delay(reads, &self.current_reads);
+        let read = self.current_reads[0].e();
+        let write = before(KEPT, &e.complete, &self.complete) & &e.keeps;
+        let write = rtl.named("current_write", write);
+        rtl.register(address, 0).when(&self.start_i, address.zero()).when(&read | &write, address.plus(1));
+        for (memory, lane) in self.currents.iter().zip(&self.lanes) {
+            rtl.clock(&memory.clock);
+            rtl.assign(&memory.write_i, &write);
+            rtl.assign(&memory.write_address_i, address);
+            rtl.assign(&memory.write_data_i, &lane.current_o);
+            rtl.assign(&memory.read_i, &read);
+            rtl.assign(&memory.read_address_i, address);
+        }
+    }
+
     /// Parameters shift in serially, so that no lane needs an address.
     fn load_parameters(&mut self, e: &Events, lanes: usize) {
         let rtl = &mut self._rtl;
         rtl.section("The next run's parameters shift in serially, so that no lane needs an address");
-        let taken = rtl.named("taken", before(TAKEN_ALL, &e.first, &self.first) & !&e.last_run);
-        let load = rtl.named("load", &self.start_i | taken);
+        let load = rtl.named("load", &self.start_i | &e.taken);
         let last_word = rtl.named("last_word", &self.reading & self.words_left.is(1));
-        rtl.register(&self.reading, 0).when(&load, lit(1, 1)).when(&last_word, lit(0, 1));
+        let loads = match &self.attention[..] {
+            [attention] => rtl.named("parameters_follow", (&load & !&e.scales) | &attention.last_score_o),
+            _ => load.clone(),
+        };
+        rtl.register(&self.reading, 0).when(loads, lit(1, 1)).when(&last_word, lit(0, 1));
         let words = |count: usize| lit((count * lanes) as u64, self.words_left.width());
         let all = mux(&e.paired, words(PARAMETERS + OF_SHORTCUT), words(PARAMETERS));
         rtl.register(&self.words_left, 0).when(&load, all).when(&self.reading, self.words_left.minus(1));
@@ -393,17 +547,23 @@ impl Drain {
         rtl.register(&self.parameter_address, 0)
             .when(&self.start_i | tile_again, &self.descriptor.parameter_base)
             .when(&self.reading, self.parameter_address.plus(1));
-        rtl.assign(&self.parameter_read_o, &self.reading);
-        rtl.assign(&self.parameter_address_o, &self.parameter_address);
+        let (mut read, mut address) = (self.reading.e(), self.parameter_address.e());
+        if let [attention] = &self.attention[..] {
+            read = read | &attention.score_o;
+            address = mux(&attention.score_o, &attention.score_address_o, address);
+        }
+        rtl.assign(&self.parameter_read_o, read);
+        rtl.assign(&self.parameter_address_o, address);
         let loading = rtl.delay(&self.reading, &self.loading);
         let loading_last = rtl.delay(&last_word, &self.loading_last);
         let loading_shortcut = rtl.delay(&self.reading & &self.of_shortcut, &self.loading_shortcut);
         rtl.register(&self.loaded, 0).when(&self.start_i | &e.opens, lit(0, 1)).when(loading_last, lit(1, 1));
         let loading_lane = rtl.named("loading_lane", loading & !&loading_shortcut);
+        let word = self.factor.first().map_or(self.parameter_i.e(), |factor| factor.word_o.e());
         for (chain, shifts) in
             [(&self.parameters, &loading_lane), (&self.shortcut_parameters, &loading_shortcut)]
         {
-            let mut next = self.parameter_i.e();
+            let mut next = word.clone();
             for register in chain.iter().rev() {
                 rtl.register(register, 0).when(shifts, next).without_reset();
                 next = register.e();
@@ -427,7 +587,7 @@ impl Drain {
             .when(!&e.running, &self.step_entry);
         let of_shortcut = &self.entry + &self.descriptor.shortcut_entry;
         rtl.register(&self.second_entry, 0).set(of_shortcut);
-        rtl.assign(&self.drain_o, &e.running & (!&self.second | &e.has_sums));
+        rtl.assign(&self.drain_o, &e.running & mux(&self.second, &e.has_sums, !&e.scales));
         rtl.assign(&self.drain_bank_o, &self.bank);
         rtl.assign(&self.drain_address_o, mux(&self.second, &self.second_entry, &self.entry));
         rtl.assign(&self.drain_group_o, &self.group);
@@ -444,11 +604,18 @@ impl Drain {
         rtl.register(&self.shortcut_address, 0).when(&e.shortcut, base + step).without_reset();
         rtl.register(&self.shortcut_bank, 0).when(&e.first, &self.group_bank).without_reset();
         let double = rtl.named("double", d.shortcut.e().bit(1));
-        for (l, code) in self.shortcut_code.iter().enumerate() {
+        for (l, other) in self.other.iter().enumerate() {
             let choices: Vec<Expr> =
                 (0..arch.banks()).map(|b| self.shortcut_code_i[b * arch.lanes + l].e()).collect();
-            let wide = select(&choices, &self.shortcut_bank).zext(code.width());
-            rtl.register(code, 0).without_reset().set(mux(&double, wide.shl(1), &wide));
+            let wide = select(&choices, &self.shortcut_bank).zext(other.width());
+            let code = mux(&double, wide.shl(1), &wide);
+            let value = match (self.current_reads.last(), self.currents.get(l)) {
+                (Some(is_current), Some(memory)) => {
+                    mux(is_current, memory.read_data_o.e().sext(other.width()), code)
+                }
+                _ => code,
+            };
+            rtl.register(other, 0).without_reset().set(value);
         }
         rtl.discard(&self.shortcut_bank);
     }
@@ -460,19 +627,23 @@ impl Drain {
         rtl.delay(&e.first, &self.first);
         rtl.delay(&e.shortcut, &self.shortcut);
         rtl.delay(&e.complete, &self.complete);
+        rtl.delay(&e.run_end, &self.run_ends);
         rtl.delay(&e.first_complete, &self.first_complete);
-        rtl.delay(&e.complete & &self.last_position & &e.last_run, &self.last);
+        rtl.delay(&e.run_end & &e.awaits_result, &self.last);
+        let d = &self.descriptor;
         let needed = SUM_DELAY + POTENTIAL_NEEDED;
         for (counter, at) in
             [(&self.potential_read, needed - READ_DELAY), (&self.potential_write, POTENTIAL_WRITE)]
         {
+            let first = before(at - 1, &e.first_complete, &self.first_complete);
+            // The first potential of a layer has number 0.
             rtl.register(counter, 0)
-                .when(before(at - 1, &e.first_complete, &self.first_complete), counter.zero())
-                .when(before(at - 1, &e.complete, &self.complete), counter.plus(1));
+                .when(first & !&d.potentials_follow, counter.zero())
+                .when(before(at - 1, &e.complete, &self.complete), counter.plus(1))
+                .when(&self.start_i, counter.zero().minus(1));
         }
         let first_needed = before(needed - 1, &e.first_complete, &self.first_complete);
-        rtl.register(&self.fresh, 1).when(first_needed, &self.first_step);
-        let d = &self.descriptor;
+        rtl.register(&self.from_zero, 1).when(first_needed, &self.first_step & &d.fresh);
         rtl.section(
             "Half of what the shifts of the layer shift out; shift and half of the product that is there",
         );
@@ -501,8 +672,8 @@ impl Drain {
             let of_shortcut = shortcut_parameters(&self.shortcut_parameters, l);
             rtl.clock(&lane.clock);
             rtl.assign(&lane.sum_i, &self.sum_i[l]);
-            rtl.assign(&lane.code_i, &self.shortcut_code[l]);
-            rtl.assign(&lane.code_operand_i, &operand & !&e.has_sums);
+            rtl.assign(&lane.other_i, &self.other[l]);
+            rtl.assign(&lane.other_operand_i, mux(&operand, !&e.has_sums, &e.scales));
             rtl.assign(&lane.shortcut_operand_i, &operand);
             rtl.assign(&lane.shortcut_bias_i, &bias);
             rtl.assign(&lane.shortcut_current_i, &current);
@@ -527,11 +698,11 @@ impl Drain {
             rtl.assign(&lane.requant_half_i, &self.product_half);
             rtl.assign(&lane.spike_shift_i, &self.descriptor.spike_shift);
             rtl.assign(&lane.spike_half_i, &self.spike_half);
-            rtl.assign(&lane.potential_i, mux(&self.fresh, lit(0, v), &memory.read_data_o));
+            rtl.assign(&lane.potential_i, mux(&self.from_zero, lit(0, v), &memory.read_data_o));
             rtl.clock(&memory.clock);
             rtl.assign(&memory.read_i, lit(1, 1));
             rtl.assign(&memory.read_address_i, &self.potential_read);
-            rtl.assign(&memory.write_i, before(POTENTIAL_WRITE, &e.complete, &self.complete));
+            rtl.assign(&memory.write_i, before(POTENTIAL_WRITE, &e.complete, &self.complete) & !&e.keeps);
             rtl.assign(&memory.write_address_i, &self.potential_write);
             rtl.assign(&memory.write_data_i, &lane.potential_o);
         }
@@ -567,7 +738,8 @@ impl Drain {
             .when(&first, &self.run_out)
             .when(before(RESULT - 1, &e.complete, &self.complete), &self.write_address + &d.out_blocks);
         rtl.register(&self.write_bank, 0).when(&first, &self.group_bank);
-        let written = rtl.named("result_written", before(RESULT, &e.complete, &self.complete) & !&d.logits);
+        let written = rtl
+            .named("result_written", before(RESULT, &e.complete, &self.complete) & !(&d.logits | &e.keeps));
         let banks = (0..arch.banks() as u64).rev().map(|b| self.write_bank.is(b) & &written);
         rtl.assign(&self.write_o, concat(banks));
         let address = mux(&self.shortcut_read_o, &self.shortcut_address, &self.write_address);

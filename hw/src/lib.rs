@@ -5,12 +5,14 @@ mod accumulator;
 mod activation_memory;
 mod arithmetic;
 pub mod array;
+mod attention;
 pub mod axi_lite;
 #[cfg(test)]
 mod bench_support;
 mod descriptor;
 mod drain;
 pub mod emit;
+mod factor;
 mod input_buffer;
 mod neuron_lane;
 mod pool;

@@ -34,6 +34,8 @@ const CURRENT: usize = SCALED + 1 + SATURATION_DELAY;
 const ADDED: usize = CURRENT + 1 + SATURATION_DELAY;
 /// That in which the membrane potential is known.
 const MEMBRANE: usize = ADDED + 1 + SATURATION_DELAY;
+/// Cycles from a sum, or its shortcut, to the current at the output.
+pub(crate) const CURRENT_DELAY: usize = ADDED;
 /// Cycles from a sum to the use of its position's last potential.
 pub(crate) const POTENTIAL_NEEDED: usize = ADDED - 1 - PRODUCT_DELAY;
 /// Cycles from a sum or a code to its places: operands, shift, bias, current.
@@ -65,9 +67,20 @@ fn multiplier() -> usize {
     MULTIPLIER_BITS as usize
 }
 
+/// Bits of what may take the place of a sum, signed: a shortcut's code, or twice that, and a current that was kept.
+pub(crate) fn other_bits(arch: &ArchConfig) -> usize {
+    let code = arch.act_bits as usize + 2;
+    if arch.has_attention() { code.max(arch.membrane_bits as usize) } else { code }
+}
+
+/// Bits of what the requantizer multiplies.
+fn operand_bits(arch: &ArchConfig) -> usize {
+    other_bits(arch).max(arch.acc_bits as usize)
+}
+
 /// Bits of what the requantizer rounds.
 pub(crate) fn requant_bits(arch: &ArchConfig) -> usize {
-    rounding_bits(arch.acc_bits as usize + multiplier(), widths::<Drain<usize>>(arch).requant_shift)
+    rounding_bits(operand_bits(arch) + multiplier(), widths::<Drain<usize>>(arch).requant_shift)
 }
 
 /// Bits of what is rounded to a spike.
@@ -82,10 +95,10 @@ unit! {
         sum_i: Wire<In> = Wire::new(arch.acc_bits as usize),
         /// v of a position before the step; 0 before the first.
         potential_i: Wire<In> = Wire::new(v),
-        /// Code of a shortcut, or twice that.
-        code_i: Wire<In> = Wire::new(arch.act_bits as usize + 1),
-        /// The code is multiplied, and no sum.
-        code_operand_i: Wire<In> = Wire::new(1),
+        /// Code of a shortcut, or twice that, or a current that was kept; signed.
+        other_i: Wire<In> = Wire::new(other_bits(arch)),
+        /// It is multiplied, and no sum.
+        other_operand_i: Wire<In> = Wire::new(1),
         /// The shortcut is in this place.
         shortcut_operand_i: Wire<In> = Wire::new(1),
         shortcut_bias_i: Wire<In> = Wire::new(1),
@@ -110,6 +123,8 @@ unit! {
         /// Right shift from membrane to spike, and half of what it shifts out.
         spike_shift_i: Wire<In> = Wire::new(w.spike_shift),
         spike_half_i: Wire<In> = Wire::new(spike_bits(arch)),
+        /// [`CURRENT_DELAY`] cycles after the sum, or after its shortcut.
+        current_o: Wire<Out> = Wire::new(v),
         spike_o: Wire<Out> = Wire::new(arch.act_bits as usize),
         potential_o: Wire<Out> = Wire::new(v),
 
@@ -121,7 +136,7 @@ unit! {
         theta: Wire<Local> = Wire::new(v),
         offset: Wire<Local> = Wire::new(v),
 
-        product: Product = Product::new(arch.acc_bits as usize, multiplier()),
+        product: Product = Product::new(operand_bits(arch), multiplier()),
         scaling: RoundShift = RoundShift::new(requant_bits(arch), w.requant_shift),
         biased: Wire<Local> = Wire::new(requant_bits(arch) + 2),
         current: Saturation = Saturation::new(requant_bits(arch) + 2, v),
@@ -178,9 +193,10 @@ impl NeuronLane {
     fn requantize(&mut self, bits: usize) {
         let rtl = &mut self._rtl;
         rtl.section("I = sat(round_shift(acc * M, requant_shift) + B), of a sum or of a shortcut's code");
-        let code = self.code_i.e().zext(self.sum_i.width());
+        let width = self.product.a_i.width();
+        let [other, sum] = [&self.other_i, &self.sum_i].map(|operand| operand.e().sext(width));
         rtl.clock(&self.product.clock);
-        rtl.assign(&self.product.a_i, mux(&self.code_operand_i, code, &self.sum_i));
+        rtl.assign(&self.product.a_i, mux(&self.other_operand_i, other, sum));
         rtl.assign(&self.product.b_i, mux(&self.shortcut_operand_i, &self.second_mantissa, &self.mantissa));
         rtl.clock(&self.scaling.clock);
         rtl.assign(&self.scaling.value_i, self.product.product_o.e().sext(bits));
@@ -203,6 +219,7 @@ impl NeuronLane {
         rtl.register(&self.both, 0).set(self.current.value_o.e().sext(width) + before.sext(width));
         rtl.clock(&self.added.clock);
         rtl.assign(&self.added.value_i, &self.both);
+        rtl.assign(&self.current_o, &self.added.value_o);
     }
 
     /// `m = sat(round_shift(lambda * v, F) + I)`.
@@ -320,7 +337,7 @@ mod tests {
             ] {
                 input.set(at(cycle, 1 + place).is_some_and(|slot| slot.is_code).into());
             }
-            lane.code_operand_i.set(at(cycle, 1).is_some_and(|slot| slot.is_code).into());
+            lane.other_operand_i.set(at(cycle, 1).is_some_and(|slot| slot.is_code).into());
             let shift = at(cycle, 1 + PLACES.shift).map_or(0, |slot| match slot.model.shortcut {
                 Some(shortcut) if slot.is_code => shortcut.shift.into(),
                 _ => u64::from(slot.model.requant_shift),
@@ -329,7 +346,7 @@ mod tests {
             lane.requant_half_i.set(half(shift));
             let position = |delay: usize| at(cycle, delay).map(|slot| slot.position);
             lane.sum_i.set_signed(position(1).map_or(-1, |(sum, ..)| sum));
-            lane.code_i.set(position(1).map_or(1, |(_, code, _)| code as u64));
+            lane.other_i.set(position(1).map_or(1, |(_, code, _)| code as u64));
             lane.potential_i.set_signed(position(1 + POTENTIAL_NEEDED).map_or(1, |(.., v)| v));
             lane.tick();
             let expected = |delay: usize| {

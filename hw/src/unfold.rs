@@ -15,6 +15,7 @@ use crate::rtl::{READ_DELAY, states};
 use crate::stream::{COORDINATE_BITS, is_inside};
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
+use empf_ir::border::BORDER_CHANNELS;
 use empf_ir::formats::INPUT_BITS;
 use empf_ir::isa::Unfold as Fields;
 
@@ -75,6 +76,10 @@ unit! {
         taken_y: Wire<Local> = Wire::new(COORDINATE_BITS),
         taken_x: Wire<Local> = Wire::new(COORDINATE_BITS),
         taken_inside: Wire<Local> = Wire::new(1),
+        /// Of the code that is read, as the border's codes repeat.
+        border_channel: Wire<Local> = Wire::new(2),
+        /// Code of the border of its channel.
+        taken_border: Vec<Wire<Local>> = Wire::array(READ_DELAY, INPUT_BITS as usize),
         code: Wire<Local> = Wire::new(INPUT_BITS as usize),
         codes: Vec<Wire<Local>> = Wire::array(arch.lanes, INPUT_BITS as usize),
         plane: Wire<Local> = Wire::new(counter_bits(arch.input_planes() - 1)),
@@ -237,10 +242,18 @@ impl Unfold {
         rtl.register(&self.taken_x, 0).set(&self.window_x + &self.tap_x);
         let inside = is_inside([&self.taken_y, &self.taken_x], [d.in_height.e(), d.in_width.e()]);
         rtl.register(&self.taken_inside, 0).set(inside);
+        let again = &self.start_i | &e.channels_end;
+        rtl.register(&self.border_channel, 0)
+            .when(again, self.border_channel.zero())
+            .when(&e.reading, self.border_channel.plus(1));
+        let bits = INPUT_BITS as usize;
+        let codes: Vec<Expr> = (0..BORDER_CHANNELS).map(|c| d.border.e().slice(c * bits, bits)).collect();
+        rtl.delay_data(select(&codes, &self.border_channel), &self.taken_border);
         let taken = rtl.delay(&e.reading, &self.taken);
         let lane = rtl.delay_data(&self.lane, &self.taken_lane);
         let first = rtl.named("first_taken", &taken & lane.is(0));
-        rtl.assign(&self.code, mux(&self.taken_inside, &self.code_i, &self.descriptor.zero_point));
+        let border = &self.taken_border[READ_DELAY - 1];
+        rtl.assign(&self.code, mux(&self.taken_inside, &self.code_i, border));
         for (l, code) in self.codes.iter().enumerate() {
             let here = &taken & lane.is(l as u64);
             rtl.register(code, 0).when(here, &self.code).when(&first, code.zero());
@@ -318,7 +331,7 @@ mod tests {
             kernel_width: kernel,
             stride,
             padding,
-            zero_point: 77,
+            border: u32::from_le_bytes([77, 5, 77, 5]),
             ky_step: (width - kernel) * channels + 1,
             x_step: stride * channels,
             row_step: stride * width * channels - (out_width - 1) * stride * channels,
@@ -368,7 +381,7 @@ mod tests {
                     true if inside => image(u64::from(
                         ((frame * height + iy - padding) * width + ix - padding) * channels + c,
                     )),
-                    true => 77,
+                    true => [77, 5][c as usize],
                     false => 0,
                 };
                 for plane in 0..arch.input_planes() as u32 {

@@ -35,7 +35,7 @@ fn measure(name: &str, shape: Shape, images: usize) {
 /// all full.
 fn network(name: &str, shape: Shape, rng: &mut Pcg64) -> QuantNetwork {
     let Shape { channels, height, width } = shape;
-    let input = Input { channels, height, width, frames: 1, zero_point: 0, scale: 1.0 };
+    let input = Input { channels, height, width, frames: 1, zero_point: 0.0.into(), scale: 1.0.into() };
     let target = Target { input, classes: 10, time_steps: TIME_STEPS, width: 1.0 };
     let graph = preset(name, &target).expect("the preset exists");
     let shapes = graph.shapes().expect("its shapes fit");
@@ -70,7 +70,15 @@ fn network(name: &str, shape: Shape, rng: &mut Pcg64) -> QuantNetwork {
                 set("mantissa", step.clone(), Box::new(|| 1 << 12));
                 set("bias", step, Box::new(|| 0));
                 let weights = if node.inputs[0] == INPUT { WeightKind::Float } else { weights };
-                QuantOp::Conv { out_channels, kernel, stride, padding, weights, zero_point: 0, shift: 12 }
+                QuantOp::Conv {
+                    out_channels,
+                    kernel,
+                    stride,
+                    padding,
+                    weights,
+                    zero_point: 0.into(),
+                    shift: 12,
+                }
             }
             Op::Neuron { version, .. } => {
                 let parallel = version == empf_ir::NeuronVersion::III;

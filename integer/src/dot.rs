@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::products::{OUTPUTS, Pair, WINDOWS, products};
-use empf_ir::{Shape, Window};
+use empf_ir::{Border, Shape, Window};
 
 /// Weights of a convolution, or of a linear layer, whose window is its whole map.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ pub(crate) struct DotLayer {
     kernel: [usize; 2],
     stride: usize,
     padding: usize,
-    border: i16,
+    border: Border,
 }
 
 /// Buffers that a thread uses again for every layer.
@@ -31,9 +31,8 @@ pub(crate) struct Scratch {
 
 impl DotLayer {
     /// From weights `[out, in, kernel, kernel]`; `border` is the code outside the map.
-    pub(crate) fn conv(weights: &[i32], out: usize, inner: usize, window: Window, border: u8) -> Self {
+    pub(crate) fn conv(weights: &[i32], out: usize, inner: usize, window: Window, border: Border) -> Self {
         let Window { kernel, stride, padding } = window;
-        let border = border.into();
         DotLayer { stride, padding, border, ..Self::new(weights, out, inner, [kernel; 2]) }
     }
 
@@ -58,7 +57,16 @@ impl DotLayer {
         let negative = |row: &[i32]| row.iter().map(|w| i64::from(-*w.min(&0))).sum::<i64>();
         let larger = |row: &[i32]| positive(row).max(negative(row));
         let largest = weights.chunks_exact(taps).map(larger).max().unwrap_or(0);
-        DotLayer { weights: blocks, largest, out, taps, kernel, stride: 1, padding: 0, border: 0 }
+        DotLayer {
+            weights: blocks,
+            largest,
+            out,
+            taps,
+            kernel,
+            stride: 1,
+            padding: 0,
+            border: Border::from(0),
+        }
     }
 
     /// Refuses sums of codes up to `max_code` that could leave 32 bits.
@@ -105,8 +113,10 @@ impl DotLayer {
     /// The frame inside its border.
     fn pad(&self, frame: &[i32], shape: Shape, padded: &mut Vec<i16>) {
         let (row, border) = (shape.width * shape.channels, self.padding * shape.channels);
+        let codes = (0..shape.channels).map(|channel| i16::from(self.border.of(channel)));
+        let positions = (shape.width + 2 * self.padding) * (shape.height + 2 * self.padding);
         padded.clear();
-        padded.resize((row + 2 * border) * (shape.height + 2 * self.padding), self.border);
+        padded.extend(codes.cycle().take(positions * shape.channels));
         let rows = padded.chunks_exact_mut(row + 2 * border).skip(self.padding);
         for (to, from) in rows.zip(frame.chunks_exact(row)) {
             to[border..border + row].iter_mut().zip(from).for_each(|(to, code)| *to = *code as i16);
@@ -129,13 +139,13 @@ mod tests {
     use proptest::prelude::*;
 
     /// Every tap of every window, one by one.
-    fn naive(x: &[i32], shape: Shape, weights: &[i32], out: usize, w: Window, border: i32) -> Vec<i32> {
+    fn naive(x: &[i32], shape: Shape, weights: &[i32], out: usize, w: Window, border: Border) -> Vec<i32> {
         let Shape { channels, height, width } = shape;
         let (rows, columns) = (w.positions(height), w.positions(width));
         let code = |i: usize, y: usize, x_: usize| match (y.checked_sub(w.padding), x_.checked_sub(w.padding))
         {
             (Some(y), Some(x_)) if y < height && x_ < width => x[(y * width + x_) * channels + i],
-            _ => border,
+            _ => border.of(i).into(),
         };
         let sum = |at: usize| {
             let (oy, ox, o) = (at / (columns * out) * w.stride, at / out % columns * w.stride, at % out);
@@ -174,7 +184,7 @@ mod tests {
             channels in 1usize..5,
             out in prop::sample::select(vec![1, 3, 16, 17, 40]),
             stride in 1usize..4,
-            border in any::<u8>(),
+            border in any::<[u8; 4]>(),
             seed in any::<u32>(),
         ) {
             let shape = Shape::new(channels, size[0], size[1]);
@@ -187,8 +197,9 @@ mod tests {
             let weights: Vec<i32> =
                 (0..out * channels * kernel * kernel).map(|_| 2 * next(256) - 255).collect();
             let window = Window { kernel, stride, padding };
+            let border = Border::new(&border[..channels]).unwrap();
             let layer = DotLayer::conv(&weights, out, channels, window, border);
-            let expected = naive(&x, shape, &weights, out, window, border.into());
+            let expected = naive(&x, shape, &weights, out, window, border);
             // What an earlier layer left in the buffers does not matter.
             let mut scratch = Scratch { padded: vec![9; 3], windows: vec![[7, 7]; 999] };
             let mut sums = vec![5; expected.len()];

@@ -220,7 +220,7 @@ fn layer(network: &QuantNetwork, node: &empf_ir::Node<QuantOp>, input: Shape) ->
         QuantOp::Conv { out_channels, kernel, stride, padding, zero_point, shift, .. } => {
             let window = Window { kernel, stride, padding };
             let dot = DotLayer::conv(tensor("weight")?, out_channels, input.channels, window, zero_point);
-            dot.check(&node.name, max_code.max(zero_point.into()))?;
+            dot.check(&node.name, max_code.max(zero_point.largest().into()))?;
             let requantizer = Requantizer {
                 mantissa: tensor("mantissa")?.to_vec(),
                 bias: tensor("bias")?.to_vec(),
@@ -281,7 +281,7 @@ mod tests {
             stride: 2,
             padding: 1,
             weights: WeightKind::Float,
-            zero_point: 7,
+            zero_point: 7.into(),
             shift: 3,
         };
         let pool = QuantOp::AvgPool { kernel: [2, 2], stride: [2, 2], shift: 1 };
@@ -336,7 +336,7 @@ mod tests {
             stride: 2,
             padding: 0,
             weights: WeightKind::Sign,
-            zero_point: 0,
+            zero_point: 0.into(),
             shift: 0,
         };
         network.input = QuantInput { channels: 1, height: 1, width: 1, frames: 1 };
@@ -389,7 +389,7 @@ mod tests {
                 stride: 1,
                 padding: 1,
                 weights: WeightKind::Float,
-                zero_point: 255,
+                zero_point: 255.into(),
                 shift: 0,
             };
             let built = IntegerModel::new(&wide(channels, border, vec![255; 4 * channels]));

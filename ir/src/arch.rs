@@ -38,6 +38,13 @@ pub struct ArchConfig {
     pub activation_depth: usize,
     /// Sums of one column in each of the two accumulator banks.
     pub accumulator_depth: usize,
+    /// Potentials of a lane, or more: those of a tile, as many as sums, have room, and where attention goes frame by frame,
+    /// those of a whole map.
+    pub potential_depth: usize,
+    /// Currents of a lane that channel attention keeps; 0: an accelerator without attention.
+    pub current_depth: usize,
+    /// Sums of currents that attention keeps, one for each channel and step.
+    pub sum_depth: usize,
     /// Words of `cols` weight bits.
     pub weight_depth: usize,
     /// Words of one neuron parameter.
@@ -64,6 +71,12 @@ pub enum Memory {
     Activation,
     /// One of the two banks of a column's sums.
     Accumulator,
+    /// Potentials of a lane.
+    Potential,
+    /// Currents of a lane.
+    Current,
+    /// Sums of currents.
+    Sum,
     /// Words of `cols` weight bits.
     Weight,
     /// Parameters of neurons and biases of logits.
@@ -76,9 +89,12 @@ pub enum Memory {
 
 impl Memory {
     /// All memories.
-    pub const ALL: [Memory; 6] = [
+    pub const ALL: [Memory; 9] = [
         Memory::Activation,
         Memory::Accumulator,
+        Memory::Potential,
+        Memory::Current,
+        Memory::Sum,
         Memory::Weight,
         Memory::Parameter,
         Memory::Input,
@@ -90,6 +106,9 @@ impl Memory {
         match self {
             Memory::Activation => arch.activation_depth,
             Memory::Accumulator => arch.accumulator_depth,
+            Memory::Potential => arch.potential_depth.max(arch.accumulator_depth),
+            Memory::Current => arch.current_depth,
+            Memory::Sum => arch.sum_depth,
             Memory::Weight => arch.weight_depth,
             Memory::Parameter => arch.parameter_depth,
             Memory::Input => arch.input_depth,
@@ -102,6 +121,9 @@ impl Memory {
         match self {
             Memory::Activation => "activation_depth",
             Memory::Accumulator => "accumulator_depth",
+            Memory::Potential => "potential_depth",
+            Memory::Current => "current_depth",
+            Memory::Sum => "sum_depth",
             Memory::Weight => "weight_depth",
             Memory::Parameter => "parameter_depth",
             Memory::Input => "input_depth",
@@ -114,6 +136,9 @@ impl Memory {
         match self {
             Memory::Activation => "activation memory",
             Memory::Accumulator => "accumulator bank",
+            Memory::Potential => "potential memory",
+            Memory::Current => "current memory",
+            Memory::Sum => "memory of summed currents",
             Memory::Weight => "weight memory",
             Memory::Parameter => "parameter memory",
             Memory::Input => "input buffer",
@@ -144,10 +169,13 @@ impl ArchConfig {
             lanes,
             activation_depth: (1 << 18) / rows.max(1).next_power_of_two(),
             accumulator_depth: 512,
+            potential_depth: 1 << 12,
+            current_depth: 1 << 12,
+            sum_depth: 1 << 11,
             weight_depth: (1 << 20) / cols.max(1).next_power_of_two(),
             parameter_depth: 1 << 15,
             input_depth: 1 << 14,
-            schedule_depth: 1 << 11,
+            schedule_depth: 1 << 12,
             adder: AdderForm::Generic,
         }
     }
@@ -193,7 +221,10 @@ impl ArchConfig {
         range("acc_bits", self.acc_bits as usize, self.sum_bits() as usize..=32)?;
         range("lanes", self.lanes, 1..=16)?;
         for memory in Memory::ALL {
-            range(memory.key(), memory.depth(self), 16..=1 << 24)?;
+            let is_left_out = !self.has_attention() && matches!(memory, Memory::Current | Memory::Sum);
+            if !is_left_out {
+                range(memory.key(), memory.depth(self), 16..=1 << 24)?;
+            }
         }
         range("lanes * act_bits", self.lanes * self.act_bits as usize, 1..=64)?;
         if !self.rows.is_multiple_of(self.lanes) || !self.cols.is_multiple_of(self.lanes) {
@@ -202,6 +233,11 @@ impl ArchConfig {
             return Err(Error::invalid("architecture", message));
         }
         Ok(())
+    }
+
+    /// It has channel attention (SECA).
+    pub fn has_attention(&self) -> bool {
+        self.current_depth > 0
     }
 
     /// Bits of a column's sum: `A + 1 + ceil(log2(rows))`.

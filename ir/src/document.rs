@@ -16,6 +16,8 @@ pub(crate) trait Content: Serialize + DeserializeOwned {
     const FORMAT: &'static str;
     /// Version of the form that is written and read.
     const VERSION: u32;
+    /// The oldest version that is read, all of whose files say the same in this version.
+    const OLDEST: u32 = Self::VERSION;
     /// Name of the JSON file.
     const FILE: &'static str;
     /// Name of the file of tensors, where there is one.
@@ -74,7 +76,7 @@ impl<T: Content> Document<T> {
             let message = format!("is `{format}`, expected `{}`", T::FORMAT);
             return Err(Error::Syntax { path, message });
         }
-        if version != T::VERSION {
+        if !(T::OLDEST..=T::VERSION).contains(&version) {
             let (format, expected, advice) = (T::FORMAT, T::VERSION, T::AGAIN);
             return Err(Error::Version { path, format, found: version, expected, advice });
         }

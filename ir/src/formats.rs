@@ -25,5 +25,7 @@ pub const MAX_REQUANT_SHIFT: u8 = 31;
 pub const MAX_SPIKE_SHIFT: u8 = 15;
 /// Bits of a score of channel attention, all of them fraction bits.
 pub const SCORE_BITS: u32 = 15;
+/// Most channels on each side of one that its score sees: half of the largest window.
+pub const MAX_SCORE_REACH: usize = 3;
 /// Bits of a logit.
 pub const LOGIT_BITS: u32 = 32;

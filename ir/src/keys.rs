@@ -1,5 +1,6 @@
 //! The keys of a node in a JSON file, taken one by one, so that every error names its key and none is left over.
 
+use crate::Border;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -42,6 +43,15 @@ impl Keys {
     /// Takes a whole number of 8 bits.
     pub fn byte(&mut self, key: &'static str) -> Result<u8> {
         self.required(key, "a whole number of 0..=255", |value| whole(value)?.try_into().ok())
+    }
+
+    /// Takes codes of a border.
+    pub fn border(&mut self, key: &'static str) -> Result<Border> {
+        self.required(
+            key,
+            "a whole number of 0..=255, or a list of up to 4, one for each channel",
+            Border::read,
+        )
     }
 
     /// Takes a number.

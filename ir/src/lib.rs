@@ -11,6 +11,7 @@
 //! version, shapes, ranges, finite numbers, graph order. The forms are described in `docs/format.md`.
 
 pub mod arch;
+pub mod border;
 pub mod class_names;
 pub mod codes;
 pub mod count;
@@ -24,6 +25,7 @@ pub mod keys;
 pub mod memory;
 mod name;
 pub mod network;
+pub mod per_channel;
 mod printable;
 pub mod program;
 pub mod quant;
@@ -35,12 +37,14 @@ pub mod trace;
 pub mod window;
 
 pub use arch::{AdderForm, ArchConfig};
+pub use border::Border;
 pub use class_names::ClassNames;
 pub use codes::{CodeFormat, Codes};
 pub use count::counted;
 pub use error::{Error, Result};
 pub use graph::{INPUT, Node};
 pub use network::{Input, Network, NeuronVersion, Op, WeightKind};
+pub use per_channel::PerChannel;
 pub use program::Program;
 pub use quant::{QuantInput, QuantNetwork, QuantOp};
 pub use shape::Shape;

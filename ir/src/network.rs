@@ -7,14 +7,14 @@ use crate::keys::Keys;
 use crate::name::check_name;
 use crate::shape::MAX_ELEMENTS;
 use crate::tensors::{Dtype, Tensor, Tensors};
-use crate::{ClassNames, Codes, Error, Result, Shape, counted};
+use crate::{ClassNames, Codes, Error, PerChannel, Result, Shape, counted};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::path::Path;
 
 const TENSORS: &str = "weights.safetensors";
 
-/// What enters the network: unsigned 8-bit codes, read as `(code - zero_point) * scale`.
+/// What enters the network: unsigned 8-bit codes, read as `(code - zero_point) * scale` of their channel.
 ///
 /// An integer zero point keeps the border exact: padding inserts the code `zero_point`, whose value is 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,13 +28,29 @@ pub struct Input {
     pub width: usize,
     /// 1: a static image, fed at every time-step; else one frame per time-step.
     pub frames: usize,
-    /// The code whose value is 0.
-    pub zero_point: u8,
+    /// The code whose value is 0, 0..=255; a fraction where a mean is one.
+    pub zero_point: PerChannel,
     /// Value of one code step, > 0.
-    pub scale: f32,
+    pub scale: PerChannel,
 }
 
 impl Input {
+    /// The value of a code of a channel.
+    pub fn value(&self, channel: usize, code: u8) -> f64 {
+        (f64::from(code) - f64::from(self.zero_point.of(channel))) * f64::from(self.scale.of(channel))
+    }
+
+    /// The codes nearest to the value 0, one for each channel.
+    pub fn border(&self) -> Vec<u8> {
+        self.zero_point.values(self.channels).into_iter().map(|zero| zero.round() as u8).collect()
+    }
+
+    /// The largest distance from a channel's zero point to the code of its border, at most half a code.
+    pub fn border_error(&self) -> f32 {
+        let distances = self.border().into_iter().zip(self.zero_point.values(self.channels));
+        distances.map(|(code, zero)| (f32::from(code) - zero).abs()).fold(0.0, f32::max)
+    }
+
     /// Shape of one frame.
     pub fn shape(&self) -> Shape {
         Shape::new(self.channels, self.height, self.width)
@@ -344,9 +360,14 @@ impl Network {
                 counted(self.time_steps, "time-step")
             )));
         }
-        if !(self.input.scale.is_finite() && self.input.scale > 0.0) {
-            return Err(network(format!("input scale {} is not a positive number", self.input.scale)));
-        }
+        let Input { channels, zero_point, scale, .. } = &self.input;
+        let is_code = |value: f32| (0.0..=255.0).contains(&value);
+        zero_point
+            .check(*channels, is_code, "a number of 0..=255")
+            .map_err(|message| network(format!("input zero_point {message}")))?;
+        scale
+            .check(*channels, |value| value.is_finite() && value > 0.0, "a positive number")
+            .map_err(|message| network(format!("input scale {message}")))?;
         self.class_names.validate(self.classes)?;
         if let Some(codes) = &self.codes {
             codes.validate(&self.coded())?;
@@ -473,7 +494,8 @@ impl Network {
 
 impl Content for Network {
     const FORMAT: &'static str = "empf-network";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
+    const OLDEST: u32 = 1;
     const FILE: &'static str = "network.json";
     const TENSORS: Option<&'static str> = Some(TENSORS);
 

@@ -38,8 +38,8 @@ pub struct Placement {
     pub frames: u32,
     /// Shape of one frame.
     pub shape: Shape,
-    /// Index of the step that writes it.
-    pub written_by: usize,
+    /// Indices of the first and the last step that write it.
+    pub written_by: [usize; 2],
 }
 
 /// Words that a program takes of each memory.
@@ -50,6 +50,12 @@ pub struct MemoryUse {
     pub activation: usize,
     /// Entries of an accumulator bank.
     pub accumulator: usize,
+    /// Potentials of a lane.
+    pub potential: usize,
+    /// Currents of a lane.
+    pub current: usize,
+    /// Sums of currents.
+    pub sum: usize,
     /// Weight words.
     pub weight: usize,
     /// Parameter words.
@@ -66,6 +72,9 @@ impl MemoryUse {
         match memory {
             Memory::Activation => self.activation,
             Memory::Accumulator => self.accumulator,
+            Memory::Potential => self.potential,
+            Memory::Current => self.current,
+            Memory::Sum => self.sum,
             Memory::Weight => self.weight,
             Memory::Parameter => self.parameter,
             Memory::Input => self.input,
@@ -179,7 +188,7 @@ impl Program {
 
 impl Content for Program {
     const FORMAT: &'static str = "empf-program";
-    const VERSION: u32 = 5;
+    const VERSION: u32 = 6;
     const FILE: &'static str = "program.json";
     const AGAIN: &'static str = "compile again";
 

@@ -9,7 +9,7 @@ use crate::graph::{self, Kind, Node, Operator};
 use crate::keys::Keys;
 use crate::name::check_name;
 use crate::tensors::{Dtype, Tensor, Tensors};
-use crate::{ClassNames, Error, Result, Shape, WeightKind, counted, network};
+use crate::{Border, ClassNames, Error, Result, Shape, WeightKind, counted, network};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
@@ -54,8 +54,8 @@ pub enum QuantOp {
         padding: usize,
         /// `sign`: one bit; `float`: digit planes.
         weights: WeightKind,
-        /// The code that the border holds: the zero point of the tensor read.
-        zero_point: u8,
+        /// The code that the border holds: that nearest to the value 0 of the tensor read, 0 of spikes.
+        zero_point: Border,
         /// Right shift after the mantissa.
         shift: u8,
     },
@@ -120,7 +120,7 @@ impl Operator for QuantOp {
                 stride: keys.count("stride")?,
                 padding: keys.count("padding")?,
                 weights: keys.choice("weights")?,
-                zero_point: keys.byte("zero_point")?,
+                zero_point: keys.border("zero_point")?,
                 shift: keys.byte("shift")?,
             },
             "neuron" => QuantOp::Neuron { parallel: keys.flag("parallel")?, shift: keys.byte("shift")? },
@@ -189,6 +189,9 @@ impl Operator for QuantOp {
     fn output_shape(&self, inputs: &[Shape]) -> std::result::Result<Shape, String> {
         let x = inputs[0];
         match *self {
+            QuantOp::Conv { zero_point, .. } if !zero_point.fits(x.channels) => {
+                Err(format!("has zero_points of another number of channels than {x}"))
+            }
             QuantOp::Conv { out_channels, kernel, stride, padding, .. } => {
                 let y = network::window(x, [kernel; 2], [stride; 2], padding)?;
                 Ok(Shape { channels: out_channels, ..y })
@@ -429,7 +432,8 @@ impl QuantNetwork {
 
 impl Content for QuantNetwork {
     const FORMAT: &'static str = "empf-quant-network";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
+    const OLDEST: u32 = 1;
     const FILE: &'static str = "quant.json";
     const TENSORS: Option<&'static str> = Some(TENSORS);
 

@@ -74,7 +74,7 @@ mod tests {
         let shape = Shape::new(5, 2, 3);
         // Channel 4 of frame 1 at (y, x) = (1, 2): the last position's second block.
         memory.bank_mut(10 + 2 * (2 * 3 * 2 - 1) + 1, 0).unwrap().copy_from_slice(&[7, 9]);
-        let place = Placement { node: "n".into(), base: 10, words: 24, frames: 2, shape, written_by: 0 };
+        let place = Placement { node: "n".into(), base: 10, words: 24, frames: 2, shape, written_by: [0, 0] };
         let tensor = memory.tensor(&place).unwrap();
         assert_eq!(tensor[[1, 4, 1, 2]], 7);
         assert_eq!(tensor.sum(), 7);
@@ -87,7 +87,7 @@ mod tests {
         assert!(memory.word(15).is_some() && memory.word(16).is_none());
         assert!(memory.bank_mut(15, arch.banks()).is_none() && memory.bank_mut(3, arch.banks()).is_none());
         let shape = Shape::new(4, 4, 4);
-        let place = Placement { node: "n".into(), base: 1, words: 16, frames: 1, shape, written_by: 0 };
+        let place = Placement { node: "n".into(), base: 1, words: 16, frames: 1, shape, written_by: [0, 0] };
         assert!(memory.tensor(&place).is_none());
     }
 }

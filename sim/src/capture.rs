@@ -3,7 +3,7 @@
 use crate::activation::ActivationMemory;
 use crate::{Error, Result};
 use empf_ir::{Program, Trace};
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 /// One bank written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl Write {
 /// `engine` is named in errors.
 ///
 /// # Errors
-/// A tensor whose step leaves a bank of it as it was, writes beyond the memory, writes of a step after a later one's.
+/// A tensor whose steps leave a bank of it as it was, writes beyond the memory, writes of a step after a later one's.
 pub(crate) fn replay(
     engine: &str,
     program: &Program,
@@ -42,11 +42,12 @@ pub(crate) fn replay(
     let act_bits = program.arch.act_bits;
     let mask = (1u64 << act_bits) - 1;
     let mut writes = writes.peekable();
+    // The step that wrote a bank last.
+    let mut written = HashMap::new();
     for step in 0..program.steps.len() {
-        let mut written = HashSet::new();
         while let Some(write) = writes.next_if(|write| write.step as usize == step) {
             let (address, bank) = (write.address as usize, write.bank as usize);
-            written.insert((address, bank));
+            written.insert((address, bank), step);
             let bank = memory.bank_mut(address, bank);
             let bank =
                 bank.ok_or_else(|| failure(format!("step {step} writes beyond the activation memory")))?;
@@ -54,11 +55,13 @@ pub(crate) fn replay(
                 *code = (write.data >> (lane as u32 * act_bits) & mask) as u8;
             }
         }
-        for place in program.placements.iter().filter(|p| p.written_by == step) {
+        for place in program.placements.iter().filter(|p| p.written_by[1] == step) {
             let tensor = memory.tensor(place);
             let tensor =
                 tensor.ok_or_else(|| failure(format!("tensor `{}` leaves the memory", place.node)))?;
-            if let Some((word, bank)) = memory.banks_of(place).find(|bank| !written.contains(bank)) {
+            let is_old =
+                |bank: &(usize, usize)| written.get(bank).is_none_or(|step| *step < place.written_by[0]);
+            if let Some((word, bank)) = memory.banks_of(place).find(is_old) {
                 let message =
                     format!("bank {bank} of word {word} of tensor `{}` was not written", place.node);
                 return Err(failure(message));
@@ -83,7 +86,7 @@ mod tests {
     fn program() -> Program {
         let step = Step { node: "a".into(), task: Task::Pool(Pool::default()), additions: 0 };
         let shape = Shape::new(5, 1, 2);
-        let place = Placement { node: "a".into(), base: 3, words: 4, frames: 1, shape, written_by: 0 };
+        let place = Placement { node: "a".into(), base: 3, words: 4, frames: 1, shape, written_by: [0, 0] };
         Program {
             name: "replayed".into(),
             arch: ArchConfig { lanes: 2, activation_depth: 16, ..ArchConfig::sized(4, 4, 8) },

@@ -126,7 +126,7 @@ impl Promise {
     pub fn of_program(program: &Program) -> Self {
         let unfolds =
             |step: usize| program.steps.get(step).is_some_and(|s| matches!(s.task, Task::Unfold(_)));
-        let (windows, nodes) = program.placements.iter().partition::<Vec<_>, _>(|p| unfolds(p.written_by));
+        let (windows, nodes) = program.placements.iter().partition::<Vec<_>, _>(|p| unfolds(p.written_by[1]));
         let names = |places: Vec<&Placement>| places.into_iter().map(|place| place.node.clone()).collect();
         Promise { nodes: names(nodes), windows: names(windows), cycles: true }
     }

@@ -57,6 +57,10 @@ impl Sequencer {
                 self.end(Unit::Stream, streamed);
                 self.end(Unit::Drain, drained)
             }
+            Task::Drain(d) => {
+                let start = self.launch(Unit::Drain);
+                self.end(Unit::Drain, drain(d, start, arch))
+            }
             Task::Pool(d) => {
                 let start = self.launch(Unit::Pool);
                 self.end(Unit::Pool, start + pool(d, arch))
@@ -126,6 +130,19 @@ fn array(Array { stream: s, drain: d }: &Array, start: [u64; 2], arch: &ArchConf
     [next_stream - 1, drain.closed]
 }
 
+/// A drain without a stream waits for nothing.
+fn drain(d: &Drain, start: u64, arch: &ArchConfig) -> u64 {
+    let mut drain = DrainCycles::new(d, start, arch);
+    let column_blocks = d.groups.div_ceil((arch.cols / arch.lanes) as u32);
+    for tile in 0..d.tiles {
+        let positions = if tile + 1 == d.tiles { d.last_tile_positions } else { d.tile_positions };
+        for block in 0..column_blocks {
+            drain.block(start, block, positions);
+        }
+    }
+    drain.closed
+}
+
 /// The drain's way through the runs of a layer.
 struct DrainCycles<'a> {
     d: &'a Drain,
@@ -143,7 +160,7 @@ struct DrainCycles<'a> {
 
 impl<'a> DrainCycles<'a> {
     fn new(d: &'a Drain, start: u64, arch: &'a ArchConfig) -> Self {
-        let ready = start + load_cycles(d.group_words(arch)) as u64;
+        let ready = start + load_cycles(d, arch) as u64;
         let runs_left = product([d.tiles, d.groups, d.time_steps]);
         DrainCycles { d, arch, start, ready, runs_left, classes_left: d.classes.into(), closed: start }
     }
@@ -154,15 +171,18 @@ impl<'a> DrainCycles<'a> {
         let of_block = (self.arch.cols / self.arch.lanes) as u32;
         let groups = self.d.groups.saturating_sub(block * of_block).min(of_block);
         self.ready = self.ready.max(written + 1);
-        for _ in 0..product([groups, self.d.time_steps]) {
-            self.run(positions);
+        let is_last_block = (block + 1) * of_block >= self.d.groups;
+        let runs = product([groups, self.d.time_steps]);
+        for run in 0..runs {
+            self.run(positions, is_last_block && run + 1 == runs);
         }
         self.closed
     }
 
     /// A position, or a half of one with a shortcut, or a logit a cycle, while the next run's parameters come in; the
-    /// last run is closed with its last result. Runs with shortcuts are opened in every second cycle.
-    fn run(&mut self, positions: u32) {
+    /// last run is closed with its last result, and so is the last of a tile where currents are kept. Runs with shortcuts
+    /// are opened in every second cycle.
+    fn run(&mut self, positions: u32, ends_tile: bool) {
         self.runs_left -= 1;
         let is_odd = (self.ready - self.start).is_multiple_of(2);
         let beats = if self.d.has_shortcut() { 2 } else { 1 };
@@ -173,9 +193,10 @@ impl<'a> DrainCycles<'a> {
             self.classes_left -= sent;
             LOGIT_CYCLES as u64 + sent
         } else {
-            product([positions, beats]) + if is_last { RESULT_CYCLES as u64 } else { 1 }
+            let awaits_result = is_last || (ends_tile && self.d.keeps_currents());
+            product([positions, beats]) + if awaits_result { RESULT_CYCLES as u64 } else { 1 }
         };
-        let least = if is_last { 0 } else { least_run_cycles(self.d.group_words(self.arch)) as u64 };
+        let least = if is_last { 0 } else { least_run_cycles(self.d, self.arch) as u64 };
         self.closed = self.ready + done.max(least);
         self.ready = self.closed + 1;
     }

@@ -7,6 +7,7 @@
 mod accumulators;
 mod arithmetic;
 mod array;
+mod attention;
 mod drain;
 mod machine;
 mod pool;
@@ -46,9 +47,10 @@ impl<'p> Interpreter<'p> {
         match &self.schedule[index] {
             Task::Unfold(d) => unfold::run(machine, d)?,
             Task::Array(d) => array::run(machine, d)?,
+            Task::Drain(d) => drain::run_alone(machine, d)?,
             Task::Pool(d) => pool::run(machine, d)?,
         }
-        for place in machine.program.placements.iter().filter(|p| p.written_by == index) {
+        for place in machine.program.placements.iter().filter(|p| p.written_by[1] == index) {
             let tensor = machine.activations.tensor(place).ok_or_else(|| {
                 let message = format!("tensor `{}` leaves the activation memory", place.node);
                 Error::Engine { engine: "interpreter".into(), message }

@@ -1,7 +1,7 @@
 //! A case: everything but the values of its tensors, which follow from the seed.
 
 use empf_ir::formats::INPUT_BITS;
-use empf_ir::{ArchConfig, Error, Result, Shape, store};
+use empf_ir::{ArchConfig, Border, Error, Result, Shape, store};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -46,8 +46,52 @@ pub struct CaseInput {
     pub width: usize,
     /// One image for all time-steps.
     pub is_static: bool,
-    /// Code of the border.
-    pub zero_point: u8,
+    /// Codes of the border.
+    pub zero_point: Border,
+}
+
+/// A convolution and its neurons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conv {
+    /// Output channels.
+    pub channels: usize,
+    /// Side of the window.
+    pub kernel: usize,
+    /// Step of the window.
+    pub stride: usize,
+    /// Border on each side.
+    pub padding: usize,
+    /// +-1 weights; else odd integers of 8 digits.
+    pub sign: bool,
+    /// Version III.
+    pub parallel: bool,
+    /// c is not 0.
+    pub offset: bool,
+    /// What is added to its currents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shortcut: Option<Shortcut>,
+    /// Channel attention on these currents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attention: Option<Attention>,
+}
+
+/// Channel attention.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attention {
+    /// Channels that a score sees.
+    pub kernel: usize,
+    /// What is added to the currents that it gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shortcut: Option<Shortcut>,
+}
+
+impl Conv {
+    /// Shortcuts in front of attention and behind it.
+    pub fn shortcuts(&self) -> impl Iterator<Item = Shortcut> {
+        self.shortcut.into_iter().chain(self.attention.and_then(|attention| attention.shortcut))
+    }
 }
 
 /// One layer of a case; it reads the result of the one before it, the first one the input.
@@ -55,25 +99,7 @@ pub struct CaseInput {
 #[serde(tag = "layer", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Layer {
     /// A convolution and its neurons.
-    Conv {
-        /// Output channels.
-        channels: usize,
-        /// Side of the window.
-        kernel: usize,
-        /// Step of the window.
-        stride: usize,
-        /// Border on each side.
-        padding: usize,
-        /// +-1 weights; else odd integers of 8 digits.
-        sign: bool,
-        /// Version III.
-        parallel: bool,
-        /// c is not 0.
-        offset: bool,
-        /// What is added to its currents.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        shortcut: Option<Shortcut>,
-    },
+    Conv(Conv),
     /// Average pooling.
     Pool {
         /// Height and width of the window.
@@ -148,7 +174,7 @@ impl Layer {
     fn output(&self, source: Source) -> Option<Shape> {
         let input = source.shape;
         match *self {
-            Layer::Conv { channels, kernel, stride, padding, .. } => {
+            Layer::Conv(Conv { channels, kernel, stride, padding, .. }) => {
                 let map = input.windowed([kernel; 2], [stride; 2], padding)?;
                 (padding < kernel).then_some(Shape { channels, ..map })
             }
@@ -167,19 +193,23 @@ impl Layer {
 impl Case {
     /// What each layer reads, and last what the classifier reads; `None` where a layer cannot read that.
     pub fn sources(&self) -> Option<Vec<Source>> {
-        let CaseInput { channels, height, width, .. } = self.input;
+        let CaseInput { channels, height, width, zero_point, .. } = self.input;
+        zero_point.fits(channels).then_some(())?;
         let mut sources = vec![Source { layer: None, shape: Shape::new(channels, height, width) }];
         for (index, layer) in self.layers.iter().enumerate() {
             let result = match layer {
                 Layer::Back { by } => sources[index.checked_sub(*by)?],
                 _ => Source { layer: Some(index), shape: layer.output(sources[index])? },
             };
-            if let Layer::Conv { shortcut: Some(shortcut), .. } = layer {
-                let codes = sources[index.checked_sub(shortcut.by)?];
-                let added = shortcut.output(codes, result.shape.channels)?;
+            if let Layer::Conv(conv) = layer {
+                for shortcut in conv.shortcuts() {
+                    let codes = sources[index.checked_sub(shortcut.by)?];
+                    let added = shortcut.output(codes, result.shape.channels)?;
+                    (added == result.shape).then_some(())?;
+                }
                 // A convolution of the input has one frame, and its sums no place beside those of others.
-                let fits = shortcut.windows.is_none() || sources[index].layer.is_some();
-                (fits && added == result.shape).then_some(())?;
+                let beside = conv.shortcut.is_some_and(|shortcut| shortcut.windows.is_some());
+                (!beside || sources[index].layer.is_some()).then_some(())?;
             }
             sources.push(result);
         }

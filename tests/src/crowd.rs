@@ -1,6 +1,6 @@
 //! Cases that together use every bit of a small accelerator: drawn ones, and some as large as a number can be.
 
-use crate::case::{Case, CaseInput, Layer, Shortcut, Windows};
+use crate::case::{Case, CaseInput, Conv, Layer, Shortcut, Windows};
 use crate::random::fit;
 use crate::suite::Result;
 use empf_ir::ArchConfig;
@@ -18,6 +18,9 @@ pub fn crowd() -> Result<Vec<Case>> {
     let arch = ArchConfig {
         accumulator_depth: 64,
         activation_depth: 1 << 20,
+        potential_depth: 1 << 20,
+        current_depth: 200,
+        sum_depth: 1 << 20,
         weight_depth: 1 << 20,
         parameter_depth: 1 << 20,
         input_depth: 1 << 20,
@@ -30,7 +33,7 @@ pub fn crowd() -> Result<Vec<Case>> {
             seed,
             arch: arch.clone(),
             time_steps,
-            input: CaseInput { channels, height, width, is_static: time_steps < 63, zero_point: 200 },
+            input: CaseInput { channels, height, width, is_static: time_steps < 63, zero_point: 200.into() },
             layers: layers.to_vec(),
             classes,
         };
@@ -42,8 +45,8 @@ pub fn crowd() -> Result<Vec<Case>> {
     let added = |by: usize, windows: Option<usize>, channels: usize, kernel: usize| {
         let windows = windows.map(|kernel| Windows { kernel, stride: 1, padding: kernel / 2 });
         let mut layer = conv(channels, kernel);
-        if let Layer::Conv { shortcut, .. } = &mut layer {
-            *shortcut = Some(Shortcut { by, scaled: false, windows });
+        if let Layer::Conv(conv) = &mut layer {
+            conv.shortcut = Some(Shortcut { by, scaled: false, windows });
         }
         layer
     };
@@ -75,7 +78,7 @@ pub fn crowd() -> Result<Vec<Case>> {
 }
 
 fn conv(channels: usize, kernel: usize) -> Layer {
-    Layer::Conv {
+    Layer::Conv(Conv {
         channels,
         kernel,
         stride: 1,
@@ -84,5 +87,6 @@ fn conv(channels: usize, kernel: usize) -> Layer {
         parallel: false,
         offset: true,
         shortcut: None,
-    }
+        attention: None,
+    })
 }

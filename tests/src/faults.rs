@@ -1,6 +1,6 @@
 //! Planted faults: each must be seen, and its first mismatch must name the place where it was planted.
 
-use crate::case::{Case, CaseInput, Layer, accelerator};
+use crate::case::{Case, CaseInput, Conv, Layer, accelerator};
 use crate::suite::{Failure, Outcome, Suite, compile, hold, inputs};
 use empf_hw::emit::EmitError;
 use empf_ir::isa::{Array, LaneParameters, Task};
@@ -82,21 +82,24 @@ const LAYER: &str = "spike2";
 
 /// Two convolutions and a pooling layer on the smallest array.
 fn case() -> Case {
-    let conv = |channels, stride, sign| Layer::Conv {
-        channels,
-        kernel: 3,
-        stride,
-        padding: 1,
-        sign,
-        parallel: false,
-        offset: true,
-        shortcut: None,
+    let conv = |channels, stride, sign| {
+        Layer::Conv(Conv {
+            channels,
+            kernel: 3,
+            stride,
+            padding: 1,
+            sign,
+            parallel: false,
+            offset: true,
+            shortcut: None,
+            attention: None,
+        })
     };
     Case {
         seed: 1,
         arch: accelerator([4, 4], 8),
         time_steps: 4,
-        input: CaseInput { channels: 2, height: 7, width: 7, is_static: true, zero_point: 3 },
+        input: CaseInput { channels: 2, height: 7, width: 7, is_static: true, zero_point: 3.into() },
         layers: vec![conv(6, 1, false), conv(7, 2, true), Layer::Pool { kernel: [2; 2], stride: [2; 2] }],
         classes: 3,
     }

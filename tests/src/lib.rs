@@ -11,9 +11,11 @@ mod random;
 mod suite;
 mod values;
 
-pub use case::{Case, CaseInput, Layer, Shortcut, Source, Windows, accelerator};
+pub use case::{Attention, Case, CaseInput, Conv, Layer, Shortcut, Source, Windows, accelerator};
 pub use crowd::crowd;
 pub use faults::{FaultError, Located, changed_theta, flipped_weight, off_by_one_stride};
 pub use minimise::minimise;
-pub use random::{ARRAYS, KERNELS, STRIDES, TIME_STEPS, fit, pooled_arch, random_arch, tiny_arch};
+pub use random::{
+    ARRAYS, KERNELS, STRIDES, TIME_STEPS, fit, pooled_arch, random_arch, tiny_arch, with_memories,
+};
 pub use suite::{Failure, Outcome, Result, Suite, compile, run_description, run_network, run_schedule};

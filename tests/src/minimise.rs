@@ -1,6 +1,6 @@
 //! Makes a failing case small.
 
-use crate::case::{Case, Layer, Shortcut, Source};
+use crate::case::{Attention, Case, Conv, Layer, Shortcut, Source};
 
 /// The smallest case that can be reached from `case` by single simplifications, each of which `fails` as `case`
 /// does.
@@ -24,7 +24,8 @@ fn simplifications(case: &Case) -> Vec<Case> {
     }
     simpler.push(with(case, |c| c.classes = 1));
     simpler.push(with(case, |c| c.input.is_static = true));
-    simpler.push(with(case, |c| c.input.zero_point = 0));
+    simpler.push(with(case, |c| c.input.zero_point = 0.into()));
+    simpler.push(with(case, |c| c.input.zero_point = c.input.zero_point.of(0).into()));
     for halve in [|n: usize| n / 2, |n: usize| n - 1] {
         simpler.push(with(case, |c| c.input.channels = halve(c.input.channels)));
         simpler.push(with(case, |c| {
@@ -49,37 +50,48 @@ fn with(case: &Case, change: impl FnOnce(&mut Case)) -> Case {
 }
 
 fn simpler_layers(layer: &Layer) -> impl Iterator<Item = Layer> + use<> {
-    let layers =
-        match *layer {
-            Layer::Conv { channels, kernel, stride, padding, sign, parallel, offset, shortcut } => {
-                let conv = |channels, kernel, stride, padding, sign, parallel, offset, shortcut| {
-                    Layer::Conv { channels, kernel, stride, padding, sign, parallel, offset, shortcut }
-                };
-                let unscaled = shortcut.map(|shortcut| Shortcut { scaled: false, ..shortcut });
-                let of_codes = shortcut.map(|shortcut| Shortcut { windows: None, ..shortcut });
-                vec![
-                    conv(channels, kernel, stride, padding, sign, parallel, offset, None),
-                    conv(channels, kernel, stride, padding, sign, parallel, offset, unscaled),
-                    conv(channels, kernel, stride, padding, sign, parallel, offset, of_codes),
-                    conv(channels / 2, kernel, stride, padding, sign, parallel, offset, shortcut),
-                    conv(channels - 1, kernel, stride, padding, sign, parallel, offset, shortcut),
-                    conv(channels, 1, stride, 0, sign, parallel, offset, shortcut),
-                    conv(channels, kernel, 1, padding, sign, parallel, offset, shortcut),
-                    conv(channels, kernel, stride, 0, sign, parallel, offset, shortcut),
-                    conv(channels, kernel, stride, padding, true, parallel, offset, shortcut),
-                    conv(channels, kernel, stride, padding, sign, parallel, false, shortcut),
-                ]
-            }
-            Layer::MaxPool { kernel, stride, padding } => vec![
-                Layer::MaxPool { kernel: 1, stride: 1, padding: 0 },
-                Layer::MaxPool { kernel, stride, padding: 0 },
-                Layer::MaxPool { kernel, stride: 1, padding },
-            ],
-            Layer::Pool { .. } => vec![Layer::Pool { kernel: [1, 1], stride: [1, 1] }],
-            Layer::GlobalPool => vec![],
-            Layer::Back { by } => vec![Layer::Back { by: by - 1 }],
-        };
+    let layers = match *layer {
+        Layer::Conv(conv) => simpler_convolutions(conv).into_iter().map(Layer::Conv).collect(),
+        Layer::MaxPool { kernel, stride, padding } => vec![
+            Layer::MaxPool { kernel: 1, stride: 1, padding: 0 },
+            Layer::MaxPool { kernel, stride, padding: 0 },
+            Layer::MaxPool { kernel, stride: 1, padding },
+        ],
+        Layer::Pool { .. } => vec![Layer::Pool { kernel: [1, 1], stride: [1, 1] }],
+        Layer::GlobalPool => vec![],
+        Layer::Back { by } => vec![Layer::Back { by: by - 1 }],
+    };
     layers.into_iter()
+}
+
+fn simpler_convolutions(conv: Conv) -> Vec<Conv> {
+    let mut simpler = vec![
+        Conv { shortcut: None, ..conv },
+        Conv { attention: None, ..conv },
+        Conv { channels: conv.channels / 2, ..conv },
+        Conv { channels: conv.channels - 1, ..conv },
+        Conv { kernel: 1, padding: 0, ..conv },
+        Conv { stride: 1, ..conv },
+        Conv { padding: 0, ..conv },
+        Conv { sign: true, ..conv },
+        Conv { offset: false, ..conv },
+    ];
+    simpler.extend(simpler_shortcuts(conv.shortcut).map(|shortcut| Conv { shortcut, ..conv }));
+    if let Some(attention) = conv.attention {
+        let of_attention = simpler_shortcuts(attention.shortcut)
+            .chain([None])
+            .map(|shortcut| Attention { shortcut, ..attention })
+            .chain([Attention { kernel: 3, ..attention }]);
+        simpler.extend(of_attention.map(|attention| Conv { attention: Some(attention), ..conv }));
+    }
+    simpler
+}
+
+fn simpler_shortcuts(shortcut: Option<Shortcut>) -> impl Iterator<Item = Option<Shortcut>> {
+    let simpler = shortcut.map(|shortcut| {
+        [Shortcut { scaled: false, ..shortcut }, Shortcut { windows: None, ..shortcut }].map(Some)
+    });
+    simpler.into_iter().flatten()
 }
 
 /// Nothing is empty, and every layer can read what it should.
@@ -100,12 +112,12 @@ mod tests {
             .find(|case| case.layers.len() >= 4)
             .unwrap();
         let fails = |case: &Case| {
-            case.time_steps >= 2 && case.layers.iter().any(|layer| matches!(layer, Layer::Conv { .. }))
+            case.time_steps >= 2 && case.layers.iter().any(|layer| matches!(layer, Layer::Conv(_)))
         };
         let small = minimise(large, fails);
         assert_eq!((small.time_steps, small.layers.len(), small.classes), (2, 1, 1));
         assert_eq!([small.input.channels, small.input.height, small.input.width], [1; 3]);
-        let simplest = Layer::Conv {
+        let simplest = Layer::Conv(Conv {
             channels: 1,
             kernel: 1,
             stride: 1,
@@ -114,10 +126,11 @@ mod tests {
             parallel: false,
             offset: false,
             shortcut: None,
-        };
+            attention: None,
+        });
         assert!(
             small.layers[0] == simplest
-                || matches!(small.layers[0], Layer::Conv { channels: 1, parallel: true, .. })
+                || matches!(small.layers[0], Layer::Conv(Conv { channels: 1, parallel: true, .. }))
         );
     }
 }

@@ -1,10 +1,10 @@
 //! Accelerators and cases drawn at random.
 
-use crate::case::{Case, CaseInput, Layer, Shortcut, Source, Windows};
+use crate::case::{Attention, Case, CaseInput, Conv, Layer, Shortcut, Source, Windows};
 use crate::suite::{Result, compile};
-use empf_ir::ArchConfig;
 use empf_ir::formats::{ACT_BITS, MEMBRANE_BITS};
 use empf_ir::program::MemoryUse;
+use empf_ir::{ArchConfig, Border, Shape};
 use rand::prelude::*;
 use rand_pcg::Pcg64Mcg;
 
@@ -37,6 +37,9 @@ pub fn random_arch(seed: u64, [rows, cols]: [usize; 2], act_bits: u32) -> ArchCo
         lanes: pick(&mut rng, &lanes),
         accumulator_depth: rng.random_range(16..=100),
         activation_depth: AMPLE,
+        potential_depth: AMPLE,
+        current_depth: rng.random_range(60..=600),
+        sum_depth: AMPLE,
         weight_depth: AMPLE,
         parameter_depth: AMPLE,
         input_depth: AMPLE,
@@ -72,24 +75,38 @@ pub fn tiny_arch(seed: u64) -> ArchConfig {
 pub fn fit(cases: &mut [Case]) -> Result<()> {
     let mut most = MemoryUse::default();
     for case in cases.iter() {
-        let MemoryUse { activation, accumulator: _, weight, parameter, input, schedule } =
-            compile(case)?.1.memory;
-        most.activation = most.activation.max(activation);
-        most.weight = most.weight.max(weight);
-        most.parameter = most.parameter.max(parameter);
-        most.input = most.input.max(input);
-        most.schedule = most.schedule.max(schedule);
+        let used = compile(case)?.1.memory;
+        most.activation = most.activation.max(used.activation);
+        most.potential = most.potential.max(used.potential);
+        most.current = most.current.max(used.current);
+        most.sum = most.sum.max(used.sum);
+        most.weight = most.weight.max(used.weight);
+        most.parameter = most.parameter.max(used.parameter);
+        most.input = most.input.max(used.input);
+        most.schedule = most.schedule.max(used.schedule);
     }
-    // A memory has at least 16 words.
-    let depth = |needed: usize| needed.max(16);
     for case in cases {
-        case.arch.activation_depth = depth(most.activation);
-        case.arch.weight_depth = depth(most.weight);
-        case.arch.parameter_depth = depth(most.parameter);
-        case.arch.input_depth = depth(most.input);
-        case.arch.schedule_depth = depth(most.schedule);
+        case.arch = with_memories(&case.arch, &most);
     }
     Ok(())
+}
+
+/// An accelerator with memories for just what is `used`, but that the compiler goes by `current_depth` frame by frame: it
+/// stays, unless there is no attention.
+pub fn with_memories(arch: &ArchConfig, used: &MemoryUse) -> ArchConfig {
+    // A memory has at least 16 words.
+    let depth = |needed: usize| needed.max(16);
+    ArchConfig {
+        activation_depth: depth(used.activation),
+        potential_depth: depth(used.potential),
+        current_depth: if used.current == 0 { 0 } else { arch.current_depth },
+        sum_depth: depth(used.sum),
+        weight_depth: depth(used.weight),
+        parameter_depth: depth(used.parameter),
+        input_depth: depth(used.input),
+        schedule_depth: depth(used.schedule),
+        ..arch.clone()
+    }
 }
 
 impl Case {
@@ -114,13 +131,18 @@ impl Case {
             |source: Source| if source.layer.is_none() { 8usize.div_ceil(act_bits as usize) } else { 1 };
         let mut total = 0;
         for (index, layer) in self.layers.iter().enumerate() {
-            let &Layer::Conv { kernel, sign, shortcut, .. } = layer else { continue };
+            let &Layer::Conv(conv) = layer else { continue };
+            let Conv { kernel, sign, .. } = conv;
             let (read, result) = (sources[index], sources[index + 1].shape);
             self.fits(read, kernel * kernel * read.shape.channels)?;
-            if let Some(Shortcut { by, windows: Some(windows), .. }) = shortcut {
+            for Shortcut { by, windows, .. } in conv.shortcuts() {
+                let Some(windows) = windows else { continue };
                 let codes = sources[index - by];
                 self.fits(codes, windows.kernel * windows.kernel * codes.shape.channels)?;
                 (2 * self.time_steps <= self.arch.accumulator_depth).then_some(())?;
+            }
+            if conv.attention.is_some() {
+                (self.currents(result) <= self.arch.current_depth).then_some(())?;
             }
             let passes = if sign && planes(read) == 1 { 1 } else { 8 * planes(read) };
             let taps = kernel * kernel * read.shape.channels.div_ceil(rows) * passes;
@@ -130,6 +152,22 @@ impl Case {
         self.fits(read, read.shape.elements() * self.time_steps)?;
         let tiles = read.shape.positions() * read.shape.channels.div_ceil(rows) * self.classes.div_ceil(cols);
         Some(total + 8 * planes(read) * self.time_steps * tiles * rows)
+    }
+
+    /// Words of currents that attention keeps of a frame of `result`.
+    fn currents(&self, result: Shape) -> usize {
+        result.positions() * result.channels.div_ceil(self.arch.lanes)
+    }
+
+    /// Layers with attention whose currents are kept frame by frame, as those of all frames do not fit.
+    pub fn frame_by_frame(&self) -> usize {
+        let results = self.sources().unwrap_or_default().into_iter().skip(1);
+        let attends = |layer: &Layer| matches!(layer, Layer::Conv(conv) if conv.attention.is_some());
+        let of_layers = self.layers.iter().zip(results).filter(|(layer, _)| attends(layer));
+        let of_all = |result: Source| self.time_steps * self.currents(result.shape);
+        of_layers
+            .filter(|(_, result)| self.time_steps > 1 && of_all(*result) > self.arch.current_depth)
+            .count()
     }
 
     /// Sums of `fan_in` codes of `source` fit an accumulator.
@@ -144,12 +182,13 @@ fn pick<T: Copy>(rng: &mut Pcg64Mcg, choices: &[T]) -> T {
 
 fn draw(rng: &mut Pcg64Mcg, seed: u64, arch: &ArchConfig) -> Case {
     let height = rng.random_range(1..=14);
+    let channels = pick(rng, &[1, 1, 2, 3, 3, 4, 5]);
     let input = CaseInput {
-        channels: pick(rng, &[1, 1, 2, 3, 3, 5]),
+        channels,
         height,
         width: if rng.random_bool(0.4) { height } else { rng.random_range(1..=14) },
         is_static: rng.random_bool(0.6),
-        zero_point: pick(rng, &[0, 0, 1, 128, 255, rng.clone().random()]),
+        zero_point: border(rng, channels),
     };
     let classes = pick(rng, &[1, 2, 5, 10, arch.cols + 1]);
     let time_steps = pick(rng, &TIME_STEPS);
@@ -166,15 +205,25 @@ fn draw(rng: &mut Pcg64Mcg, seed: u64, arch: &ArchConfig) -> Case {
         if case.sources().is_none() {
             case.layers.pop();
         }
+        if rng.random_bool(0.3) {
+            attend(rng, &mut case);
+        }
     }
     case
+}
+
+/// One code for all channels, or one for each.
+fn border(rng: &mut Pcg64Mcg, channels: usize) -> Border {
+    let codes: Vec<u8> = (0..channels).map(|_| rng.random()).collect();
+    let own = Border::new(&codes).filter(|_| rng.random_bool(0.5));
+    own.unwrap_or_else(|| pick(rng, &[0, 0, 1, 128, 255, codes[0]]).into())
 }
 
 fn conv(rng: &mut Pcg64Mcg, arch: &ArchConfig, is_first: bool) -> Layer {
     let ArchConfig { rows, cols, .. } = *arch;
     let kernel = if rng.random_bool(0.4) { 3 } else { pick(rng, &KERNELS) };
     let parallel = rng.random_bool(0.25);
-    Layer::Conv {
+    Layer::Conv(Conv {
         channels: pick(rng, &[1, 2, 3, 7, rows, rows + 1, cols, cols.max(2) - 1, 2 * cols + 3]),
         kernel,
         stride: if rng.random_bool(0.4) { 1 } else { pick(rng, &STRIDES) },
@@ -183,7 +232,49 @@ fn conv(rng: &mut Pcg64Mcg, arch: &ArchConfig, is_first: bool) -> Layer {
         parallel,
         offset: !parallel && rng.random_bool(0.5),
         shortcut: None,
+        attention: None,
+    })
+}
+
+/// Gives the last layer attention, if it is a convolution, and half of these a shortcut behind it that fits.
+fn attend(rng: &mut Pcg64Mcg, case: &mut Case) {
+    let Some(mut layer) = case.layers.pop() else { return };
+    if let Layer::Conv(conv) = &mut layer {
+        let sources = case.sources().unwrap_or_default();
+        if let (None, Some(Source { layer: Some(_), shape })) = (conv.shortcut, sources.last())
+            && rng.random_bool(0.6)
+        {
+            conv.kernel = pick(rng, &[1, 3, 3]);
+            (conv.channels, conv.stride, conv.padding) = (shape.channels, 1, conv.kernel / 2);
+        }
+        let result = sources.last().and_then(|read| layer_output(conv, read.shape));
+        let behind = if rng.random_bool(0.8) { shortcut_of(rng, &sources, result) } else { None };
+        conv.attention = Some(Attention { kernel: pick(rng, &[3, 5, 7]), shortcut: behind });
     }
+    case.layers.push(layer);
+}
+
+/// Shape of what a convolution computes.
+fn layer_output(conv: &Conv, read: Shape) -> Option<Shape> {
+    let map = read.windowed([conv.kernel; 2], [conv.stride; 2], conv.padding)?;
+    Some(Shape { channels: conv.channels, ..map })
+}
+
+/// A shortcut whose currents have the shape `result`.
+fn shortcut_of(rng: &mut Pcg64Mcg, sources: &[Source], result: Option<Shape>) -> Option<Shortcut> {
+    let by = rng.random_range(0..=1.min(sources.len().checked_sub(1)?));
+    let (codes, result) = (*sources.iter().rev().nth(by)?, result?);
+    codes.layer?;
+    if codes.shape == result && rng.random_bool(0.7) {
+        return Some(Shortcut { by, scaled: rng.random_bool(0.4), windows: None });
+    }
+    let kernel = pick(rng, &[1, 1, 3]);
+    (1..=3).find_map(|stride| {
+        let windows = Windows { kernel, stride, padding: kernel / 2 };
+        let map = codes.shape.windowed([kernel; 2], [stride; 2], kernel / 2)?;
+        let fits = (map.height, map.width) == (result.height, result.width);
+        fits.then_some(Shortcut { by, scaled: false, windows: Some(windows) })
+    })
 }
 
 /// A convolution with a shortcut, where there is one that fits.
@@ -198,7 +289,7 @@ fn block_end(rng: &mut Pcg64Mcg, arch: &ArchConfig, case: &Case) -> Layer {
     let by = rng.random_range(0..=1.min(sources.len().saturating_sub(2)));
     let codes = sources.iter().rev().nth(by).map(|source| source.shape);
     let mut layer = conv(rng, arch, false);
-    if let (Layer::Conv { channels, kernel, stride, padding, shortcut, .. }, Some(codes)) =
+    if let (Layer::Conv(Conv { channels, kernel, stride, padding, shortcut, .. }), Some(codes)) =
         (&mut layer, codes)
         && wanted.is_some_and(|wanted| (wanted.height, wanted.width) == (codes.height, codes.width))
     {
@@ -225,7 +316,7 @@ fn projected(rng: &mut Pcg64Mcg, arch: &ArchConfig, sources: &[Source]) -> Optio
     let fitting: Vec<_> = fitting.collect();
     let (own, windows) = *fitting.get(rng.random_range(0..fitting.len().max(1)))?;
     let mut layer = conv(rng, arch, false);
-    if let Layer::Conv { kernel, stride, padding, shortcut, .. } = &mut layer {
+    if let Layer::Conv(Conv { kernel, stride, padding, shortcut, .. }) = &mut layer {
         (*kernel, *stride, *padding) = (3, own, 1);
         *shortcut = Some(Shortcut { by, scaled: false, windows: Some(windows) });
     }
@@ -288,24 +379,31 @@ mod tests {
         let cases: Vec<Case> = (0..500).map(|seed| Case::random(seed, &arch, VECTORS)).collect();
         let layers = || cases.iter().flat_map(|case| &case.layers);
         for wanted in KERNELS {
-            assert!(layers().any(|layer| matches!(layer, Layer::Conv { kernel, .. } if *kernel == wanted)));
+            assert!(
+                layers().any(|layer| matches!(layer, Layer::Conv(Conv { kernel, .. }) if *kernel == wanted))
+            );
         }
         for wanted in STRIDES {
-            assert!(layers().any(|layer| matches!(layer, Layer::Conv { stride, .. } if *stride == wanted)));
+            assert!(
+                layers().any(|layer| matches!(layer, Layer::Conv(Conv { stride, .. }) if *stride == wanted))
+            );
         }
         for wanted in TIME_STEPS {
             assert!(cases.iter().any(|case| case.time_steps == wanted));
         }
-        assert!(layers().any(|layer| matches!(layer, Layer::Conv { sign: true, stride: 2, padding: 2, .. })));
-        assert!(layers().any(|layer| matches!(layer, Layer::Conv { sign: false, parallel: true, .. })));
+        assert!(
+            layers()
+                .any(|layer| matches!(layer, Layer::Conv(Conv { sign: true, stride: 2, padding: 2, .. })))
+        );
+        assert!(layers().any(|layer| matches!(layer, Layer::Conv(Conv { sign: false, parallel: true, .. }))));
         assert!(layers().any(|layer| *layer == Layer::GlobalPool));
         assert!(cases.iter().any(|case| case.layers.len() >= 4));
         assert!(cases.iter().filter(|case| case.readers_of_input() >= 2).count() >= 20);
         assert!(layers().any(|layer| matches!(layer, Layer::MaxPool { kernel: 3, stride: 2, padding: 1 })));
         let shortcuts = || {
-            layers().filter_map(|layer| match layer {
-                Layer::Conv { shortcut, .. } => *shortcut,
-                _ => None,
+            layers().flat_map(|layer| match layer {
+                Layer::Conv(conv) => conv.shortcuts().collect(),
+                _ => vec![],
             })
         };
         for (by, stride) in [(0, 1), (0, 2), (1, 1), (1, 2)] {
@@ -316,6 +414,23 @@ mod tests {
             let wanted = Shortcut { by, scaled, windows: None };
             assert!(shortcuts().filter(|shortcut| *shortcut == wanted).count() >= 5, "{wanted:?}");
         }
+        let attentions = || {
+            layers().filter_map(|layer| match layer {
+                Layer::Conv(Conv { attention, shortcut, .. }) => Some((attention.as_ref()?, shortcut)),
+                _ => None,
+            })
+        };
+        for wanted in [3, 5, 7] {
+            assert!(attentions().filter(|(attention, _)| attention.kernel == wanted).count() >= 20);
+        }
+        assert!(attentions().filter(|(_, shortcut)| shortcut.is_some()).count() >= 20);
+        let behind = || attentions().filter_map(|(attention, _)| attention.shortcut);
+        for is_conv in [false, true] {
+            assert!(behind().filter(|shortcut| shortcut.windows.is_some() == is_conv).count() >= 10);
+        }
+        assert!(cases.iter().map(Case::frame_by_frame).sum::<usize>() >= 5);
+        let own = |input: &CaseInput| input.zero_point.of(0) != input.zero_point.of(1);
+        assert!(cases.iter().filter(|case| case.input.channels > 1 && own(&case.input)).count() >= 50);
     }
 
     #[test]

@@ -54,10 +54,19 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// Emits and verilates the accelerator of `arch`.
+    /// Emits and verilates the accelerator of `arch`, for short simulations.
     pub fn new(arch: &ArchConfig) -> Result<Self> {
+        Self::built(arch, Purpose::Check)
+    }
+
+    /// As [`Suite::new`], for long simulations.
+    pub fn fast(arch: &ArchConfig) -> Result<Self> {
+        Self::built(arch, Purpose::Speed)
+    }
+
+    fn built(arch: &ArchConfig, purpose: Purpose) -> Result<Self> {
         let text = empf_hw::emit_accelerator(arch)?;
-        Ok(Suite { verilog: Accelerator::build(&text, arch, Purpose::Check)?, text })
+        Ok(Suite { verilog: Accelerator::build(&text, arch, purpose)?, text })
     }
 
     /// The suite of `arch`, made once in this process.
@@ -88,6 +97,18 @@ impl Suite {
         let mut engines = schedule_engines(&network, &program)?;
         engines.push(Box::new(self.verilog.engine(&program, options(case))?));
         hold(&network, &inputs(case), engines)
+    }
+
+    /// Runs a network and its program of this suite's architecture on the same engines.
+    pub fn run_network(
+        &self,
+        network: &QuantNetwork,
+        program: &Program,
+        inputs: &[Vec<u8>],
+    ) -> Result<Outcome> {
+        let mut engines = schedule_engines(network, program)?;
+        engines.push(Box::new(self.verilog.engine(program, Options::default())?));
+        hold(network, inputs, engines)
     }
 
     /// Runs `case` on trainer, interpreter, Verilator, Icarus Verilog and RustHDL; for small cases on a small array.

@@ -1,8 +1,9 @@
 //! Values of a case's tensors: spread over the range of each number, ends included.
 
-use crate::case::{Case, Layer, Shortcut, Source, Windows};
+use crate::case::{Attention, Case, Conv, Layer, Shortcut, Source, Windows};
 use empf_ir::formats::{
     INPUT_BITS, LEAK_FRACTION_BITS, MAX_REQUANT_SHIFT, MAX_SPIKE_SHIFT, MAX_WEIGHT, MULTIPLIER_BITS,
+    SCORE_BITS,
 };
 use empf_ir::{INPUT, Node, QuantInput, QuantNetwork, QuantOp, Shape, WeightKind};
 use rand::prelude::*;
@@ -66,7 +67,7 @@ struct Builder<'c> {
 /// The node that computes a layer's result.
 fn name_of(case: &Case, source: Source) -> String {
     let Some(index) = source.layer else { return INPUT.into() };
-    let kind = if matches!(case.layers[index], Layer::Conv { .. }) { "spike" } else { "pool" };
+    let kind = if matches!(case.layers[index], Layer::Conv(_)) { "spike" } else { "pool" };
     format!("{kind}{}", index + 1)
 }
 
@@ -83,9 +84,19 @@ impl Builder<'_> {
         self.last = name_of(self.case, source);
         let index = index + 1;
         match *layer {
-            Layer::Conv { kernel, stride, padding, sign, parallel, offset, shortcut, .. } => {
+            Layer::Conv(Conv {
+                kernel,
+                stride,
+                padding,
+                sign,
+                parallel,
+                offset,
+                shortcut,
+                attention,
+                ..
+            }) => {
                 let fan_in = kernel * kernel * input.channels;
-                let zero_point = if self.last == INPUT { self.case.input.zero_point } else { 0 };
+                let zero_point = if self.last == INPUT { self.case.input.zero_point } else { 0.into() };
                 let weights = if sign { WeightKind::Sign } else { WeightKind::Float };
                 let limit = if sign { 1 } else { self.largest_weight(source, fan_in) };
                 let conv = format!("conv{index}");
@@ -100,7 +111,14 @@ impl Builder<'_> {
                 );
                 if let Some(shortcut) = shortcut {
                     let codes = sources[index - 1 - shortcut.by];
-                    self.shortcut(index, shortcut, codes, output.channels, current);
+                    self.shortcut(&index.to_string(), shortcut, codes, output.channels, current);
+                }
+                if let Some(Attention { kernel, shortcut }) = attention {
+                    self.attention(index, kernel, output.channels);
+                    if let Some(shortcut) = shortcut {
+                        let codes = sources[index - 1 - shortcut.by];
+                        self.shortcut(&format!("{index}b"), shortcut, codes, output.channels, current);
+                    }
                 }
                 self.neuron(format!("spike{index}"), output.channels, current, parallel, offset);
             }
@@ -116,8 +134,28 @@ impl Builder<'_> {
         }
     }
 
+    /// Scales the currents of the last node, which stay in about their range.
+    fn attention(&mut self, index: usize, kernel: usize, channels: usize) {
+        let name = format!("attention{index}");
+        let largest = 1 << SCORE_BITS;
+        let entries = 3usize.pow(kernel as u32);
+        let score = (0..entries).map(|_| match self.rng.random_range(0..20) {
+            0 => 0,
+            1 => largest - 1,
+            _ => self.rng.random_range(largest / 3..largest),
+        });
+        let score = score.collect();
+        self.network.set_tensor(&name, "score", vec![entries], score);
+        let shift = self.rng.random_range(9..=14);
+        let mantissa = 2f64.powi(i32::from(shift) + 1);
+        self.per_step(&name, "mantissa", channels, MULTIPLIER_BITS, |rng| {
+            mantissa * rng.random_range(0.25..2.0) * if rng.random_bool(0.1) { -1.0 } else { 1.0 }
+        });
+        self.push(name, QuantOp::Seca { kernel, shift });
+    }
+
     /// Adds codes, or their convolution, to the currents of the last node, whose range is about `current`.
-    fn shortcut(&mut self, index: usize, shortcut: Shortcut, source: Source, channels: usize, current: f64) {
+    fn shortcut(&mut self, index: &str, shortcut: Shortcut, source: Source, channels: usize, current: f64) {
         let codes = name_of(self.case, source);
         let largest = f64::from(self.network.max_code());
         let finer = (current / largest).log2() + self.rng.random_range(-1.0..1.5);
@@ -129,7 +167,7 @@ impl Builder<'_> {
             let spread = self.spread(kernel * kernel * read, 1);
             let (shift, _) = self.requantizer(&name, channels, spread);
             let weights = WeightKind::Sign;
-            let (out_channels, zero_point) = (channels, 0);
+            let (out_channels, zero_point) = (channels, 0.into());
             self.push(
                 name,
                 QuantOp::Conv { out_channels, kernel, stride, padding, weights, zero_point, shift },
@@ -268,7 +306,7 @@ mod tests {
     #[test]
     fn values_exercise_the_whole_range_of_a_spike() {
         let (mut silent, mut full, mut between) = (0, 0, 0);
-        for seed in 0..60 {
+        for seed in 0..240 {
             let arch = random_arch(seed, [4, 8], 2 + seed as u32 % 7);
             let case = Case::random(seed, &arch, 60_000);
             let network = case.network();

@@ -1,6 +1,6 @@
 //! Every file in `cases/` on every engine.
 
-use empf_tests::{ARRAYS, Case, Layer, Shortcut, Suite};
+use empf_tests::{ARRAYS, Case, Conv, Layer, Shortcut, Suite};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -42,7 +42,7 @@ fn kept_cases_cover_windows() {
     let layers: Vec<Layer> = kept().into_iter().flat_map(|case| case.layers).collect();
     let convs = || {
         layers.iter().filter_map(|layer| match *layer {
-            Layer::Conv { channels, kernel, stride, padding, .. } => {
+            Layer::Conv(Conv { channels, kernel, stride, padding, .. }) => {
                 Some((channels, kernel, stride, padding))
             }
             _ => None,
@@ -55,7 +55,7 @@ fn kept_cases_cover_windows() {
     assert_seen(0..=4, convs().map(|c| c.3));
     assert_seen([false, true], convs().map(|c| c.0 > 1 && c.0 % 2 == 1));
     let kinds = layers.iter().flat_map(|layer| match *layer {
-        Layer::Conv { sign, parallel, offset, shortcut, .. } => {
+        Layer::Conv(Conv { sign, parallel, offset, shortcut, attention, .. }) => {
             let added = shortcut.map(|Shortcut { scaled, windows, .. }| match (windows, scaled) {
                 (Some(_), _) => "convolution",
                 (None, true) => "scaled",
@@ -66,7 +66,12 @@ fn kept_cases_cover_windows() {
                 ["leaky", "parallel"][usize::from(parallel)],
                 ["plain", "offset"][usize::from(offset)],
             ];
-            kinds.into_iter().chain(added).collect()
+            let attends = attention.map(|attention| match attention.shortcut {
+                None => "attention",
+                Some(Shortcut { windows: None, .. }) => "codes behind attention",
+                Some(Shortcut { windows: Some(_), .. }) => "convolution behind attention",
+            });
+            kinds.into_iter().chain(added).chain(attends).collect()
         }
         Layer::Pool { .. } => vec!["pool"],
         Layer::MaxPool { .. } => vec!["maximum pool"],
@@ -75,7 +80,8 @@ fn kept_cases_cover_windows() {
     });
     let wanted = ["integer", "sign", "leaky", "parallel", "plain", "offset", "pool", "global pool"];
     let of_blocks = ["maximum pool", "widened", "scaled", "convolution"];
-    assert_seen(wanted.into_iter().chain(of_blocks), kinds);
+    let of_attention = ["attention", "codes behind attention", "convolution behind attention"];
+    assert_seen(wanted.into_iter().chain(of_blocks).chain(of_attention), kinds);
 }
 
 #[test]
@@ -86,4 +92,5 @@ fn kept_cases_cover_classifiers_and_readers_of_the_input() {
     assert_seen([Ordering::Less, Ordering::Equal, Ordering::Greater], maps);
     assert_seen([false, true], cases.iter().map(read).map(|source| source.layer.is_none()));
     assert_seen([1, 2], cases.iter().map(Case::readers_of_input));
+    assert_seen([false, true], cases.iter().map(|case| case.frame_by_frame() > 0));
 }

@@ -1,7 +1,7 @@
 //! Operators that are not yet in hardware, on the engines that have them.
 
 use empf_integer::IntegerModel;
-use empf_ir::{INPUT, Node, QuantInput, QuantNetwork, QuantOp, Tensors, WeightKind};
+use empf_ir::{Border, INPUT, Node, QuantInput, QuantNetwork, QuantOp, Tensors, WeightKind};
 use ndarray::Array4;
 use rand::prelude::*;
 use rand_pcg::Pcg64Mcg;
@@ -44,10 +44,10 @@ fn network(rng: &mut Pcg64Mcg) -> QuantNetwork {
         membrane_bits: 12,
         input: QuantInput { channels: 2, height: 4, width: 5, frames: 1 },
         nodes: vec![
-            node("stem", &[INPUT], conv(WeightKind::Float, 9)),
+            node("stem", &[INPUT], conv(WeightKind::Float, Border::new(&[9, 200]).unwrap())),
             node("s1", &["stem"], spike.clone()),
             node("pool", &["s1"], pool),
-            node("conv", &["pool"], conv(WeightKind::Sign, 0)),
+            node("conv", &["pool"], conv(WeightKind::Sign, 0.into())),
             node("attention", &["conv"], attention),
             node("shortcut", &["pool"], shortcut),
             node("add", &["attention", "shortcut"], QuantOp::Add),

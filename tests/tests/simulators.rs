@@ -2,10 +2,20 @@
 
 use empf_compiler::digits::digit;
 use empf_ir::{ArchConfig, QuantOp};
-use empf_tests::{Case, CaseInput, Layer, Suite, accelerator};
+use empf_tests::{Case, CaseInput, Conv, Layer, Suite, accelerator};
 
 fn conv(channels: usize, kernel: usize, stride: usize, padding: usize, sign: bool) -> Layer {
-    Layer::Conv { channels, kernel, stride, padding, sign, parallel: false, offset: true, shortcut: None }
+    Layer::Conv(Conv {
+        channels,
+        kernel,
+        stride,
+        padding,
+        sign,
+        parallel: false,
+        offset: true,
+        shortcut: None,
+        attention: None,
+    })
 }
 
 #[track_caller]
@@ -20,7 +30,7 @@ fn verilator_icarus_and_rust_hdl_are_equal() {
         seed: 2,
         arch: accelerator([4, 4], 6),
         time_steps: 2,
-        input: CaseInput { channels: 3, height: 6, width: 6, is_static: false, zero_point: 9 },
+        input: CaseInput { channels: 3, height: 6, width: 6, is_static: false, zero_point: 9.into() },
         layers: vec![conv(5, 3, 1, 1, false), conv(5, 3, 2, 1, true), Layer::GlobalPool],
         classes: 6,
     });
@@ -33,7 +43,13 @@ fn wrapping(acc_bits: u32, time_steps: usize, layers: &[Layer]) -> Case {
         seed,
         arch: ArchConfig { acc_bits, ..accelerator([2, 2], 8) },
         time_steps,
-        input: CaseInput { channels: 3, height: 1, width: 1, is_static: time_steps == 1, zero_point: 0 },
+        input: CaseInput {
+            channels: 3,
+            height: 1,
+            width: 1,
+            is_static: time_steps == 1,
+            zero_point: 0.into(),
+        },
         layers: layers.to_vec(),
         classes: 5,
     };

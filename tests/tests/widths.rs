@@ -1,6 +1,6 @@
 //! Numbers that need every bit of the registers that hold them, in Verilator.
 
-use empf_tests::{Case, CaseInput, Layer, Suite, accelerator};
+use empf_tests::{Case, CaseInput, Conv, Layer, Suite, accelerator};
 
 /// Windows of the global pooling are as high as the map.
 fn pools_globally(height: usize, width: usize) {
@@ -8,9 +8,9 @@ fn pools_globally(height: usize, width: usize) {
         seed: 3,
         arch: accelerator([4, 4], 8),
         time_steps: 2,
-        input: CaseInput { channels: 1, height, width, is_static: true, zero_point: 0 },
+        input: CaseInput { channels: 1, height, width, is_static: true, zero_point: 0.into() },
         layers: vec![
-            Layer::Conv {
+            Layer::Conv(Conv {
                 channels: 3,
                 kernel: 1,
                 stride: 1,
@@ -19,7 +19,8 @@ fn pools_globally(height: usize, width: usize) {
                 parallel: false,
                 offset: true,
                 shortcut: None,
-            },
+                attention: None,
+            }),
             Layer::GlobalPool,
         ],
         classes: 4,

@@ -95,7 +95,8 @@ fn check(what: &str, network: &Network, layer_wide: bool, rule: Learning, bits: 
 }
 
 fn named(name: &str, side: usize, frames: usize) -> Network {
-    let input = Input { channels: 2, height: side, width: side, frames, zero_point: 0, scale: 1.0 };
+    let input =
+        Input { channels: 2, height: side, width: side, frames, zero_point: 0.0.into(), scale: 1.0.into() };
     let width = if side < 100 { 0.25 } else { 0.05 };
     preset(name, &Target { input, classes: CLASSES, time_steps: 2, width }).unwrap()
 }
@@ -140,7 +141,7 @@ fn conv(out_channels: usize, kernel: usize, stride: usize, padding: usize, weigh
 
 /// A network of `nodes` for three channels of `height` x `width` pixels.
 fn network(time_steps: usize, height: usize, width: usize, nodes: Vec<Node<Op>>) -> Network {
-    let input = Input { channels: 3, height, width, frames: 1, zero_point: 0, scale: 1.0 };
+    let input = Input { channels: 3, height, width, frames: 1, zero_point: 0.0.into(), scale: 1.0.into() };
     let (name, tensors) = ("test".into(), Tensors::default());
     Network {
         name,

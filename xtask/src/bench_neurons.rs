@@ -100,8 +100,14 @@ struct Runner<'a> {
 
 impl<'a> Runner<'a> {
     fn new(args: &Args, contender: &'a Contender) -> Result<Self, empf_trainer::Error> {
-        let input =
-            Input { channels: 3, height: SIDE, width: SIDE, frames: 1, zero_point: 128, scale: 1.0 / 64.0 };
+        let input = Input {
+            channels: 3,
+            height: SIDE,
+            width: SIDE,
+            frames: 1,
+            zero_point: 128.0.into(),
+            scale: (1.0 / 64.0).into(),
+        };
         let target = Target { input, classes: CLASSES, time_steps: args.time_steps, width: args.width };
         let network = with_neurons(preset(contender.network, &target)?, contender.versions);
         let model = Model::new(&network, 1, false)?;
@@ -159,7 +165,14 @@ mod tests {
 
     #[test]
     fn half_of_the_neurons_are_those_of_the_preset() {
-        let input = Input { channels: 3, height: SIDE, width: SIDE, frames: 1, zero_point: 0, scale: 1.0 };
+        let input = Input {
+            channels: 3,
+            height: SIDE,
+            width: SIDE,
+            frames: 1,
+            zero_point: 0.0.into(),
+            scale: 1.0.into(),
+        };
         let target = Target { input, classes: CLASSES, time_steps: 2, width: 0.25 };
         let vanilla = preset("resnet18-vanilla", &target).unwrap();
         let half = with_neurons(vanilla, [NeuronVersion::I, NeuronVersion::III]);

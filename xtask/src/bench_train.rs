@@ -287,8 +287,14 @@ fn peak_bytes() -> Result<f64> {
 
 /// The network of `bench/pytorch_online.py`.
 fn network(time_steps: usize) -> Network {
-    let input =
-        Input { channels: 3, height: SIDE, width: SIDE, frames: 1, zero_point: 128, scale: 1.0 / 64.0 };
+    let input = Input {
+        channels: 3,
+        height: SIDE,
+        width: SIDE,
+        frames: 1,
+        zero_point: 128.0.into(),
+        scale: (1.0 / 64.0).into(),
+    };
     let mut nodes: Vec<Node<Op>> = vec![];
     let mut push = |op: Op| {
         let inputs = vec![nodes.last().map_or(INPUT.to_owned(), |n| n.name.clone())];

@@ -10,6 +10,7 @@ mod error;
 mod faults;
 mod killed;
 mod mutants;
+mod networks;
 mod regress;
 mod study;
 mod timing;
@@ -45,6 +46,8 @@ enum Command {
     Killed(killed::Args),
     /// Wrong code that the tests must see: kept mutants and drawn ones, of the Rust code and of the emitted Verilog
     Mutants(mutants::Args),
+    /// The paper's networks, whole, in Verilator: every tensor and every cycle
+    Networks(networks::Args),
     /// Random networks on every engine: exact equality of all tensors, logits and cycles
     Regress(regress::Args),
     /// A table of training runs, which can be stopped and started again at any time
@@ -64,6 +67,7 @@ fn main() -> ExitCode {
         Command::Faults => faults::run(),
         Command::Killed(args) => killed::run(&args),
         Command::Mutants(args) => mutants::run(args),
+        Command::Networks(args) => networks::run(&args),
         Command::Regress(args) => regress::run(args),
         Command::Study(args) => study::run(&args),
         Command::Timing(args) => timing::run(&args),

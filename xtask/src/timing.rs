@@ -8,12 +8,14 @@ use empf_ir::{AdderForm, ArchConfig};
 use report::Report;
 
 /// Units that can be placed alone. The others are memories, whose images the accelerator alone has.
-const UNITS: [&str; 11] = [
+const UNITS: [&str; 13] = [
     "accumulators",
     "activation_memory",
     "array",
+    "attention",
     "axi_lite",
     "drain",
+    "factor",
     "input_buffer",
     "neuron_lane",
     "pool",

@@ -63,8 +63,8 @@ fn an_unknown_operator() {
 
 #[test]
 fn another_version() {
-    let error = refused(|n| replace(&n.join("network.json"), "\"version\": 1", "\"version\": 2"));
-    contains(&error, &["network.json", "version 2", "reads version 1"]);
+    let error = refused(|n| replace(&n.join("network.json"), "\"version\": 2", "\"version\": 3"));
+    contains(&error, &["network.json", "version 3", "reads version 2"]);
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn damaged_builds() {
     let damage: [Damage; 8] = [
         ("weights.mem", &|f| fs::write(f, "1\n2\n").unwrap(), &["has 2 words", "compile again"]),
         ("schedule.mem", &|f| replace(f, "2\n", "3\n"), &["schedule.mem: its CRC-32C is", "compile again"]),
-        ("program.json", &|f| replace(f, "\"version\": 5", "\"version\": 9"), &["version 9"]),
+        ("program.json", &|f| replace(f, "\"version\": 6", "\"version\": 9"), &["version 9"]),
         (
             "program.json",
             &|f| replace(f, "\"rows\": 4", "\"rows\": 65"),

@@ -37,9 +37,9 @@ fn a_build_shows_steps_and_memories() {
     assert_eq!(nodes, ["input", "neuron1", "neuron2", "pool1", "neuron3", "gap1", "fc1"]);
     let memories = rows(&text, "memory");
     assert!(
-        memories.len() == 6
-            && memories[4].starts_with("input buffer")
-            && memories[4].split_whitespace().nth(2) == Some("784"),
+        memories.len() == 9
+            && memories[7].starts_with("input buffer")
+            && memories[7].split_whitespace().nth(2) == Some("784"),
         "{text}"
     );
     let program = std::fs::read_to_string(place.path().join("build/program.json")).unwrap();

@@ -9,7 +9,14 @@ use tempfile::TempDir;
 /// A folder with the network called `name`, narrow and untrained.
 fn place(name: &str) -> TempDir {
     let place = tempfile::tempdir().unwrap();
-    let input = Input { channels: 1, height: 28, width: 28, frames: 1, zero_point: 9, scale: 1.0 / 64.0 };
+    let input = Input {
+        channels: 1,
+        height: 28,
+        width: 28,
+        frames: 1,
+        zero_point: 9.0.into(),
+        scale: (1.0 / 64.0).into(),
+    };
     let target = Target { input, classes: 10, time_steps: 2, width: 0.07 };
     let model = Model::<f32>::new(&preset(name, &target).unwrap(), 1, false).unwrap();
     model.to_network().save(&place.path().join("network")).unwrap();
@@ -22,8 +29,12 @@ const COMPILE: &str = "compile network --samples 4 --integers-only -o build";
 fn attention_runs_as_integers() {
     let place = place("resnet18-seca1");
     let place = place.path();
-    let error = fail(place, &words("compile network --samples 4 -o build"));
-    assert!(error.contains("channel attention (SECA) is not yet in hardware"), "{error}");
+    std::fs::write(place.join("plain.toml"), "current_depth = 0\n").unwrap();
+    let error = fail(place, &words("compile network --samples 4 --arch plain.toml -o build"));
+    assert!(
+        error.contains("channel attention needs an accelerator with a `current_depth` above 0"),
+        "{error}"
+    );
     assert!(error.contains("with --integers-only"), "{error}");
 
     let text = succeed(place, &words(COMPILE));
@@ -45,8 +56,8 @@ fn attention_runs_as_integers() {
 }
 
 #[test]
-fn residual_networks_run_in_verilog() {
-    let place = place("resnet18");
+fn residual_networks_with_attention_run_in_verilog() {
+    let place = place("resnet18-seca2");
     let place = place.path();
     succeed(place, &words("compile network --samples 4 --arch 8x8 -o build"));
     let text = succeed(place, &words("check build --samples 1"));

@@ -1,12 +1,14 @@
 //! Gives every tensor, weight and parameter its address and checks every memory's depth.
 
+use crate::attention::reach_of;
 use crate::error::Shortage;
 use crate::plan::{Buffer, Plan, Work};
 use crate::{Error, Result};
 use empf_ir::arch::Memory;
-use empf_ir::isa::{HEADER, run_words};
+use empf_ir::isa::{HEADER, run_words, score_words};
 use empf_ir::program::MemoryUse;
 use empf_ir::{ArchConfig, QuantNetwork};
+use std::collections::HashMap;
 
 /// Addresses of `plan`'s buffers, weights and parameters. Tensors that do not live at the same time share words.
 pub fn allocate(plan: &mut Plan, network: &QuantNetwork, arch: &ArchConfig) -> Result<()> {
@@ -17,21 +19,48 @@ pub fn allocate(plan: &mut Plan, network: &QuantNetwork, arch: &ArchConfig) -> R
         schedule: schedule_words(plan),
         ..MemoryUse::default()
     };
+    let (mut weights, mut scores) = (HashMap::new(), HashMap::new());
     for stage in &mut plan.stages {
-        let (Work::Array(work), Some(reads)) = (&mut stage.work, stage.reads) else { continue };
-        work.weight_base = memory.weight;
-        work.parameter_base = memory.parameter;
+        let Work::Array(work) = &mut stage.work else { continue };
         let blocks = |buffer: usize| plan.buffers[buffer].blocks(arch.rows);
-        let of_shortcut = work.shortcut.as_ref().map_or(0, |shortcut| blocks(shortcut.reads));
-        memory.weight += work.weight_words(blocks(reads), of_shortcut, arch.rows, arch.cols);
-        let groups = work.output.channels.div_ceil(arch.lanes);
-        let words = run_words(work.shortcut.is_some(), arch);
-        memory.parameter += groups * work.parameter_steps(network.time_steps) * words;
-        memory.accumulator = memory.accumulator.max(work.tiling.positions * work.frames * work.sums());
+        let of_shortcut = work.shortcut_beside().map_or(0, |(reads, _)| blocks(reads));
+        let words = stage
+            .reads
+            .map_or(0, |reads| work.weight_words(blocks(reads), of_shortcut, arch.rows, arch.cols));
+        if let Some(stream) = &mut work.stream {
+            stream.weight_base = once(&mut weights, &stream.layer, &mut memory.weight, words);
+        }
+        let groups = work.groups(arch.lanes);
+        let steps = work.drain.steps.len();
+        let drain = &mut work.drain;
+        drain.parameter_base = memory.parameter;
+        memory.parameter += groups * steps * run_words(drain.shortcut.is_some(), arch);
+        if let Some(attention) = drain.attention().map(str::to_owned) {
+            let words = score_words(reach_of(network, &attention));
+            drain.score_base = once(&mut scores, &attention, &mut memory.parameter, words);
+        }
+        let positions = work.tiling.positions;
+        memory.accumulator = memory.accumulator.max(positions * work.entries());
+        let of_map = work.output.positions() * groups;
+        let keeps_potentials = work.drain.keeps_potentials(network.time_steps);
+        memory.potential = memory.potential.max(if keeps_potentials { of_map } else { positions });
+        if work.drain.keeps() {
+            memory.current = memory.current.max(steps * of_map);
+            memory.sum = memory.sum.max(steps * groups * arch.lanes);
+        }
     }
     check(&memory, arch)?;
     plan.memory = memory;
     Ok(())
+}
+
+/// First of the `words` of `node`, which are taken from `memory` when it is first asked for.
+fn once(taken: &mut HashMap<String, usize>, node: &str, memory: &mut usize, words: usize) -> usize {
+    *taken.entry(node.to_owned()).or_insert_with(|| {
+        let first = *memory;
+        *memory += words;
+        first
+    })
 }
 
 /// Places each buffer; those that take each other's place are one.
@@ -113,7 +142,7 @@ mod tests {
             shape,
             frames: 1,
             planes: 1,
-            written_by,
+            written_by: [written_by; 2],
             last_read,
             in_place_of: None,
             base: 0,

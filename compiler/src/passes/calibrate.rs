@@ -81,9 +81,8 @@ impl Calibration {
 
 /// One inference of the draft in 64-bit floating point.
 fn observe(draft: &Draft, image: ArrayView4<u8>) -> Result<Calibration> {
-    let (zero, scale) = (f64::from(draft.input.zero_point), f64::from(draft.input.scale));
     let mut seen = Calibration::default();
-    let mut tensors = BTreeMap::from([(INPUT, image.mapv(|code| (f64::from(code) - zero) * scale))]);
+    let mut tensors = BTreeMap::from([(INPUT, float::values(&draft.input, image))]);
     for node in &draft.nodes {
         let x = &tensors[node.inputs[0].as_str()];
         let result = match &node.op {

@@ -1,10 +1,11 @@
 //! Fills the ROM images and puts the program together.
 
+use crate::attention::reach_of;
 use crate::digits;
 use crate::multiplier::Multiplier;
-use crate::plan::{ArrayWork, Buffer, Plan, Weights, Work};
+use crate::plan::{ArrayWork, Buffer, Drained, Gives, Plan, Streamed, Takes, Weights, Work};
 use crate::{Error, Result};
-use empf_ir::isa::{LaneParameters, ShortcutParameters};
+use empf_ir::isa::{LaneParameters, ShortcutParameters, score_table};
 use empf_ir::program::{Checksums, Placement, Step};
 use empf_ir::{ArchConfig, Program, QuantNetwork};
 use sha2::{Digest, Sha256};
@@ -15,17 +16,24 @@ pub fn emit(plan: &Plan, steps: Vec<Step>, network: &QuantNetwork, arch: &ArchCo
     let mut weights = Vec::with_capacity(plan.memory.weight);
     let mut parameters = Vec::with_capacity(plan.memory.parameter);
     for stage in &plan.stages {
-        let (Work::Array(work), Some(reads)) = (&stage.work, stage.reads) else { continue };
-        push_weights(
-            &mut weights,
-            work,
-            [reads, shortcut_of(work, reads)].map(|b| &plan.buffers[b]),
-            network,
-            arch,
-        )?;
-        match &work.neuron {
-            Some(neuron) => push_neurons(&mut parameters, work, neuron, network, arch)?,
-            None => push_biases(&mut parameters, network.tensor(&work.layer, "bias")?, arch),
+        let Work::Array(work) = &stage.work else { continue };
+        if let (Some(stream), Some(reads)) = (&work.stream, stage.reads)
+            && stream.weight_base == weights.len()
+        {
+            push_weights(&mut weights, work, stream, &plan.buffers[reads], plan, network, arch)?;
+        }
+        match &work.drain.gives {
+            Gives::Logits => {
+                push_biases(&mut parameters, network.tensor(work.drain.takes.node(), "bias")?, arch);
+            }
+            Gives::Spikes(_) | Gives::Kept(_) => push_runs(&mut parameters, work, network, arch)?,
+        }
+        if let Some(attention) = work.drain.attention()
+            && work.drain.score_base == parameters.len()
+        {
+            let score = network.tensor(attention, "score")?;
+            let table = score_table(score, 2 * reach_of(network, attention) + 1);
+            parameters.extend(table.into_iter().map(|score| score as u64));
         }
     }
     let program = Program {
@@ -60,31 +68,33 @@ fn placements(plan: &Plan, arch: &ArchConfig) -> Vec<Placement> {
         .collect()
 }
 
-/// The buffer that the shortcut of `work` reads, or that of `work` itself.
-fn shortcut_of(work: &ArrayWork, reads: usize) -> usize {
-    work.shortcut.as_ref().map_or(reads, |shortcut| shortcut.reads)
-}
-
 /// `rows` words for each weight tile, in the order of the array's loops: those of a column block, then those of its
 /// shortcut. Bit c is column c's digit; rows and columns that do not exist hold 0.
 fn push_weights(
     rom: &mut Vec<u64>,
     work: &ArrayWork,
-    [reads, shortcut_reads]: [&Buffer; 2],
+    stream: &Streamed,
+    reads: &Buffer,
+    plan: &Plan,
     network: &QuantNetwork,
     arch: &ArchConfig,
 ) -> Result<()> {
-    let (channels, shortcut_channels) = (reads.shape.channels, shortcut_reads.shape.channels);
-    let weights = Weights::new(network, work, channels)?;
-    let of_shortcut = Weights::of_shortcut(network, work, shortcut_channels)?;
+    let channels = reads.shape.channels;
+    let weights = Weights::new(network, stream, channels)?;
+    let beside = match work.shortcut_beside() {
+        Some((reads, window)) => {
+            let channels = plan.buffers[reads].shape.channels;
+            Weights::of_shortcut(network, work, channels)?.map(|weights| (weights, [window.taps(), channels]))
+        }
+        None => None,
+    };
     let outputs = work.output.channels;
     for first in (0..outputs).step_by(arch.cols) {
         let columns = first..outputs.min(first + arch.cols);
-        for pass in &work.passes {
-            push_taps(rom, weights, [work.window.taps(), channels], pass.digit, columns.clone(), arch.rows);
+        for pass in &stream.passes {
+            push_taps(rom, weights, [stream.window.taps(), channels], pass.digit, columns.clone(), arch.rows);
         }
-        if let Some(weights) = of_shortcut {
-            let taps = [work.shortcut_taps(), shortcut_channels];
+        if let Some((weights, taps)) = beside {
             push_taps(rom, weights, taps, None, columns, arch.rows);
         }
     }
@@ -111,38 +121,21 @@ fn push_taps(
 
 /// Parameters of each group of `lanes` channels and step. Lanes without a channel never spike, because every
 /// code of a written bank enters the array.
-fn push_neurons(
-    rom: &mut Vec<u64>,
-    work: &ArrayWork,
-    neuron: &str,
-    network: &QuantNetwork,
-    arch: &ArchConfig,
-) -> Result<()> {
+fn push_runs(rom: &mut Vec<u64>, work: &ArrayWork, network: &QuantNetwork, arch: &ArchConfig) -> Result<()> {
     let channels = work.output.channels;
     // m = 0 does not pass a threshold of 0.
     let silent = LaneParameters::default();
-    let mantissas = network.tensor(&work.layer, "mantissa")?;
-    let biases = network.tensor(&work.layer, "bias")?;
-    let lambdas = network.tensor(neuron, "lambda")?;
-    let thetas = network.tensor(neuron, "theta")?;
-    let offsets = network.tensor(neuron, "offset")?;
-    let of_channel = |at: usize| LaneParameters {
-        mantissa: mantissas[at].into(),
-        bias: biases[at].into(),
-        lambda: lambdas[at].into(),
-        theta: thetas[at].into(),
-        offset: offsets[at].into(),
-    };
-    let of_shortcut = match &work.shortcut {
+    let of_sums = lane_parameters(&work.drain, channels, network)?;
+    let of_shortcut = match &work.drain.shortcut {
         Some(shortcut) => Some(Multiplier::of(network, shortcut).parameters(network, shortcut, channels)?),
         None => None,
     };
     for first in (0..channels).step_by(arch.lanes) {
-        for step in 0..network.time_steps {
+        for step in work.drain.steps.clone() {
             let lanes = first..first + arch.lanes;
             let at = |channel: usize| (channel < channels).then_some(step * channels + channel);
             for channel in lanes.clone() {
-                rom.extend(at(channel).map_or(silent, of_channel).words(arch));
+                rom.extend(at(channel).map_or(silent, |at| of_sums[at]).words(arch));
             }
             for (channel, parameters) in lanes.filter_map(|channel| Some((channel, of_shortcut.as_ref()?))) {
                 let lane = at(channel).map_or(ShortcutParameters::default(), |at| parameters[at]);
@@ -151,6 +144,30 @@ fn push_neurons(
         }
     }
     Ok(())
+}
+
+/// M, B, lambda, theta, c of each step and channel, `[T, C]`. Attention has no B, and currents that are kept meet no
+/// neuron.
+fn lane_parameters(drain: &Drained, channels: usize, network: &QuantNetwork) -> Result<Vec<LaneParameters>> {
+    let zeros = vec![0; network.time_steps * channels];
+    let of_neuron = |name: &str| match drain.neuron() {
+        Some(neuron) => network.tensor(neuron, name),
+        None => Ok(&zeros[..]),
+    };
+    let mantissas = network.tensor(drain.takes.node(), "mantissa")?;
+    let biases = match &drain.takes {
+        Takes::Sums(layer) => network.tensor(layer, "bias")?,
+        Takes::Kept(_) => &zeros,
+    };
+    let (lambdas, thetas, offsets) = (of_neuron("lambda")?, of_neuron("theta")?, of_neuron("offset")?);
+    let of_channel = |at: usize| LaneParameters {
+        mantissa: mantissas[at].into(),
+        bias: biases[at].into(),
+        lambda: lambdas[at].into(),
+        theta: thetas[at].into(),
+        offset: offsets[at].into(),
+    };
+    Ok((0..zeros.len()).map(of_channel).collect())
 }
 
 /// The biases of a linear layer, one a lane.

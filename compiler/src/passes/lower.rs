@@ -2,10 +2,14 @@
 //! the input gets its windows unfolded.
 
 use crate::digits;
-use crate::plan::{ArrayWork, Buffer, Plan, Pooled, Pooling, Shortcut, Stage, Tiling, Window, Work};
+use crate::plan::{
+    ArrayWork, Buffer, Drained, Gives, Plan, Pooled, Pooling, Shortcut, ShortcutFrom, Stage, Streamed, Takes,
+    Tiling, Window, Work,
+};
 use crate::{Error, Result};
 use empf_ir::graph::joint_name;
-use empf_ir::{ArchConfig, INPUT, Node, QuantNetwork, QuantOp, Shape, WeightKind};
+use empf_ir::{ArchConfig, Border, INPUT, Node, QuantNetwork, QuantOp, Shape, WeightKind};
+use std::ops::Range;
 
 /// Stages and buffers of `network`, without addresses.
 pub fn lower(network: &QuantNetwork, arch: &ArchConfig) -> Result<Plan> {
@@ -31,14 +35,20 @@ pub fn lower(network: &QuantNetwork, arch: &ArchConfig) -> Result<Plan> {
 fn put_in_place(plan: &mut Plan) {
     for (index, stage) in plan.stages.iter().enumerate() {
         let Work::Array(work) = &stage.work else { continue };
-        if let (Some(shortcut), Some(writes)) = (&work.shortcut, stage.writes)
-            && plan.buffers[shortcut.reads].last_read == index
-            && stage.reads != Some(shortcut.reads)
-            && shortcut.window.is_none()
+        if let (Some(Shortcut { from: ShortcutFrom::Codes(reads), .. }), Some(writes)) =
+            (&work.drain.shortcut, stage.writes)
+            && plan.buffers[*reads].last_read == index
+            && plan.buffers[writes].written_by[1] == index
+            && !streamed_meanwhile(plan, plan.buffers[writes].written_by, *reads)
         {
-            plan.buffers[writes].in_place_of = Some(shortcut.reads);
+            plan.buffers[writes].in_place_of = Some(*reads);
         }
     }
+}
+
+/// A stage of `first..=last` has the stream read `buffer`.
+fn streamed_meanwhile(plan: &Plan, [first, last]: [usize; 2], buffer: usize) -> bool {
+    plan.stages[first..=last].iter().any(|stage| stage.reads == Some(buffer))
 }
 
 fn check_widths(network: &QuantNetwork, arch: &ArchConfig) -> Result<()> {
@@ -66,23 +76,31 @@ struct Lowering<'a> {
     plan: Plan,
 }
 
-/// A layer that multiplies: what its weights are and where its windows lie.
-struct Layer<'a> {
-    /// The convolution or linear node.
+/// The buffer that a layer reads, and its way through the array.
+type Reading = (usize, Streamed);
+
+/// The currents of a convolution and of a shortcut.
+struct Currents<'a> {
+    /// The convolution.
     node: &'a Node<QuantOp>,
-    neuron: Option<&'a str>,
     shortcut: Option<Shortcut>,
-    window: Window,
-    weights: WeightKind,
-    output: Shape,
+}
+
+/// Channel attention and what is added behind it.
+struct Attention<'a> {
+    node: &'a Node<QuantOp>,
+    /// Widening, scaling or a convolution.
+    adds: Option<&'a Node<QuantOp>>,
 }
 
 impl<'a> Lowering<'a> {
     fn node(&mut self, index: usize, node: &'a Node<QuantOp>) -> Result<()> {
         match node.op {
-            QuantOp::Conv { .. } | QuantOp::Widen { .. } | QuantOp::Scale { .. } | QuantOp::Add => {
-                self.check_current(node)
-            }
+            QuantOp::Conv { .. }
+            | QuantOp::Widen { .. }
+            | QuantOp::Scale { .. }
+            | QuantOp::Seca { .. }
+            | QuantOp::Add => self.check_current(node),
             QuantOp::Neuron { .. } => self.neuron(index, node),
             QuantOp::AvgPool { kernel, stride, shift } => {
                 self.pool(index, node, Pooling { kernel, stride, padding: 0, gives: Pooled::Sum { shift } })
@@ -92,7 +110,6 @@ impl<'a> Lowering<'a> {
                 self.pool(index, node, Pooling { kernel, stride, padding, gives: Pooled::Maximum })
             }
             QuantOp::Linear { .. } => self.linear(index, node),
-            QuantOp::Seca { .. } => Err(not_in_hardware(node, "channel attention (SECA)")),
         }
     }
 
@@ -117,71 +134,126 @@ impl<'a> Lowering<'a> {
     }
 
     fn neuron(&mut self, index: usize, neuron: &'a Node<QuantOp>) -> Result<()> {
-        let (node, shortcut) = self.currents(neuron)?;
-        let QuantOp::Conv { kernel, stride, padding, weights, zero_point, .. } = &node.op else {
-            return Err(Error::unsupported(
-                &neuron.name,
-                "in hardware a neuron reads a convolution, or one and a shortcut",
-            ));
-        };
-        if *zero_point != 0 && node.inputs[0] != INPUT {
-            return Err(Error::unsupported(
-                &node.name,
-                format!("its zero_point is {zero_point}; that of spikes is 0"),
-            ));
+        let source = self.node_called(&neuron.inputs[0]);
+        if let Some(attention) = self.attention(source)? {
+            return self.attend(index, neuron, &attention);
         }
-        let window =
-            Window { kernel: [*kernel; 2], stride: *stride, padding: *padding, zero_point: *zero_point };
-        let output = self.shapes[index];
-        let neuron = Some(neuron.name.as_str());
-        self.layer(&Layer { node, neuron, shortcut, window, weights: *weights, output })
+        let Currents { node, shortcut } = self.currents(source)?;
+        let streamed = self.streamed(node, self.shapes[index])?;
+        let takes = Takes::Sums(node.name.clone());
+        let steps = 0..self.network.time_steps;
+        let drain = drained(takes, shortcut, Gives::Spikes(neuron.name.clone()), steps);
+        self.push_array(&neuron.name, Some(streamed), drain, self.shapes[index]);
+        Ok(())
     }
 
-    /// The node that gives a neuron its currents, and the shortcut that is added to them.
-    fn currents(&self, neuron: &'a Node<QuantOp>) -> Result<(&'a Node<QuantOp>, Option<Shortcut>)> {
-        let source = self.node_called(&neuron.inputs[0]);
+    /// `source` is channel attention, or that and something added to it.
+    fn attention(&self, source: &'a Node<QuantOp>) -> Result<Option<Attention<'a>>> {
+        let is_attention = |node: &Node<QuantOp>| matches!(node.op, QuantOp::Seca { .. });
+        if is_attention(source) {
+            return Ok(Some(Attention { node: source, adds: None }));
+        }
         if source.op != QuantOp::Add {
-            return Ok((source, None));
+            return Ok(None);
+        }
+        let [a, b] = [0, 1].map(|i| self.node_called(&source.inputs[i]));
+        match [a, b].map(is_attention) {
+            [false, false] => Ok(None),
+            [true, false] => Ok(Some(Attention { node: a, adds: Some(b) })),
+            [false, true] => Ok(Some(Attention { node: b, adds: Some(a) })),
+            [true, true] => Err(not_in_hardware(source, "the sum of two attentions")),
+        }
+    }
+
+    /// Two stages, or two for each frame where the currents of all frames are too many to be kept: one keeps currents, the
+    /// other scales them.
+    fn attend(&mut self, index: usize, neuron: &'a Node<QuantOp>, attention: &Attention<'a>) -> Result<()> {
+        if !self.arch.has_attention() {
+            let message = "channel attention needs an accelerator with a `current_depth` above 0";
+            return Err(Error::unsupported(&attention.node.name, message));
+        }
+        let (time_steps, output) = (self.network.time_steps, self.shapes[index]);
+        let Currents { node, shortcut } = self.currents(self.node_called(&attention.node.inputs[0]))?;
+        let keeps = (Takes::Sums(node.name.clone()), shortcut, Gives::Kept(attention.node.name.clone()));
+        let streamed = self.streamed(node, output)?;
+        let (added, outer) = self.added(attention.adds, output)?;
+        let scales = (Takes::Kept(attention.node.name.clone()), outer, Gives::Spikes(neuron.name.clone()));
+        let of_step = output.positions() * output.channels.div_ceil(self.arch.lanes);
+        let together = if time_steps * of_step <= self.arch.current_depth { time_steps } else { 1 };
+        for first in (0..time_steps).step_by(together) {
+            let steps = first..first + together;
+            for (stream, (takes, shortcut, gives)) in [(Some(&streamed), &keeps), (added.as_ref(), &scales)] {
+                let stream = stream.map(|(reads, stream)| (*reads, self.frames_of(*reads, stream, &steps)));
+                let drain = drained(takes.clone(), shortcut.clone(), gives.clone(), steps.clone());
+                let name = drain.neuron().unwrap_or(&attention.node.name).to_owned();
+                self.push_array(&name, stream, drain, output);
+            }
+        }
+        Ok(())
+    }
+
+    /// What is added to the currents of attention: what it needs of the array, and how it enters.
+    fn added(
+        &mut self,
+        node: Option<&'a Node<QuantOp>>,
+        output: Shape,
+    ) -> Result<(Option<Reading>, Option<Shortcut>)> {
+        let Some(node) = node else { return Ok((None, None)) };
+        match node.op {
+            QuantOp::Conv { .. } => {
+                let shortcut = Shortcut { node: node.name.clone(), from: ShortcutFrom::Stream };
+                Ok((Some(self.streamed(node, output)?), Some(shortcut)))
+            }
+            _ => Ok((None, Some(self.codes(node)?))),
+        }
+    }
+
+    /// A convolution and the shortcut that is added to it.
+    fn currents(&self, source: &'a Node<QuantOp>) -> Result<Currents<'a>> {
+        if source.op != QuantOp::Add {
+            return Ok(Currents { node: source, shortcut: None });
         }
         let operands = [0, 1].map(|i| self.node_called(&source.inputs[i]));
         let is_conv = |node: &Node<QuantOp>| matches!(node.op, QuantOp::Conv { .. });
-        let (conv, other) = match operands.map(is_conv) {
+        let (node, other) = match operands.map(is_conv) {
             [true, true] => return self.two_convolutions(source, operands),
             [true, false] => (operands[0], operands[1]),
             [false, true] => (operands[1], operands[0]),
             [false, false] => return Err(not_in_hardware(source, "an addition without a convolution")),
         };
-        if !matches!(other.op, QuantOp::Widen { .. } | QuantOp::Scale { .. }) {
-            return Err(not_in_hardware(source, "the sum of three currents"));
+        Ok(Currents { node, shortcut: Some(self.codes(other)?) })
+    }
+
+    /// A shortcut that is made of codes.
+    fn codes(&self, node: &Node<QuantOp>) -> Result<Shortcut> {
+        if !matches!(node.op, QuantOp::Widen { .. } | QuantOp::Scale { .. }) {
+            return Err(not_in_hardware(node, "the sum of three currents"));
         }
-        let Some(reads) = self.buffer_of(&other.inputs[0]) else {
-            return Err(not_in_hardware(other, "a shortcut of the input"));
-        };
-        Ok((conv, Some(Shortcut { node: other.name.clone(), reads, window: None })))
+        match self.buffer_of(&node.inputs[0]) {
+            Some(reads) => Ok(Shortcut { node: node.name.clone(), from: ShortcutFrom::Codes(reads) }),
+            None => Err(not_in_hardware(node, "a shortcut of the input")),
+        }
     }
 
     /// Of two convolutions that are added, the smaller one that can be a shortcut is one: its weights are +-1 and it reads
     /// codes.
-    fn two_convolutions(
-        &self,
-        sum: &Node<QuantOp>,
-        convolutions: [&'a Node<QuantOp>; 2],
-    ) -> Result<(&'a Node<QuantOp>, Option<Shortcut>)> {
+    fn two_convolutions(&self, sum: &Node<QuantOp>, [a, b]: [&'a Node<QuantOp>; 2]) -> Result<Currents<'a>> {
         let as_shortcut = |node: &'a Node<QuantOp>| {
             let QuantOp::Conv { kernel, stride, padding, weights: WeightKind::Sign, .. } = node.op else {
                 return None;
             };
             let reads = self.buffer_of(&node.inputs[0])?;
-            let window = Window { kernel: [kernel; 2], stride, padding, zero_point: 0 };
-            Some(Shortcut { node: node.name.clone(), reads, window: Some(window) })
+            let window = Window { kernel: [kernel; 2], stride, padding, zero_point: Border::from(0) };
+            let from = ShortcutFrom::Beside(reads, window);
+            Some((window.taps(), Shortcut { node: node.name.clone(), from }))
         };
-        let [a, b] = convolutions;
         let candidates = [(a, as_shortcut(b)), (b, as_shortcut(a))];
-        let taps = |(_, shortcut): &(_, Option<Shortcut>)| {
-            shortcut.as_ref().and_then(|shortcut| shortcut.window).map_or(usize::MAX, |window| window.taps())
-        };
+        let taps =
+            |(_, shortcut): &(_, Option<(usize, _)>)| shortcut.as_ref().map_or(usize::MAX, |(taps, _)| *taps);
         match candidates.into_iter().min_by_key(taps) {
-            Some((main, Some(shortcut))) if main.inputs[0] != INPUT => Ok((main, Some(shortcut))),
+            Some((node, Some((_, shortcut)))) if node.inputs[0] != INPUT => {
+                Ok(Currents { node, shortcut: Some(shortcut) })
+            }
             _ => {
                 Err(not_in_hardware(sum, "the addition of convolutions of the input, or of integer weights,"))
             }
@@ -199,81 +271,126 @@ impl<'a> Lowering<'a> {
             return Err(Error::unsupported(&node.name, "only the last node can be linear"));
         }
         let read = self.network.shape_of(&node.inputs[0], &self.shapes);
-        let window = Window { kernel: [read.height, read.width], stride: 1, padding: 0, zero_point: 0 };
+        let window =
+            Window { kernel: [read.height, read.width], stride: 1, padding: 0, zero_point: Border::from(0) };
         let output = self.shapes[index];
-        self.layer(&Layer { node, neuron: None, shortcut: None, window, weights: WeightKind::Float, output })
-    }
-
-    fn layer(&mut self, layer: &Layer) -> Result<()> {
-        let source = &layer.node.inputs[0];
-        let (reads, window, unfolded) = match self.buffer_of(source) {
-            Some(buffer) => (buffer, layer.window, None),
-            None => {
-                let channels = self.network.input.channels;
-                let window = Window { kernel: [1, 1], stride: 1, padding: 0, zero_point: 0 };
-                (self.unfold(layer), window, Some((channels, layer.window.taps())))
-            }
-        };
-        let buffer = &self.plan.buffers[reads];
-        let (frames, planes, act_bits) = (buffer.frames, buffer.planes as u32, self.arch.act_bits);
-        let (frames, summed_frames) = if layer.neuron.is_some() { (frames, 1) } else { (1, frames) };
-        let digits = digits::digits(layer.weights == WeightKind::Sign, planes);
-        let work = ArrayWork {
-            layer: layer.node.name.clone(),
-            neuron: layer.neuron.map(Into::into),
-            shortcut: layer.shortcut.clone(),
-            window,
-            unfolded,
-            output: layer.output,
-            frames,
-            summed_frames,
-            passes: digits::passes(digits, planes, act_bits),
-            max_code: self.network.max_code_of(source).into(),
-            tiling: Tiling::default(),
-            accumulator_bits: 0,
-            weight_base: 0,
-            parameter_base: 0,
-        };
-        let result = layer.neuron.is_some().then_some(layer.output);
-        let name = layer.neuron.unwrap_or(&layer.node.name);
-        self.push(name, Some(reads), result, Work::Array(Box::new(work)));
+        let (reads, mut stream) = self.stream_of(node, window, WeightKind::Float, output);
+        (stream.frames, stream.summed_frames) = (1, stream.frames);
+        let drain = drained(Takes::Sums(node.name.clone()), None, Gives::Logits, 0..1);
+        self.push_array(&node.name, Some((reads, stream)), drain, output);
         Ok(())
     }
 
-    /// Unfolds the input for `layer` and gives the buffer that holds its windows.
-    fn unfold(&mut self, layer: &Layer) -> usize {
+    /// A convolution on its way through the array, and the buffer that it reads.
+    fn streamed(&mut self, node: &'a Node<QuantOp>, output: Shape) -> Result<Reading> {
+        let QuantOp::Conv { kernel, stride, padding, weights, zero_point, .. } = node.op else {
+            return Err(Error::unsupported(
+                &node.name,
+                "in hardware a neuron reads a convolution, attention on one, or their sum with a shortcut",
+            ));
+        };
+        if zero_point != Border::from(0) && node.inputs[0] != INPUT {
+            return Err(Error::unsupported(&node.name, "its zero_point is not 0, as that of spikes is"));
+        }
+        Ok(self.stream_of(node, Window { kernel: [kernel; 2], stride, padding, zero_point }, weights, output))
+    }
+
+    /// A layer of `window` over what `node` reads; the windows of the input are unfolded.
+    fn stream_of(
+        &mut self,
+        node: &'a Node<QuantOp>,
+        window: Window,
+        weights: WeightKind,
+        output: Shape,
+    ) -> Reading {
+        let source = &node.inputs[0];
+        let (reads, walked, unfolded) = match self.buffer_of(source) {
+            Some(buffer) => (buffer, window, None),
+            None => {
+                let channels = self.network.input.channels;
+                let walked = Window { kernel: [1, 1], stride: 1, padding: 0, zero_point: Border::from(0) };
+                (self.unfold(node, window, output), walked, Some((channels, window.taps())))
+            }
+        };
+        let buffer = &self.plan.buffers[reads];
+        let planes = buffer.planes as u32;
+        let digits = digits::digits(weights == WeightKind::Sign, planes);
+        let stream = Streamed {
+            layer: node.name.clone(),
+            window: walked,
+            unfolded,
+            first_frame: 0,
+            frames: buffer.frames,
+            summed_frames: 1,
+            passes: digits::passes(digits, planes, self.arch.act_bits),
+            max_code: self.network.max_code_of(source).into(),
+            accumulator_bits: 0,
+            weight_base: 0,
+        };
+        (reads, stream)
+    }
+
+    /// `stream` of the frames of `steps` alone.
+    fn frames_of(&self, reads: usize, stream: &Streamed, steps: &Range<usize>) -> Streamed {
+        match self.plan.buffers[reads].frames {
+            1 => stream.clone(),
+            _ => Streamed { first_frame: steps.start, frames: steps.len(), ..stream.clone() },
+        }
+    }
+
+    /// Unfolds the input for `node` and gives the buffer that holds its windows.
+    fn unfold(&mut self, node: &Node<QuantOp>, window: Window, output: Shape) -> usize {
         let first = !self.plan.stages.iter().any(|s| matches!(s.work, Work::Unfold(_)));
-        let name = if first { INPUT.to_owned() } else { joint_name(INPUT, &layer.node.name) };
+        let name = if first { INPUT.to_owned() } else { joint_name(INPUT, &node.name) };
         // A linear layer's window is the whole map.
-        let Shape { height, width, .. } = layer.output;
-        let shape = Shape::new(layer.window.taps() * self.network.input.channels, height, width);
-        self.push(&name, None, Some(shape), Work::Unfold(layer.window));
+        let shape = Shape::new(window.taps() * self.network.input.channels, output.height, output.width);
+        self.push(&name, None, Some(shape), Work::Unfold(window));
         let buffer = self.plan.buffers.len() - 1;
         self.plan.buffers[buffer].frames = self.network.input.frames;
         self.plan.buffers[buffer].planes = self.arch.input_planes();
         buffer
     }
 
+    fn push_array(&mut self, name: &str, stream: Option<Reading>, drain: Drained, output: Shape) {
+        let (reads, stream) = stream.unzip();
+        let result = drain.neuron().is_some().then_some(output);
+        let work = ArrayWork { stream, drain, output, tiling: Tiling::default() };
+        self.push(name, reads, result, Work::Array(Box::new(work)));
+    }
+
     fn push(&mut self, node: &str, reads: Option<usize>, result: Option<Shape>, work: Work) {
         let stage = self.plan.stages.len();
-        let writes = result.map(|shape| {
-            self.plan.buffers.push(Buffer {
-                node: node.into(),
-                shape,
-                frames: self.network.time_steps,
-                planes: 1,
-                written_by: stage,
-                last_read: stage,
-                in_place_of: None,
-                base: 0,
-            });
-            self.plan.buffers.len() - 1
-        });
+        let writes = result.map(|shape| self.buffer_for(node, shape, stage));
         self.plan.stages.push(Stage { node: node.into(), reads, writes, work });
+    }
+
+    /// The buffer that `stage` writes, which an earlier one may have begun.
+    fn buffer_for(&mut self, node: &str, shape: Shape, stage: usize) -> usize {
+        if let Some(begun) = self.plan.buffers.iter().position(|buffer| buffer.node == node) {
+            self.plan.buffers[begun].written_by[1] = stage;
+            self.plan.buffers[begun].last_read = stage;
+            return begun;
+        }
+        self.plan.buffers.push(Buffer {
+            node: node.into(),
+            shape,
+            frames: self.network.time_steps,
+            planes: 1,
+            written_by: [stage; 2],
+            last_read: stage,
+            in_place_of: None,
+            base: 0,
+        });
+        self.plan.buffers.len() - 1
     }
 
     /// Buffer of a node; `None` for the input.
     fn buffer_of(&self, node: &str) -> Option<usize> {
         if node == INPUT { None } else { self.plan.buffers.iter().position(|b| b.node == node) }
     }
+}
+
+/// A drain without addresses.
+fn drained(takes: Takes, shortcut: Option<Shortcut>, gives: Gives, steps: Range<usize>) -> Drained {
+    Drained { takes, shortcut, gives, steps, parameter_base: 0, score_base: 0 }
 }

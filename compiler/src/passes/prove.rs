@@ -6,7 +6,7 @@
 //! `0..=maximum` the interval of its values is exact: every code of a positive weight at its maximum and the others
 //! at 0, or the other way round.
 
-use crate::plan::{Plan, Weights, Work};
+use crate::plan::{Gives, Plan, Weights, Work};
 use crate::{Error, Result};
 use empf_ir::formats::LOGIT_BITS;
 use empf_ir::{ArchConfig, QuantNetwork};
@@ -15,25 +15,26 @@ use empf_ir::{ArchConfig, QuantNetwork};
 pub fn prove(plan: &mut Plan, network: &QuantNetwork, arch: &ArchConfig) -> Result<()> {
     for stage in &mut plan.stages {
         let (Work::Array(work), Some(reads)) = (&mut stage.work, stage.reads) else { continue };
+        let Some(stream) = &work.stream else { continue };
         let channels = plan.buffers[reads].shape.channels;
-        let weights = Weights::new(network, work, channels)?;
-        let of_shortcut = match &work.shortcut {
-            Some(shortcut) => {
-                let channels = plan.buffers[shortcut.reads].shape.channels;
-                let taps = [work.shortcut_taps(), channels];
+        let weights = Weights::new(network, stream, channels)?;
+        let of_shortcut = match work.shortcut_beside() {
+            Some((reads, window)) => {
+                let channels = plan.buffers[reads].shape.channels;
+                let taps = [window.taps(), channels];
                 Weights::of_shortcut(network, work, channels)?.map(|weights| (weights, taps))
             }
             None => None,
         };
-        let biases = match work.neuron {
-            None => Some(network.tensor(&work.layer, "bias")?),
-            Some(_) => None,
+        let biases = match work.drain.gives {
+            Gives::Logits => Some(network.tensor(&stream.layer, "bias")?),
+            Gives::Spikes(_) | Gives::Kept(_) => None,
         };
         let mut accumulator = Widest::default();
         let mut logit = Widest::default();
         for output in 0..work.output.channels {
-            let taps = [work.window.taps(), channels];
-            let largest = work.max_code * work.summed_frames as i64;
+            let taps = [stream.window.taps(), channels];
+            let largest = stream.max_code * stream.summed_frames as i64;
             let sums = Interval::of_sums(weights, output, taps, largest);
             accumulator.meet(output, sums);
             if let Some((weights, taps)) = of_shortcut {
@@ -54,11 +55,13 @@ pub fn prove(plan: &mut Plan, network: &QuantNetwork, arch: &ArchConfig) -> Resu
         ];
         for (widest, what, available, advice) in widths {
             if widest.bits > available {
-                let (node, channel, needed) = (work.layer.clone(), widest.channel, widest.bits);
+                let (node, channel, needed) = (stream.layer.clone(), widest.channel, widest.bits);
                 return Err(Error::Overflow { node, what, channel, needed, available, advice });
             }
         }
-        work.accumulator_bits = accumulator.bits;
+        if let Some(stream) = &mut work.stream {
+            stream.accumulator_bits = accumulator.bits;
+        }
     }
     Ok(())
 }

@@ -14,11 +14,12 @@ mod weights;
 use super::calibrate::Calibration;
 use crate::draft::{Conv, Draft, DraftOp, Neuron};
 use crate::{Error, Result};
+use empf_ir::border::BORDER_CHANNELS;
 use empf_ir::formats::{
     LEAK_FRACTION_BITS, LOGIT_BITS, MAX_REQUANT_SHIFT, MAX_SPIKE_SHIFT, MULTIPLIER_BITS, SCORE_BITS,
 };
 use empf_ir::graph::written_name;
-use empf_ir::{ArchConfig, INPUT, Node, QuantInput, QuantNetwork, QuantOp, Tensors};
+use empf_ir::{ArchConfig, Border, INPUT, Node, QuantInput, QuantNetwork, QuantOp, Tensors};
 use formats::{Fit, Formats, Misfit};
 use ndarray::Array2;
 use std::collections::BTreeMap;
@@ -67,7 +68,7 @@ fn empty(draft: &Draft, arch: &ArchConfig) -> QuantNetwork {
             frames: draft.input.frames,
         },
         nodes: Vec::with_capacity(draft.nodes.len()),
-        scales: BTreeMap::from([(INPUT.to_owned(), f64::from(draft.input.scale))]),
+        scales: BTreeMap::from([(INPUT.to_owned(), f64::from(draft.input.scale.of(0)))]),
         tensors: Tensors::default(),
     }
 }
@@ -97,7 +98,7 @@ impl Quantizer<'_> {
             DraftOp::AvgPool { kernel, stride } => self.pool(node, *kernel, *stride),
             DraftOp::Linear { weight, bias } => self.linear(node, weight, bias),
             DraftOp::MaxPool { kernel, stride, padding } => {
-                let (scale, _) = self.codes(&node.inputs[0]);
+                let scale = self.scale(&node.inputs[0]);
                 self.network.scales.insert(node.name.clone(), scale);
                 Ok(QuantOp::MaxPool { kernel: *kernel, stride: *stride, padding: *padding })
             }
@@ -114,15 +115,30 @@ impl Quantizer<'_> {
         }
     }
 
-    /// Value of a code of the tensor called `name`, and the code whose value is 0.
-    fn codes(&self, name: &str) -> (f64, u8) {
-        let zero_point = if name == INPUT { self.draft.input.zero_point } else { 0 };
-        (self.network.scales.get(name).copied().unwrap_or(1.0), zero_point)
+    /// Value of a code of the tensor called `name`.
+    fn scale(&self, name: &str) -> f64 {
+        self.network.scales.get(name).copied().unwrap_or(1.0)
+    }
+
+    /// The codes of the border of what a convolution reads.
+    fn border(&self, node: &Node<DraftOp>, padding: usize) -> Result<Border> {
+        if node.inputs[0] != INPUT || padding == 0 {
+            return Ok(0.into());
+        }
+        Border::new(&self.draft.input.border()).ok_or_else(|| {
+            let channels = self.draft.input.channels;
+            let message = format!(
+                "has a border around {channels} channels with zero points of their own; at most {BORDER_CHANNELS} \
+                 channels can have them"
+            );
+            Error::unsupported(&node.name, message)
+        })
     }
 
     fn conv(&mut self, index: usize, node: &Node<DraftOp>, conv: &Conv) -> Fit<QuantOp> {
         let unit = self.formats.unit(index);
-        let (scale, zero_point) = self.codes(&node.inputs[0]);
+        let (scale, zero_points) = (self.scale(&node.inputs[0]), self.draft.zero_points(&node.inputs[0]));
+        let zero_point = self.border(node, conv.padding)?;
         let integers = channel_weights(conv);
         let gain = Array2::from_shape_fn(conv.affine.gain.raw_dim(), |(t, c)| {
             conv.affine.gain[[t, c]] * integers[c].step * scale / unit
@@ -132,7 +148,7 @@ impl Quantizer<'_> {
         let limit = 1i64 << (self.network.membrane_bits - 1);
         let mantissa = gain.mapv(|g| (g * one).round() as i32);
         let bias = Array2::from_shape_fn(gain.raw_dim(), |(t, c)| {
-            let zero = f64::from(mantissa[[t, c]]) / one * integers[c].sum() * f64::from(zero_point);
+            let zero = f64::from(mantissa[[t, c]]) / one * integers[c].of_zeros(&zero_points);
             let bias = (conv.affine.bias[[t, c]] / unit - zero).round() as i64;
             bias.clamp(-limit, limit - 1) as i32
         });
@@ -149,7 +165,7 @@ impl Quantizer<'_> {
     /// A shift where that is all there is to do, else a factor for each step and channel.
     fn widen(&mut self, index: usize, node: &Node<DraftOp>, gain: &Array2<f64>) -> Fit<QuantOp> {
         let unit = self.formats.unit(index);
-        let (scale, _) = self.codes(&node.inputs[0]);
+        let scale = self.scale(&node.inputs[0]);
         self.network.scales.insert(node.name.clone(), unit);
         let shift = (scale / unit).log2();
         let is_shift = shift.fract() == 0.0 && shift >= 0.0 && gain.iter().all(|g| *g == 1.0);
@@ -173,7 +189,7 @@ impl Quantizer<'_> {
         gain: &Array2<f64>,
     ) -> Fit<QuantOp> {
         let unit = self.formats.unit(index);
-        let (read, _) = self.codes(&node.inputs[0]);
+        let read = self.scale(&node.inputs[0]);
         let shift = self.factors(&node.name, gain * (read / unit))?;
         let scores = scores(weight);
         self.network.set_tensor(&node.name, "score", vec![scores.len()], scores);
@@ -220,7 +236,7 @@ impl Quantizer<'_> {
     }
 
     fn pool(&mut self, node: &Node<DraftOp>, kernel: [usize; 2], stride: [usize; 2]) -> Fit<QuantOp> {
-        let (scale, _) = self.codes(&node.inputs[0]);
+        let scale = self.scale(&node.inputs[0]);
         let elements = (kernel[0] * kernel[1]) as f64;
         let value = |shift: u8| scale * f64::from(shift).exp2() / elements;
         let largest = f64::from(self.network.max_code()) * scale;
@@ -270,7 +286,7 @@ impl Quantizer<'_> {
     }
 
     fn linear(&mut self, node: &Node<DraftOp>, weight: &Array2<f64>, bias: &[f64]) -> Fit<QuantOp> {
-        let (scale, zero_point) = self.codes(&node.inputs[0]);
+        let (scale, zero_points) = (self.scale(&node.inputs[0]), self.draft.zero_points(&node.inputs[0]));
         let frames = self.network.frames_of(&node.inputs[0]) as f64;
         let step = match weight_step(weight.view()) {
             0.0 => negligible_step(bias) * frames / scale,
@@ -281,7 +297,7 @@ impl Quantizer<'_> {
         let mut biases = Vec::with_capacity(bias.len());
         for (channel, (row, bias)) in weight.outer_iter().zip(bias).enumerate() {
             let row = Integers::new(row, step);
-            let code = (frames * (bias / unit - row.sum() * f64::from(zero_point))).round();
+            let code = (frames * (bias / unit - row.of_zeros(&zero_points))).round();
             if code.abs() >= f64::from(LOGIT_BITS - 1).exp2() {
                 let message = format!("is {code} in the logits' unit, beyond {LOGIT_BITS} bits");
                 return Err(number(&node.name, "bias", (0, channel), *bias, message).into());

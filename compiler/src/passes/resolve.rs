@@ -4,8 +4,8 @@
 use crate::draft::{Affine, Conv, Draft, DraftOp, MembraneNorm, Neuron};
 use crate::{Error, Result};
 use empf_ir::graph::{Kind, Operator, joint_name};
-use empf_ir::{Network, NeuronVersion, Node, Op, Shape, WeightKind};
-use ndarray::{Array, Array2, Dimension};
+use empf_ir::{INPUT, Input, Network, NeuronVersion, Node, Op, PerChannel, Shape, WeightKind};
+use ndarray::{Array, Array2, Axis, Dimension};
 
 /// The draft of `network`.
 pub fn resolve(network: &Network) -> Result<Draft> {
@@ -37,10 +37,15 @@ pub fn resolve(network: &Network) -> Result<Draft> {
         time_steps: network.time_steps,
         classes: network.classes,
         class_names: network.class_names.clone(),
-        input: network.input.clone(),
+        input: Input { scale: PerChannel::All(largest_scale(&network.input)), ..network.input.clone() },
         nodes,
         codes: network.codes.clone(),
     })
+}
+
+/// The scale that all channels of the input get; the weights that meet them take up the difference.
+fn largest_scale(input: &Input) -> f32 {
+    input.scale.values(input.channels).into_iter().fold(0.0, f32::max)
 }
 
 /// Whether the node called `name` gives spikes, or means or maxima of them.
@@ -61,7 +66,16 @@ impl Reader<'_> {
             Op::Conv { out_channels, kernel, stride, padding, weights } => {
                 let weight = self.shaped("weight", (out_channels, channels, kernel, kernel))?;
                 let sign = |w: f64| if w >= 0.0 { 1.0 } else { -1.0 };
-                let weight = if weights == WeightKind::Sign { weight.mapv_into(sign) } else { weight };
+                let factors = self.factors();
+                if weights == WeightKind::Sign && factors.iter().any(|factor| *factor != 1.0) {
+                    let message = "has +-1 weights, which cannot take up the scales of the input's channels; \
+                                   give them one scale, or the convolution float weights";
+                    return Err(Error::unsupported(&self.node.name, message));
+                }
+                let mut weight = if weights == WeightKind::Sign { weight.mapv_into(sign) } else { weight };
+                for (mut of_channel, factor) in weight.axis_iter_mut(Axis(1)).zip(&factors) {
+                    of_channel *= *factor;
+                }
                 let affine = Affine::identity(self.network.time_steps, out_channels);
                 DraftOp::Conv(Box::new(Conv { weights, weight, stride, padding, affine }))
             }
@@ -76,11 +90,31 @@ impl Reader<'_> {
             Op::MaxPool { kernel, stride, padding } => DraftOp::MaxPool { kernel, stride, padding },
             Op::Seca { .. } => DraftOp::Seca { weight: self.values("weight")?, gain: self.ones() },
             Op::Linear { out_features } => DraftOp::Linear {
-                weight: self.shaped("weight", (out_features, self.input.elements()))?,
+                weight: self.scaled_features(out_features)?,
                 bias: self.shaped("bias", out_features)?.to_vec(),
             },
             Op::Add => DraftOp::Add,
         })
+    }
+
+    /// What the weights of each channel read are multiplied by, as the channel's scale becomes that of all.
+    fn factors(&self) -> Vec<f64> {
+        let input = &self.network.input;
+        if self.node.inputs[0] != INPUT {
+            return vec![1.0; self.input.channels];
+        }
+        let common = f64::from(largest_scale(input));
+        input.scale.values(input.channels).into_iter().map(|scale| f64::from(scale) / common).collect()
+    }
+
+    /// The weights of a linear layer, whose features are `[channel][y][x]`.
+    fn scaled_features(&self, out_features: usize) -> Result<Array2<f64>> {
+        let mut weight = self.shaped("weight", (out_features, self.input.elements()))?;
+        let (factors, positions) = (self.factors(), self.input.positions());
+        for (feature, mut column) in weight.axis_iter_mut(Axis(1)).enumerate() {
+            column *= factors[feature / positions];
+        }
+        Ok(weight)
     }
 
     /// 1 for every step and channel read.

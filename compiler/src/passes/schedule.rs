@@ -1,9 +1,15 @@
 //! Writes each stage's descriptor: loop counts and address steps.
 
+use crate::attention::reach_of;
 use crate::multiplier::Multiplier;
-use crate::plan::{ArrayWork, Buffer, Plan, Pooled, Pooling, Stage, Window, Work};
+use crate::plan::{
+    ArrayWork, Buffer, Drained, Gives, Plan, Pooled, Pooling, Shortcut, ShortcutFrom, Stage, Streamed, Takes,
+    Window, Work,
+};
 use crate::{Error, Result};
-use empf_ir::isa::{Array, Drain, LimitError, Pass, PassFields, Pool, Stream, Task, Unfold};
+use empf_ir::isa::{
+    ATTENTION_KEEPS, ATTENTION_SCALES, Array, Drain, LimitError, Pass, PassFields, Pool, Stream, Task, Unfold,
+};
 use empf_ir::program::Step;
 use empf_ir::{ArchConfig, QuantNetwork, QuantOp, Shape};
 
@@ -19,13 +25,21 @@ pub fn schedule(plan: &Plan, network: &QuantNetwork, arch: &ArchConfig) -> Resul
             let (reads, writes) = (buffer(stage.reads), buffer(stage.writes));
             let limit = |source: LimitError| Error::Limit { node: asked_by(stage, plan).clone(), source };
             let (task, additions) = match (&stage.work, reads, writes) {
-                (Work::Array(work), Some(reads), writes) => {
-                    let of_shortcut = work.shortcut.as_ref().map(|shortcut| &plan.buffers[shortcut.reads]);
-                    let shortcut_channels = of_shortcut.map(|buffer| buffer.shape.channels);
-                    let additions = work.additions(reads.shape.channels, shortcut_channels);
-                    let stream = stream(work, reads, of_shortcut, arch).encode(arch).map_err(limit)?;
+                (Work::Array(work), reads, writes) => {
                     let drain = drain(work, writes, plan, network, arch).encode(arch).map_err(limit)?;
-                    (Task::Array(Box::new(Array { stream, drain })), additions)
+                    let task = match (&work.stream, reads) {
+                        (Some(streamed), Some(reads)) => {
+                            let stream =
+                                stream(work, streamed, reads, plan, arch).encode(arch).map_err(limit)?;
+                            Task::Array(Box::new(Array { stream, drain }))
+                        }
+                        (None, None) => Task::Drain(Box::new(drain)),
+                        _ => return Err(incomplete(stage)),
+                    };
+                    let channels = |buffer: &Buffer| buffer.shape.channels;
+                    let beside =
+                        work.shortcut_beside().map_or(0, |(reads, _)| channels(&plan.buffers[reads]));
+                    (task, work.additions(reads.map_or(0, channels), beside))
                 }
                 (Work::Unfold(window), _, Some(writes)) => {
                     let unfold = unfold(window, writes, network, arch).encode(arch).map_err(limit)?;
@@ -96,7 +110,7 @@ fn unfold(window: &Window, writes: &Buffer, network: &QuantNetwork, arch: &ArchC
         kernel_width: window.kernel[1] as i64,
         stride: window.stride as i64,
         padding: window.padding as i64,
-        zero_point: window.zero_point.into(),
+        border: u32::from_le_bytes(window.zero_point.repeated()).into(),
         ky_step: walk.ky_step,
         x_step: walk.x_step,
         row_step: walk.row_step,
@@ -111,7 +125,8 @@ fn unfold(window: &Window, writes: &Buffer, network: &QuantNetwork, arch: &ArchC
 
 /// The first entry of the sums of a shortcut that is a convolution: behind the layer's own.
 fn shortcut_entry(work: &ArrayWork) -> i64 {
-    work.shortcut_window().map_or(0, |_| (work.frames * work.tiling.positions) as i64)
+    let (Some(_), Some(stream)) = (work.shortcut_beside(), &work.stream) else { return 0 };
+    (stream.frames * work.tiling.positions) as i64
 }
 
 /// Banks of the last block of a buffer that hold channels.
@@ -120,50 +135,51 @@ fn last_banks(buffer: &Buffer, arch: &ArchConfig) -> i64 {
     last_channels.div_ceil(arch.lanes) as i64
 }
 
-fn stream(
-    work: &ArrayWork,
-    reads: &Buffer,
-    shortcut_reads: Option<&Buffer>,
-    arch: &ArchConfig,
-) -> Stream<i64> {
+/// From a buffer's first frame to the one that is read first.
+fn first_frame(buffer: &Buffer, frame: usize, arch: &ArchConfig) -> i64 {
+    (frame * buffer.frame_words(arch.rows)) as i64
+}
+
+fn stream(work: &ArrayWork, of: &Streamed, reads: &Buffer, plan: &Plan, arch: &ArchConfig) -> Stream<i64> {
     let blocks = reads.blocks(arch.rows);
-    let walk = Walk::new(reads.shape, blocks, &work.window, work.output);
-    let passes = work.passes.iter().map(|pass| Pass { plane: pass.plane, doubles: pass.doubles });
+    let walk = Walk::new(reads.shape, blocks, &of.window, work.output);
+    let passes = of.passes.iter().map(|pass| Pass { plane: pass.plane, doubles: pass.doubles });
     let PassFields { double_mask, planes_low, planes_high } = PassFields::pack(passes);
     Stream {
-        in_origin: reads.base as i64 + walk.origin,
+        in_origin: reads.base as i64 + first_frame(reads, of.first_frame, arch) + walk.origin,
         in_height: reads.shape.height as i64,
         in_width: reads.shape.width as i64,
-        kernel_height: work.window.kernel[0] as i64,
-        kernel_width: work.window.kernel[1] as i64,
-        stride: work.window.stride as i64,
-        padding: work.window.padding as i64,
-        zero_point: work.window.zero_point.into(),
+        kernel_height: of.window.kernel[0] as i64,
+        kernel_width: of.window.kernel[1] as i64,
+        stride: of.window.stride as i64,
+        padding: of.window.padding as i64,
+        // The border of the input is in its unfolded windows.
+        zero_point: 0,
         blocks: blocks as i64,
         last_banks: last_banks(reads, arch),
         ky_step: walk.ky_step,
         x_step: walk.x_step,
         row_step: walk.row_step,
         frame_step: reads.frame_words(arch.rows) as i64,
-        frames: work.frames as i64,
-        summed_frames: work.summed_frames as i64,
+        frames: of.frames as i64,
+        summed_frames: of.summed_frames as i64,
         out_width: work.output.width as i64,
         tiles: work.tiling.tiles as i64,
         tile_positions: work.tiling.positions as i64,
         last_tile_positions: work.tiling.last_positions as i64,
         column_blocks: work.output.channels.div_ceil(arch.cols) as i64,
-        passes: work.passes.len() as i64,
+        passes: of.passes.len() as i64,
         double_mask: double_mask.into(),
         planes_low: planes_low.into(),
         planes_high: planes_high.into(),
         plane_step: reads.plane_words(arch.rows) as i64,
-        weight_base: work.weight_base as i64,
-        ..shortcut_stream(work, shortcut_reads, arch)
+        weight_base: of.weight_base as i64,
+        ..shortcut_stream(work, of.first_frame, plan, arch)
     }
 }
 
 /// The fields of a shortcut that is a convolution; without one, those that count are 1.
-fn shortcut_stream(work: &ArrayWork, reads: Option<&Buffer>, arch: &ArchConfig) -> Stream<i64> {
+fn shortcut_stream(work: &ArrayWork, frame: usize, plan: &Plan, arch: &ArchConfig) -> Stream<i64> {
     let none = Stream {
         shortcut_height: 1,
         shortcut_width: 1,
@@ -174,13 +190,14 @@ fn shortcut_stream(work: &ArrayWork, reads: Option<&Buffer>, arch: &ArchConfig) 
         shortcut_last_banks: 1,
         ..Stream::default()
     };
-    let Some((window, reads)) = work.shortcut_window().zip(reads) else { return none };
+    let Some((reads, window)) = work.shortcut_beside() else { return none };
+    let reads = &plan.buffers[reads];
     let blocks = reads.blocks(arch.rows);
     let walk = Walk::new(reads.shape, blocks, &window, work.output);
     Stream {
         shortcut: 1,
         shortcut_entry: shortcut_entry(work),
-        shortcut_origin: reads.base as i64 + walk.origin,
+        shortcut_origin: reads.base as i64 + first_frame(reads, frame, arch) + walk.origin,
         shortcut_height: reads.shape.height as i64,
         shortcut_width: reads.shape.width as i64,
         shortcut_kernel_height: window.kernel[0] as i64,
@@ -204,42 +221,97 @@ fn drain(
     network: &QuantNetwork,
     arch: &ArchConfig,
 ) -> Drain<i64> {
-    let (requant_shift, spike_shift) = shifts(work, network);
-    let shortcut = work.shortcut.as_ref().map(|shortcut| (shortcut.reads, Multiplier::of(network, shortcut)));
-    let base_of_shortcut = shortcut.map_or(0, |(reads, _)| plan.buffers[reads].base as i64);
+    let (drain, steps) = (&work.drain, &work.drain.steps);
+    let shift = |node: &str| i64::from(shift(network, node));
+    let shortcut = drain.shortcut.as_ref().map(|shortcut| Multiplier::of(network, shortcut));
+    let place = Place::of(work, writes, plan, arch);
+    let is_logits = drain.gives == Gives::Logits;
+    let channels = work.output.channels as i64;
+    let groups = work.groups(arch.lanes) as i64;
     Drain {
-        frames: work.frames as i64,
+        frames: work.stream.as_ref().map_or(steps.len(), |stream| stream.frames) as i64,
         tiles: work.tiling.tiles as i64,
         tile_positions: work.tiling.positions as i64,
         last_tile_positions: work.tiling.last_positions as i64,
-        logits: work.neuron.is_none().into(),
-        time_steps: work.parameter_steps(network.time_steps) as i64,
-        groups: work.output.channels.div_ceil(arch.lanes) as i64,
-        parameter_base: work.parameter_base as i64,
-        requant_shift: requant_shift.into(),
-        shortcut: shortcut.map_or(0, |(_, multiplier)| multiplier.field()),
+        logits: is_logits.into(),
+        time_steps: steps.len() as i64,
+        groups,
+        parameter_base: drain.parameter_base as i64,
+        requant_shift: shift(drain.takes.node()),
+        shortcut: shortcut.map_or(0, Multiplier::field),
         shortcut_entry: shortcut_entry(work),
-        shortcut_shift: shortcut.map_or(0, |(_, multiplier)| multiplier.shift()),
-        shortcut_step: base_of_shortcut - writes.map_or(0, |w| w.base as i64),
-        spike_shift: spike_shift.into(),
-        out_base: writes.map_or(0, |w| w.base as i64),
-        out_tile_step: writes.map_or(0, |w| (work.tiling.positions * w.blocks(arch.rows)) as i64),
-        out_frame_step: writes.map_or(0, |w| w.frame_words(arch.rows) as i64),
-        out_blocks: writes.map_or(0, |w| w.blocks(arch.rows) as i64),
-        classes: if work.neuron.is_none() { work.output.channels as i64 } else { 0 },
+        shortcut_shift: shortcut.map_or(0, Multiplier::shift),
+        shortcut_step: place.shortcut_step,
+        spike_shift: drain.neuron().map_or(0, shift),
+        out_base: place.base,
+        out_tile_step: work.tiling.positions as i64 * place.blocks,
+        out_frame_step: place.frame_words,
+        out_blocks: place.blocks,
+        classes: if is_logits { channels } else { 0 },
+        fresh: (steps.start == 0).into(),
+        potentials_follow: drain.keeps_potentials(network.time_steps).into(),
+        ..attention(drain, channels, groups, network, arch)
     }
 }
 
-/// Shifts of the convolution's requantizer and of the neuron's spike.
-fn shifts(work: &ArrayWork, network: &QuantNetwork) -> (u8, u8) {
-    let shift = |name: &str| {
-        let node = network.position(name).map(|i| &network.nodes[i].op);
-        match node {
-            Some(QuantOp::Conv { shift, .. } | QuantOp::Neuron { shift, .. }) => *shift,
-            _ => 0,
-        }
+/// The fields of attention.
+fn attention(
+    drain: &Drained,
+    channels: i64,
+    groups: i64,
+    network: &QuantNetwork,
+    arch: &ArchConfig,
+) -> Drain<i64> {
+    let (kind, node) = match (&drain.takes, &drain.gives) {
+        (Takes::Kept(node), _) => (ATTENTION_SCALES, node),
+        (_, Gives::Kept(node)) => (ATTENTION_KEEPS, node),
+        _ => return Drain::default(),
     };
-    (shift(&work.layer), work.neuron.as_deref().map_or(0, shift))
+    Drain {
+        attention: kind.into(),
+        channels,
+        sum_step: groups * arch.lanes as i64,
+        score_reach: reach_of(network, node) as i64,
+        score_base: drain.score_base as i64,
+        ..Drain::default()
+    }
+}
+
+/// Where a result lies, or the codes of a shortcut whose currents are kept.
+#[derive(Default)]
+struct Place {
+    base: i64,
+    blocks: i64,
+    frame_words: i64,
+    shortcut_step: i64,
+}
+
+impl Place {
+    fn of(work: &ArrayWork, writes: Option<&Buffer>, plan: &Plan, arch: &ArchConfig) -> Self {
+        let codes = match &work.drain.shortcut {
+            Some(Shortcut { from: ShortcutFrom::Codes(reads), .. }) => Some(&plan.buffers[*reads]),
+            _ => None,
+        };
+        let Some(layout) = writes.or(codes) else { return Place::default() };
+        let frame_words = layout.frame_words(arch.rows) as i64;
+        let base = writes.map_or(0, |buffer| buffer.base as i64);
+        Place {
+            base: base + work.drain.steps.start as i64 * frame_words,
+            blocks: layout.blocks(arch.rows) as i64,
+            frame_words,
+            shortcut_step: codes.map_or(0, |buffer| buffer.base as i64 - base),
+        }
+    }
+}
+
+/// The right shift of a node.
+fn shift(network: &QuantNetwork, node: &str) -> u8 {
+    match network.position(node).map(|i| &network.nodes[i].op) {
+        Some(QuantOp::Conv { shift, .. } | QuantOp::Seca { shift, .. } | QuantOp::Neuron { shift, .. }) => {
+            *shift
+        }
+        _ => 0,
+    }
 }
 
 fn pool(pooling: &Pooling, [reads, writes]: [&Buffer; 2], arch: &ArchConfig) -> Pool<i64> {

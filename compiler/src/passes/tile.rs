@@ -1,17 +1,36 @@
 //! Cuts the positions of each layer into tiles whose sums fit the accumulators.
 
-use crate::plan::{Plan, Tiling, Work};
+use crate::plan::{Plan, Stage, Tiling, Work};
 use empf_ir::ArchConfig;
 
 /// Chooses the tiling of every array stage: as few tiles as the accumulators allow, of equal size.
 ///
 /// A tile has at least one position; accumulators too small even for that are found by `allocate`.
 pub fn tile(plan: &mut Plan, arch: &ArchConfig) {
-    for stage in &mut plan.stages {
-        if let Work::Array(work) = &mut stage.work {
-            let most = (arch.accumulator_depth / (work.frames * work.sums())).max(1);
+    for index in 0..plan.stages.len() {
+        let entries = entries(&plan.stages[index..]);
+        if let Work::Array(work) = &mut plan.stages[index].work {
+            let most = (arch.accumulator_depth / entries.max(1)).max(1);
             work.tiling = balanced(work.output.positions(), most);
         }
+        // Currents are scaled in the order in which they were kept.
+        if let [.., kept, scaled] = &mut plan.stages[..=index]
+            && let (Work::Array(kept), Work::Array(scaled)) = (&kept.work, &mut scaled.work)
+            && kept.drain.keeps()
+        {
+            scaled.tiling = kept.tiling;
+        }
+    }
+}
+
+/// Accumulators that a position of the first of `stages` takes, or of the one behind it that scales its currents.
+fn entries(stages: &[Stage]) -> usize {
+    match stages.iter().take(2).map(|stage| &stage.work).collect::<Vec<_>>()[..] {
+        [Work::Array(kept), Work::Array(scaled)] if kept.drain.keeps() => {
+            kept.entries().max(scaled.entries())
+        }
+        [Work::Array(work), ..] => work.entries(),
+        _ => 0,
     }
 }
 

@@ -91,7 +91,7 @@ fn currents_that_nobody_reads_are_not_computed() {
         stride: 1,
         padding: 0,
         weights: WeightKind::Sign,
-        zero_point: 0,
+        zero_point: 0.into(),
         shift: 0,
     };
     network.nodes.insert(0, Node { name: "idle".into(), inputs: vec![INPUT.into()], op });

@@ -56,7 +56,7 @@ fn a_silent_layer_compiles_and_is_named() {
 #[test]
 fn a_silent_layer_can_spike() {
     let mut network = network(3, NeuronVersion::III);
-    let dark = Array5::from_elem((4, network.input.frames, 2, 6, 6), network.input.zero_point);
+    let dark = Array5::from_elem((4, network.input.frames, 2, 6, 6), network.input.border()[0]);
     // The lowest threshold that no potential of the dark reaches.
     let quantized = (1..100)
         .find_map(|quarters| {

@@ -10,8 +10,8 @@ use empf_compiler::passes::reparameterize::reparameterize;
 use empf_compiler::passes::resolve::resolve;
 use empf_compiler::{Compilation, Error, Pass, compile};
 use empf_ir::{
-    ArchConfig, Codes, INPUT, Input, Network, NeuronVersion, Node, Op, QuantNetwork, QuantOp, Tensors,
-    WeightKind,
+    ArchConfig, Codes, INPUT, Input, Network, NeuronVersion, Node, Op, PerChannel, QuantNetwork, QuantOp,
+    Tensors, WeightKind,
 };
 use ndarray::{Array5, Axis};
 use proptest::prelude::*;
@@ -73,8 +73,8 @@ pub(crate) fn network(seed: u64, version: NeuronVersion) -> Network {
         height: 6,
         width: 6,
         frames: if r.range(0, 1) == 0 { 1 } else { STEPS },
-        zero_point: r.range(0, 255) as u8,
-        scale: 1.0 / 64.0,
+        zero_point: (r.range(0, 255) as f32).into(),
+        scale: (1.0 / 64.0).into(),
     };
     let network = Network {
         name: "random".into(),
@@ -95,6 +95,16 @@ pub(crate) fn network(seed: u64, version: NeuronVersion) -> Network {
     b.tensor("fc", "weight", &[CLASSES, 9], (-1.0, 1.0));
     b.tensor("fc", "bias", &[CLASSES], (-0.5, 0.5));
     b.network
+}
+
+/// The same; each channel of its input has a mean and a deviation of its own.
+fn normalised(seed: u64) -> Network {
+    let mut network = network(seed, NeuronVersion::I);
+    let mut r = Random::new(!seed);
+    let mut pick = |low: f32, high: f32| low + (high - low) * r.range(0, 1000) as f32 / 1000.0;
+    network.input.zero_point = PerChannel::Each(vec![pick(0.0, 255.0), pick(0.0, 255.0)]);
+    network.input.scale = PerChannel::Each(vec![pick(0.005, 0.05), pick(0.005, 0.05)]);
+    network
 }
 
 /// A block whose second convolution adds the spikes of the first to its current.
@@ -220,6 +230,7 @@ proptest! {
         for version in VERSIONS {
             integers_are_as_near_as_rounding_allows(&network(seed, version), seed);
         }
+        integers_are_as_near_as_rounding_allows(&normalised(seed), seed);
     }
 }
 
@@ -292,6 +303,29 @@ fn attention_and_maxima_follow_the_float_network() {
     }
 }
 
+/// Channels whose deviations differ are folded into weights, which +-1 weights cannot be; four borders have room.
+#[test]
+fn inputs_that_cannot_be_folded_are_refused() {
+    let refused = |channels: usize, weights: WeightKind, scales: Vec<f32>| {
+        let mut network = normalised(1);
+        (network.input.channels, network.input.scale) = (channels, PerChannel::Each(scales));
+        network.input.zero_point = PerChannel::Each((0..channels).map(|c| 10.0 * c as f32).collect());
+        let Op::Conv { weights: kind, .. } = &mut network.nodes[0].op else { panic!("the first is one") };
+        *kind = weights;
+        network.set_tensor("conv1", "weight", vec![7, channels, 3, 3], vec![0.5; 7 * channels * 9]);
+        let images = images(&network, 4, 1);
+        let arch = ArchConfig::sized(8, 8, 8);
+        let mut compilation = Compilation::of_network(&network, images.view(), &arch);
+        compilation.run(Pass::Quantize, |_, _| Ok(())).err().map(|error| error.to_string())
+    };
+    assert_eq!(refused(2, WeightKind::Sign, vec![0.5, 0.5]), None);
+    let error = refused(2, WeightKind::Sign, vec![0.5, 0.25]).unwrap();
+    assert!(error.starts_with("node `conv1`: has +-1 weights, which cannot take up"), "{error}");
+    assert_eq!(refused(4, WeightKind::Float, vec![0.5; 4]), None);
+    let error = refused(5, WeightKind::Float, vec![0.5; 5]).unwrap();
+    assert!(error.contains("a border around 5 channels with zero points of their own; at most 4"), "{error}");
+}
+
 /// A network that was trained for codes brings their scales along.
 #[test]
 fn trained_codes_are_taken_as_they_are() {
@@ -349,21 +383,26 @@ fn a_normalisation_folds_into_a_convolution_of_its_own() {
 }
 
 #[test]
-fn operators_without_hardware_are_refused_by_name() {
-    for (node, op, expected) in [
-        ("neuron2", Op::Lif { leak: 0.5, threshold: 1.0 }, "a LIF neuron has no integer form"),
-        ("bn2", Op::Seca { kernel: 3 }, "channel attention (SECA) is not yet in hardware"),
-    ] {
-        let error = changed(|n| {
-            let changed = n.nodes.iter_mut().find(|n| n.name == node).unwrap();
-            changed.op = op;
-            n.tensors.0.retain(|name, _| !name.starts_with(&format!("{node}.")));
-            if node == "bn2" {
-                n.set_tensor(node, "weight", vec![3], vec![1.0; 3]);
-            }
-        });
-        assert!(error.to_string().starts_with(&format!("node `{node}`: {expected}")), "{error}");
-    }
+fn operators_without_integers_are_refused_by_name() {
+    let error = changed(|n| {
+        let changed = n.nodes.iter_mut().find(|n| n.name == "neuron2").unwrap();
+        changed.op = Op::Lif { leak: 0.5, threshold: 1.0 };
+        n.tensors.0.retain(|name, _| !name.starts_with("neuron2."));
+    });
+    assert!(error.to_string().starts_with("node `neuron2`: a LIF neuron has no integer form"), "{error}");
+}
+
+/// Without a memory for currents there is no attention.
+#[test]
+fn attention_needs_its_memories() {
+    let network = attentive(1);
+    let images = images(&network, 6, 1);
+    let refused = |arch: ArchConfig| compile(&network, images.view(), &arch).unwrap_err().to_string();
+    let sized = ArchConfig::sized(8, 8, 8);
+    let error = refused(ArchConfig { current_depth: 0, ..sized.clone() });
+    assert!(error.contains("needs an accelerator with a `current_depth` above 0"), "{error}");
+    let error = refused(ArchConfig { lanes: 1, current_depth: 16, ..sized });
+    assert!(error.contains("raise current_depth"), "{error}");
 }
 
 #[test]

@@ -70,7 +70,7 @@ impl Builder<'_> {
         let (stride, padding) = (self.r.size(1, 2), self.r.size(0, kernel - 1));
         let out_channels = self.r.size(1, 20);
         let weights = self.r.pick(&[WeightKind::Sign, WeightKind::Sign, WeightKind::Float]);
-        let zero_point = if input { self.r.size(0, 255) as u8 } else { 0 };
+        let zero_point = if input { (self.r.size(0, 255) as u8).into() } else { 0.into() };
         let (name, neuron) = (format!("c{index}"), format!("n{index}"));
         let shift = self.r.size(0, 12) as u8;
         self.node(

@@ -9,7 +9,7 @@ use empf_compiler::passes::quantize::quantize;
 use empf_compiler::passes::reparameterize::reparameterize;
 use empf_compiler::passes::resolve::resolve;
 use empf_compiler::{Compilation, Error, Histogram, Pass, Result};
-use empf_ir::{ArchConfig, INPUT, Network, NeuronVersion, Node, Op, QuantNetwork, QuantOp};
+use empf_ir::{ArchConfig, INPUT, Network, NeuronVersion, Node, Op, PerChannel, QuantNetwork, QuantOp};
 use ndarray::Axis;
 
 fn arch() -> ArchConfig {
@@ -72,7 +72,7 @@ fn normalisations_fold_in_their_order() {
 fn the_zero_point_of_every_frame_is_taken_off() {
     for frames in [1, STEPS] {
         let mut network = network(2, NeuronVersion::I);
-        (network.input.frames, network.input.zero_point) = (frames, 93);
+        (network.input.frames, network.input.zero_point) = (frames, PerChannel::Each(vec![93.0, 17.0]));
         network.nodes.retain(|node| node.name == "fc");
         network.nodes[0].inputs = vec![INPUT.into()];
         network.tensors.0.retain(|name, _| name == "fc.bias");
@@ -152,7 +152,7 @@ fn offsets_fit_their_format() {
 #[test]
 fn biases_are_cut_at_the_end_of_their_format() {
     let (network, mut draft) = folded(3);
-    (draft.input.zero_point, draft.input.scale) = (255, 1.0 / 64.0);
+    (draft.input.zero_point, draft.input.scale) = (255.0.into(), (1.0 / 64.0).into());
     set_neuron(&mut draft, "neuron1", [0.0, 1.0, 0.0]);
     let conv = silenced(&mut draft, "conv1");
     // In codes: a gain of 1000 leaves a shift of 5, so that one of 0.51 / 32 is rounded to 1 / 32.
@@ -210,7 +210,8 @@ fn biases_of_logits_end_with_32_bits() {
 #[test]
 fn biases_of_logits_end_with_the_last_code() {
     let mut network = network(2, NeuronVersion::I);
-    (network.input.frames, network.input.zero_point, network.input.scale) = (1, 0, 1.0 / 64.0);
+    (network.input.frames, network.input.zero_point, network.input.scale) =
+        (1, 0.0.into(), (1.0 / 64.0).into());
     network.nodes.retain(|node| node.name == "fc");
     network.nodes[0].inputs = vec![INPUT.into()];
     network.tensors.0.clear();
@@ -287,7 +288,7 @@ fn the_largest_mantissa_has_all_bits() {
 fn the_zero_point_fits_the_format() {
     for seed in 0..5 {
         let mut network = network(seed, NeuronVersion::I);
-        (network.input.zero_point, network.input.scale) = (50, 50.0);
+        (network.input.zero_point, network.input.scale) = (50.0.into(), 50.0.into());
         let dark = images(&network, 2, 1).mapv(|_| 50);
         let arch = arch();
         let mut compilation = Compilation::of_network(&network, dark.view(), &arch);
@@ -302,7 +303,7 @@ fn the_zero_point_fits_the_format() {
 #[test]
 fn a_gain_can_take_the_last_mantissa() {
     let (network, mut draft) = folded(3);
-    (draft.input.zero_point, draft.input.scale) = (255, 1.0 / 64.0);
+    (draft.input.zero_point, draft.input.scale) = (255.0.into(), (1.0 / 64.0).into());
     set_neuron(&mut draft, "neuron1", [0.0, 1.0, 0.0]);
     let conv = silenced(&mut draft, "conv1");
     conv.affine.bias.column_mut(0).fill(32_000.0);

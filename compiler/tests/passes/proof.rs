@@ -71,7 +71,7 @@ impl Small {
             stride: 1,
             padding: 0,
             weights,
-            zero_point: 0,
+            zero_point: 0.into(),
             shift: 0,
         };
         let neuron = QuantOp::Neuron { parallel: true, shift: 0 };
@@ -110,7 +110,7 @@ impl Small {
             let outputs = weight.len() / (channels * kernel * kernel);
             let weight =
                 Array4::from_shape_vec((outputs, channels, kernel, kernel), weight.to_vec()).unwrap();
-            let window = Window { stride: 1, padding: 0, border: 0 };
+            let window = Window { stride: 1, padding: 0, border: 0.into() };
             let of =
                 |codes: &Array4<i32>| accumulate(codes.view(), weight.view(), window).into_iter().collect();
             extremes([1, channels, kernel, kernel], max, of)

@@ -22,12 +22,12 @@ pub(crate) fn bounds(
     quantized: &QuantNetwork,
     image: ArrayView4<u8>,
 ) -> BTreeMap<String, Bounded> {
-    let (zero, scale) = (f64::from(draft.input.zero_point), f64::from(draft.input.scale));
-    let value = image.mapv(|code| (f64::from(code) - zero) * scale);
+    let value = float::values(&draft.input, image);
     let error = Array4::zeros(value.raw_dim());
     let mut known = BTreeMap::from([(INPUT.to_owned(), Bounded { value, error })]);
     for (node, integer) in draft.nodes.iter().zip(&quantized.nodes) {
-        let walk = Walk { quantized, name: &node.name, step: quantized.scales[&node.name] };
+        let border = if node.inputs[0] == INPUT { border_errors(draft) } else { vec![] };
+        let walk = Walk { quantized, name: &node.name, step: quantized.scales[&node.name], border };
         let inputs: Vec<&Bounded> = node.inputs.iter().map(|name| &known[name]).collect();
         let result = walk.node(node, &integer.op, &inputs);
         known.insert(node.name.clone(), result);
@@ -35,11 +35,19 @@ pub(crate) fn bounds(
     known
 }
 
+/// How far the border's code of each channel of the input is from the value 0.
+fn border_errors(draft: &Draft) -> Vec<f64> {
+    let codes = draft.input.border().into_iter().enumerate();
+    codes.map(|(channel, code)| draft.input.value(channel, code).abs()).collect()
+}
+
 struct Walk<'a> {
     quantized: &'a QuantNetwork,
     name: &'a str,
     /// Value of a code of the result.
     step: f64,
+    /// How far the border of each channel read is from 0; none where it is 0.
+    border: Vec<f64>,
 }
 
 impl Walk<'_> {
@@ -63,6 +71,20 @@ impl Walk<'_> {
         }
     }
 
+    /// `x` with a border of 0, as far off as the border's codes are.
+    fn with_border(&self, x: &Bounded, padding: usize) -> Bounded {
+        let (frames, channels, height, width) = x.value.dim();
+        let padded = |map: &Array4<f64>, outside: &dyn Fn(usize) -> f64| {
+            let extents = (frames, channels, height + 2 * padding, width + 2 * padding);
+            Array4::from_shape_fn(extents, |(f, c, y, x)| {
+                let inside = map.get((f, c, y.wrapping_sub(padding), x.wrapping_sub(padding)));
+                inside.copied().unwrap_or_else(|| outside(c))
+            })
+        };
+        let error = |channel: usize| self.border.get(channel).copied().unwrap_or(0.0);
+        Bounded { value: padded(&x.value, &|_| 0.0), error: padded(&x.error, &error) }
+    }
+
     /// `value` as a code of `self.step`: rounded, and clipped where it is larger than the largest code.
     fn coded(&self, mut x: Bounded) -> Bounded {
         let limit = f64::from(self.quantized.max_code()) * self.step;
@@ -83,6 +105,7 @@ impl Walk<'_> {
     /// multiple of the channel's largest magnitude / 255. `scale` is the value of a code read.
     fn conv(&self, conv: &Conv, shift: u8, scale: f64, x: &Bounded) -> Bounded {
         self.check_mantissas(shift);
+        let x = &self.with_border(x, conv.padding);
         let largest = |channel: ArrayView3<f64>| channel.fold(0.0f64, |most, w| most.max(w.abs()));
         let odd: Vec<f64> = conv.weight.outer_iter().map(|channel| largest(channel) / 255.0).collect();
         let sign = conv.weights == WeightKind::Sign;
@@ -92,9 +115,8 @@ impl Walk<'_> {
         let weights = |f: &dyn Fn(usize, f64) -> f64| {
             Array4::from_shape_fn(conv.weight.raw_dim(), |at| f(at.0, conv.weight[at]))
         };
-        let sums = |x: &Array4<f64>, weights: &Array4<f64>| {
-            float::conv(x.view(), weights.view(), conv.stride, conv.padding)
-        };
+        let sums =
+            |x: &Array4<f64>, weights: &Array4<f64>| float::conv(x.view(), weights.view(), conv.stride, 0);
         let size = x.value.mapv(f64::abs);
         let of_codes = sums(&x.error, &weights(&|c, w| w.abs() + off(c)));
         let of_weights = sums(&size, &weights(&|c, _| off(c)));

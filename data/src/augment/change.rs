@@ -64,17 +64,17 @@ pub struct Picture {
     pub height: usize,
     /// Columns.
     pub width: usize,
-    /// Code of what is empty.
-    pub empty: u8,
+    /// Code of what is empty, one for each channel.
+    pub empty: Vec<u8>,
     /// `[channel, y, x]`.
     pub codes: Vec<u8>,
     spare: Vec<u8>,
 }
 
 impl Picture {
-    /// Of this size, without codes yet; changes fill with the code `empty`.
-    pub fn new(channels: usize, height: usize, width: usize, empty: u8) -> Self {
-        Picture { channels, height, width, empty, ..Picture::default() }
+    /// Of this size, without codes yet; changes fill each channel with its code in `empty`.
+    pub fn new(height: usize, width: usize, empty: Vec<u8>) -> Self {
+        Picture { channels: empty.len(), height, width, empty, ..Picture::default() }
     }
 
     /// Takes the codes of an image of this size.
@@ -155,7 +155,7 @@ impl Picture {
     fn gather(&mut self, source: impl Fn(usize, usize) -> Option<(usize, usize)>) {
         let (size, width) = (self.height * self.width, self.width);
         self.spare.clear();
-        self.spare.resize(self.codes.len(), self.empty);
+        self.spare.extend(self.empty.iter().flat_map(|code| std::iter::repeat_n(*code, size)));
         for i in 0..size {
             if let Some((y, x)) = source(i / width, i % width) {
                 let from = self.codes.iter().skip(y * width + x).step_by(size);
@@ -240,7 +240,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn changed(channels: usize, height: usize, width: usize, codes: &[u8], change: Change) -> Vec<u8> {
-        let mut picture = Picture::new(channels, height, width, 99);
+        let mut picture = Picture::new(height, width, vec![99; channels]);
         picture.load(codes);
         picture.apply(&change);
         picture.codes

@@ -14,6 +14,6 @@ mod step;
 
 pub use conv::conv;
 pub use pool::{avg_pool, max_pool};
-pub use run::{FloatTrace, classify, run};
+pub use run::{FloatTrace, classify, run, values};
 pub use seca::seca;
 pub use step::per_step;

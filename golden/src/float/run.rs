@@ -4,7 +4,7 @@ use super::neuron::{MembraneNorm, Neuron};
 use super::norm::BatchNorm;
 use super::step::per_channel;
 use crate::error::{Result, check_input};
-use empf_ir::{INPUT, Network, NeuronVersion, Node, Op, Shape, WeightKind};
+use empf_ir::{INPUT, Input, Network, NeuronVersion, Node, Op, Shape, WeightKind};
 use ndarray::{Array2, Array4, ArrayView4, ArrayView5, Axis};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -41,12 +41,19 @@ pub fn classify(network: &Network, images: ArrayView5<u8>) -> Result<Vec<usize>>
         .collect()
 }
 
+/// The values of the codes `[frame, channel, y, x]` of an input.
+pub fn values(input: &Input, codes: ArrayView4<u8>) -> Array4<f64> {
+    let mut values = codes.mapv(f64::from);
+    for ((_, channel, ..), value) in values.indexed_iter_mut() {
+        *value = input.value(channel, *value as u8);
+    }
+    values
+}
+
 fn evaluate(network: &Network, input: ArrayView4<u8>) -> Result<FloatTrace> {
     check_input(input.shape(), network.input.frames, network.input.shape())?;
     let shapes = network.shapes()?;
-    let (zero, scale) = (f64::from(network.input.zero_point), f64::from(network.input.scale));
-    let values = input.mapv(|code| (f64::from(code) - zero) * scale);
-    let mut tensors = BTreeMap::from([(INPUT.to_owned(), values)]);
+    let mut tensors = BTreeMap::from([(INPUT.to_owned(), values(&network.input, input))]);
     for node in &network.nodes {
         let result = {
             let inputs: Vec<_> = node.inputs.iter().map(|name| tensors[name].view()).collect();

@@ -1,8 +1,9 @@
 //! The drain at its ports: what it reads of full banks, writes of a layer, and sends of a classifier.
 
 use super::*;
-use crate::bench_support::{NeuronModel, Pending, ShortcutModel, described, launch, noise, signed};
-use empf_ir::isa::SHORTCUT_SUMS;
+use crate::bench_support::{NeuronModel, Pending, ShortcutModel, described, launch, noise, rounded, signed};
+use empf_ir::formats::SCORE_BITS;
+use empf_ir::isa::{SHORTCUT_SUMS, score_index, side};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -30,7 +31,21 @@ struct Seen {
 
 impl Layer {
     fn parameter(&self, address: u64) -> u64 {
+        if self.is_mantissa_without_channel(address) {
+            return 0;
+        }
         noise([self.seed, 1, address]) & ((1 << self.arch.parameter_bits()) - 1)
+    }
+
+    /// A mantissa of attention for a lane that has no channel, which is 0: no score is defined for it.
+    fn is_mantissa_without_channel(&self, address: u64) -> bool {
+        let Some(offset) = address.checked_sub(self.d.parameter_base.into()) else { return false };
+        let of_run = self.d.group_words(&self.arch) as u64;
+        let (run, word) = (offset / of_run, (offset % of_run) as usize);
+        let lane = word / PARAMETERS;
+        let channel = run / u64::from(self.d.time_steps) * self.arch.lanes as u64 + lane as u64;
+        let is_mantissa = lane < self.arch.lanes && word.is_multiple_of(PARAMETERS);
+        self.d.scales_currents() && is_mantissa && channel >= u64::from(self.d.channels)
     }
 
     /// The sum of a lane in bank number `bank` since the start.
@@ -86,12 +101,36 @@ impl Layer {
         }
     }
 
-    /// What the descriptor asks for, position by position.
-    fn expected(&self) -> Seen {
+    /// The factor of a channel with attention, made of its mantissa and the sums in `state`.
+    fn factor(&self, step: u32, channel: u32, mantissa: i64, state: &State) -> i64 {
+        let sign = |c: i64| {
+            let exists = (0..i64::from(self.d.channels)).contains(&c);
+            exists.then(|| state.sums.get(&(step, c as u32)).is_none_or(|sum| *sum >= 0))
+        };
+        let (own, reach) = (i64::from(channel), i64::from(self.d.score_reach));
+        let left: Vec<bool> = (1..=reach).map_while(|distance| sign(own - distance)).collect();
+        let right: Vec<bool> = (1..=reach).map_while(|distance| sign(own + distance)).collect();
+        let own_sign = state.sums.get(&(step, channel)).is_none_or(|sum| *sum >= 0);
+        let word = score_index(side(left.into_iter()), own_sign, side(right.into_iter()));
+        let score = self.parameter(u64::from(self.d.score_base) + word as u64) & ((1 << SCORE_BITS) - 1);
+        rounded(score as i64 * mantissa, SCORE_BITS)
+    }
+
+    /// The runs in the order of the loops: tile, group, step.
+    fn runs(&self) -> impl Iterator<Item = [u32; 3]> + use<> {
+        let Fields { tiles, groups, time_steps, .. } = self.d;
+        let of_tile = move |tile| (0..groups).flat_map(move |g| (0..time_steps).map(move |t| [tile, g, t]));
+        (0..tiles).flat_map(of_tile)
+    }
+
+    /// What the descriptor asks for, behind what other layers have left in `state`.
+    fn expected(&self, state: &mut State) -> Seen {
         let (d, arch, of_block) = (&self.d, &self.arch, self.groups_of_block());
         let blocks = d.groups.div_ceil(of_block);
-        let mut seen = Seen { banks_freed: u64::from(d.tiles * blocks), ..Seen::default() };
-        for (tile, group) in (0..d.tiles).flat_map(|tile| (0..d.groups).map(move |group| (tile, group))) {
+        let banks_freed = if d.takes_banks() { u64::from(d.tiles * blocks) } else { 0 };
+        let mut seen = Seen { banks_freed, ..Seen::default() };
+        let (mut current_word, mut potential_word) = (0, 0);
+        for [tile, group, step] in self.runs() {
             let (bank, of_bank) = (u64::from(tile * blocks + group / of_block), u64::from(group % of_block));
             if d.logits == 1 {
                 let left = d.classes as usize - group as usize * arch.lanes;
@@ -104,50 +143,64 @@ impl Layer {
                 continue;
             }
             let positions = self.positions(tile);
+            let mut totals = vec![0; arch.lanes];
             for position in 0..positions {
-                let mut potentials = vec![0; arch.lanes];
-                for step in 0..d.time_steps {
-                    let entry = u64::from(step.min(d.frames - 1) * positions + position);
-                    let address = d.out_base
-                        + step * d.out_frame_step
-                        + (tile * d.tile_positions + position) * d.out_blocks
-                        + group / arch.banks() as u32;
-                    let shortcut =
-                        u64::from(address.wrapping_add(d.shortcut_step)) % arch.activation_depth as u64;
-                    let act_bank = group as usize % arch.banks();
-                    let mut word = 0;
-                    for (lane, potential) in potentials.iter_mut().enumerate() {
-                        let sum = self.sum(bank, of_bank, lane, entry);
-                        let operand = match d.shortcut {
-                            SHORTCUT_SUMS => {
-                                self.sum(bank, of_bank, lane, entry + u64::from(d.shortcut_entry))
-                            }
-                            factor => {
-                                let code = self.code(shortcut, act_bank * arch.lanes + lane);
-                                code as i64 * i64::from(factor)
-                            }
-                        };
-                        let neuron = self.neuron(group, step, lane);
-                        let (v, a) = (arch.membrane_bits, arch.act_bits);
-                        let (spike, next) = neuron.step(sum, operand, *potential, v, a);
-                        *potential = next;
-                        word |= (spike as u64) << (lane as u32 * arch.act_bits);
+                let entry = u64::from(step.min(d.frames - 1) * positions + position);
+                let address = d.out_base
+                    + step * d.out_frame_step
+                    + (tile * d.tile_positions + position) * d.out_blocks
+                    + group / arch.banks() as u32;
+                let shortcut =
+                    u64::from(address.wrapping_add(d.shortcut_step)) % arch.activation_depth as u64;
+                let act_bank = group as usize % arch.banks();
+                let mut word = 0;
+                for (lane, total) in totals.iter_mut().enumerate() {
+                    let channel = group * arch.lanes as u32 + lane as u32;
+                    let mut neuron = self.neuron(group, step, lane);
+                    let mut sum = self.sum(bank, of_bank, lane, entry);
+                    if d.scales_currents() {
+                        neuron.mantissa = self.factor(step, channel, neuron.mantissa, state);
+                        sum = state.currents[&(current_word, lane)];
                     }
+                    let operand = match d.shortcut {
+                        SHORTCUT_SUMS => self.sum(bank, of_bank, lane, entry + u64::from(d.shortcut_entry)),
+                        factor => {
+                            let code = self.code(shortcut, act_bank * arch.lanes + lane);
+                            code as i64 * i64::from(factor)
+                        }
+                    };
+                    let (v, a) = (arch.membrane_bits, arch.act_bits);
+                    if d.keeps_currents() {
+                        let current = neuron.current(sum, operand, v);
+                        state.currents.insert((current_word, lane), current);
+                        *total += current;
+                        continue;
+                    }
+                    let place = if d.potentials_follow == 1 { potential_word } else { position as usize };
+                    let potential = state.potentials.entry((place, lane)).or_insert(0);
+                    let before = if d.fresh == 1 && step == 0 { 0 } else { *potential };
+                    let (spike, next) = neuron.step(sum, operand, before, v, a);
+                    *potential = next;
+                    word |= (spike as u64) << (lane as u32 * arch.act_bits);
+                }
+                (current_word, potential_word) = (current_word + 1, potential_word + 1);
+                if !d.keeps_currents() {
                     seen.written.insert((address.into(), act_bank), word);
                 }
+            }
+            for (lane, total) in totals.into_iter().enumerate().filter(|_| d.keeps_currents()) {
+                let sum = state.sums.entry((step, group * arch.lanes as u32 + lane as u32)).or_insert(0);
+                *sum = if tile == 0 { total } else { *sum + total };
             }
         }
         seen
     }
 
-    /// Runs the unit. Banks become full, and logits are taken, when `seed` says so.
-    fn run(&self) -> Seen {
-        let mut unit = Bench::new(Drain::new(&self.arch), |unit| &unit.clock);
-        unit.reset_i.set(1);
-        unit.tick();
-        unit.reset_i.set(0);
-        launch(&mut unit, &self.d);
-        let banks = self.expected().banks_freed;
+    /// Runs the unit, which may have run other layers. Banks become full, and logits are taken, when `seed` says so.
+    fn run(&self, unit: &mut Bench<Drain>) -> Seen {
+        launch(unit, &self.d);
+        let blocks = self.d.groups.div_ceil(self.groups_of_block());
+        let banks = if self.d.takes_banks() { u64::from(self.d.tiles * blocks) } else { 0 };
         let (mut seen, mut full) = (Seen::default(), 0);
         let (mut sums, mut parameters) = (Pending::new(SUM_DELAY), Pending::new(READ_DELAY));
         let mut codes = Pending::new(READ_DELAY);
@@ -199,6 +252,35 @@ impl Layer {
     }
 }
 
+/// What layers leave in the unit.
+#[derive(Default)]
+struct State {
+    /// By word and lane.
+    currents: BTreeMap<(usize, usize), i64>,
+    /// By step and channel.
+    sums: BTreeMap<(u32, u32), i64>,
+    /// By word and lane.
+    potentials: BTreeMap<(usize, usize), i64>,
+}
+
+/// The unit, behind a reset.
+fn drain(arch: &ArchConfig) -> Bench<Drain> {
+    let mut unit = Bench::new(Drain::new(arch), |unit| &unit.clock);
+    unit.reset_i.set(1);
+    unit.tick();
+    unit.reset_i.set(0);
+    unit
+}
+
+/// Runs `layers` one behind the other.
+fn check(arch: &ArchConfig, layers: impl IntoIterator<Item = (Fields<u32>, u64)>) {
+    let (mut unit, mut state) = (drain(arch), State::default());
+    for (at, (d, seed)) in layers.into_iter().enumerate() {
+        let layer = Layer { arch: arch.clone(), d, seed };
+        assert_eq!(layer.run(&mut unit), layer.expected(&mut state), "layer {at}");
+    }
+}
+
 fn arch(lanes: usize) -> ArchConfig {
     ArchConfig { rows: 8, cols: 8, lanes, act_bits: 5, accumulator_depth: 64, ..ArchConfig::default() }
 }
@@ -224,7 +306,8 @@ fn smallest() -> Fields<u32> {
         out_tile_step: 0,
         out_frame_step: 0,
         out_blocks: 1,
-        classes: 0,
+        fresh: 1,
+        ..Fields::default()
     }
 }
 
@@ -232,7 +315,7 @@ fn smallest() -> Fields<u32> {
 #[test]
 fn a_tile_may_take_all_entries() {
     let positions = 19;
-    let arch = ArchConfig { accumulator_depth: positions as usize, ..arch(4) };
+    let arch = ArchConfig { accumulator_depth: positions as usize, potential_depth: 16, ..arch(4) };
     let d = Fields {
         tile_positions: positions,
         last_tile_positions: positions,
@@ -240,8 +323,7 @@ fn a_tile_may_take_all_entries() {
         out_frame_step: positions,
         ..smallest()
     };
-    let layer = Layer { arch, d, seed: 5 };
-    assert_eq!(layer.run(), layer.expected());
+    check(&arch, [(d, 5)]);
 }
 
 proptest! {
@@ -278,9 +360,53 @@ proptest! {
             out_frame_step: ((tiles - 1) * tile_positions + last_tile_positions) * out_blocks,
             out_blocks,
             classes: 0,
+            fresh: 1,
+            ..Fields::default()
         };
-        let layer = Layer { arch, d, seed };
-        prop_assert_eq!(layer.run(), layer.expected());
+        check(&arch, [(d, seed)]);
+    }
+
+    /// Records that keep currents and scale them: of all steps together, or frame by frame.
+    #[test]
+    fn currents_are_kept_and_scaled(
+        (lanes, seed, frame_by_frame) in (prop::sample::select(vec![1usize, 2, 4, 8]), any::<u64>(), any::<bool>()),
+        (time_steps, tiles, tile_positions, last) in (1u32..4, 1u32..4, 1u32..6, 1u32..6),
+        (missing, groups, score_reach) in (0usize..8, 1u32..6, 1u32..=3),
+        (inner, outer, requant_shift, shortcut_entry) in (0u32..4, 0u32..4, 4u32..20, 0u32..32),
+    ) {
+        let arch = arch(lanes);
+        let last_tile_positions = last.min(tile_positions);
+        let out_blocks = groups.div_ceil(arch.banks() as u32);
+        let of_record = if frame_by_frame { 1 } else { time_steps };
+        let both = Fields {
+            frames: of_record,
+            tiles,
+            tile_positions,
+            last_tile_positions,
+            time_steps: of_record,
+            groups,
+            parameter_base: 7,
+            requant_shift,
+            shortcut_shift: 9,
+            spike_shift: 5,
+            out_base: 3,
+            out_tile_step: tile_positions * out_blocks,
+            out_frame_step: ((tiles - 1) * tile_positions + last_tile_positions) * out_blocks,
+            out_blocks,
+            potentials_follow: frame_by_frame.into(),
+            channels: groups * lanes as u32 - (missing % lanes) as u32,
+            sum_step: groups * lanes as u32 + 1,
+            score_reach,
+            score_base: 40,
+            ..Fields::default()
+        };
+        let records = (0..time_steps / of_record).flat_map(|at| {
+            let keeps = Fields { attention: ATTENTION_KEEPS, shortcut: inner, shortcut_entry, ..both.clone() };
+            let fresh = (at == 0).into();
+            let scales = Fields { attention: ATTENTION_SCALES, shortcut: outer, fresh, ..both.clone() };
+            [(keeps, seed ^ u64::from(at)), (scales, seed.wrapping_add(u64::from(at)))]
+        });
+        check(&arch, records);
     }
 
     #[test]
@@ -288,7 +414,6 @@ proptest! {
         (lanes, seed, classes) in (prop::sample::select(vec![1usize, 2, 4, 8]), any::<u64>(), 1u32..20),
     ) {
         let d = Fields { logits: 1, groups: classes.div_ceil(lanes as u32), classes, ..smallest() };
-        let layer = Layer { arch: arch(lanes), d, seed };
-        prop_assert_eq!(layer.run(), layer.expected());
+        check(&arch(lanes), [(d, seed)]);
     }
 }

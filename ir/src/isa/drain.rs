@@ -3,15 +3,20 @@
 use super::field::Kind::{Address, Count, Number, Offset};
 use super::lane::{LaneParameters, ShortcutParameters};
 use super::limit::Limit::{
-    Classes, Entries, Flag, Frames, Groups, RequantShift, Shortcut, SpikeShift, Tiles,
+    Attention, Classes, Entries, Flag, Frames, Groups, Reach, RequantShift, Shortcut, SpikeShift, Tiles,
 };
 use super::limit::{LimitError, product};
 use super::record::descriptor;
+use super::score::score_words;
 use crate::ArchConfig;
-use crate::arch::Memory::{Accumulator, Activation, Parameter};
+use crate::arch::Memory::{Accumulator, Activation, Current, Parameter, Potential, Sum};
 
 /// `shortcut` where it is a convolution's.
 pub const SHORTCUT_SUMS: u32 = 3;
+/// `attention` where currents are kept.
+pub const ATTENTION_KEEPS: u32 = 1;
+/// `attention` where the currents that were kept are scaled.
+pub const ATTENTION_SCALES: u32 = 2;
 
 descriptor! {
     /// What happens to the sums in the accumulators: through requantizer and neuron into the activation memory,
@@ -25,6 +30,10 @@ descriptor! {
     ///
     /// A shortcut's code or sum becomes a current by a requantizer of its own parameters and is added to that of the sum.
     /// Codes lie as the result does, and the result may take their place.
+    ///
+    /// Channel attention takes two records. The first keeps the currents, in the order of the loops, and sums up those of
+    /// each channel and step. The second has these currents in place of sums; a channel's mantissa is multiplied by its
+    /// score, which follows from the signs of the sums of its neighbours. It needs a stream only for a shortcut's sums.
     Drain {
         /// Frames of sums: T, or 1 where the input does not change.
         frames: Count(Frames),
@@ -64,6 +73,20 @@ descriptor! {
         out_blocks: Offset(Activation),
         /// Outputs of a linear layer; 0 of a convolution.
         classes: Number(Classes),
+        /// 1: potentials start at 0; 0: they are those that the last record left.
+        fresh: Number(Flag),
+        /// 1: potentials of a run lie behind those of the run before it; 0: in their place.
+        potentials_follow: Number(Flag),
+        /// 0: no attention; 1: currents are kept and nothing fires; 2: currents that were kept are scaled.
+        attention: Number(Attention),
+        /// Channels of the result, where there is attention; else 0.
+        channels: Number(Classes),
+        /// From the sums of a step's currents to those of the next step.
+        sum_step: Offset(Sum),
+        /// Channels on each side of one that its score sees.
+        score_reach: Number(Reach),
+        /// First parameter word of the table of scores.
+        score_base: Address(Parameter),
     }
 }
 
@@ -84,6 +107,26 @@ impl Drain {
         self.shortcut == SHORTCUT_SUMS
     }
 
+    /// It keeps currents for attention.
+    pub fn keeps_currents(&self) -> bool {
+        self.attention == ATTENTION_KEEPS
+    }
+
+    /// It scales the currents that were kept.
+    pub fn scales_currents(&self) -> bool {
+        self.attention == ATTENTION_SCALES
+    }
+
+    /// It takes banks of sums.
+    pub fn takes_banks(&self) -> bool {
+        !self.scales_currents() || self.has_shortcut_sums()
+    }
+
+    /// Positions of all tiles.
+    pub fn positions(&self) -> u64 {
+        product([self.tiles - 1, self.tile_positions]) + u64::from(self.last_tile_positions)
+    }
+
     /// Words that all lanes take for a group and a step.
     pub fn group_words(&self, arch: &ArchConfig) -> usize {
         run_words(self.has_shortcut(), arch)
@@ -98,11 +141,36 @@ impl Drain {
         let parameters = self.parameter_words(arch).saturating_add(self.parameter_base.into());
         LimitError::fits(Parameter, parameters, arch)?;
         if self.logits == 1 {
+            LimitError::equal("attention of logits", self.attention, 0)?;
             return LimitError::equal("shortcut of logits", self.shortcut, 0);
         }
-        let positions = product([self.tiles - 1, self.tile_positions]) + u64::from(self.last_tile_positions);
+        let positions = self.positions();
+        if self.attention > 0 {
+            self.attention_limits(positions, arch)?;
+        }
+        if self.keeps_currents() {
+            return Ok(());
+        }
+        if self.potentials_follow == 1 {
+            let runs = product([self.groups, self.time_steps]);
+            LimitError::fits(Potential, positions.saturating_mul(runs), arch)?;
+        }
         let words = positions.saturating_mul(self.groups.div_ceil(arch.banks() as u32).into());
         let result = words.saturating_mul(self.time_steps.into());
         LimitError::fits(Activation, result.saturating_add(self.out_base.into()), arch)
+    }
+
+    /// Currents, sums and scores have their places.
+    fn attention_limits(&self, positions: u64, arch: &ArchConfig) -> Result<(), LimitError> {
+        let groups = self.channels.div_ceil(arch.lanes as u32);
+        LimitError::equal("channels of attention, in groups of lanes", groups, self.groups)?;
+        let currents = positions.saturating_mul(product([self.groups, self.time_steps]));
+        LimitError::fits(Current, currents, arch)?;
+        let of_step = product([self.groups, arch.lanes as u32]);
+        let sums = product([self.time_steps - 1, self.sum_step]).saturating_add(of_step);
+        LimitError::fits(Sum, sums, arch)?;
+        let table = score_words(self.score_reach as usize) as u64;
+        let words = if self.scales_currents() { table + u64::from(self.score_base) } else { 0 };
+        LimitError::fits(Parameter, words, arch)
     }
 }

@@ -35,6 +35,11 @@ pub struct Field {
     pub meaning: &'static str,
 }
 
+/// Address of the last word of a memory; 0 of one that the accelerator does not have.
+fn last_word(memory: Memory, arch: &ArchConfig) -> u32 {
+    (memory.depth(arch) as u32).saturating_sub(1)
+}
+
 /// Bits of a register that holds `0..=max`.
 fn bits_to_hold(max: u32) -> u32 {
     (u32::BITS - max.leading_zeros()).max(1)
@@ -44,7 +49,7 @@ impl Field {
     /// Bits of its register.
     pub fn bits(&self, arch: &ArchConfig) -> u32 {
         match self.kind {
-            Kind::Address(memory) | Kind::Offset(memory) => bits_to_hold(memory.depth(arch) as u32 - 1),
+            Kind::Address(memory) | Kind::Offset(memory) => bits_to_hold(last_word(memory, arch)),
             Kind::Count(limit) | Kind::Number(limit) => bits_to_hold(limit.max(arch)),
             Kind::Bits(bits) => bits,
         }
@@ -53,7 +58,7 @@ impl Field {
     /// Values that the register may hold.
     pub fn range(&self, arch: &ArchConfig) -> RangeInclusive<u32> {
         match self.kind {
-            Kind::Address(memory) => 0..=memory.depth(arch) as u32 - 1,
+            Kind::Address(memory) => 0..=last_word(memory, arch),
             Kind::Count(limit) => 1..=limit.max(arch),
             Kind::Number(limit) => 0..=limit.max(arch),
             Kind::Offset(_) | Kind::Bits(_) => 0..=self.mask(arch),

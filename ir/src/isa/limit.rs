@@ -2,7 +2,7 @@
 
 use crate::ArchConfig;
 use crate::arch::Memory;
-use crate::formats::{INPUT_BITS, MAX_REQUANT_SHIFT, MAX_SPIKE_SHIFT, MAX_TIME_STEPS};
+use crate::formats::{MAX_REQUANT_SHIFT, MAX_SCORE_REACH, MAX_SPIKE_SHIFT, MAX_TIME_STEPS};
 
 /// Most rows or columns of a map or of a window.
 pub const MAX_EXTENT: u32 = 4095;
@@ -44,14 +44,16 @@ pub enum Limit {
     Banks,
     /// Codes of a spike.
     Code,
-    /// Codes of the input.
-    InputCode,
     /// Right shift of the requantizer.
     RequantShift,
     /// Right shift from membrane to spike, and of a pooled sum.
     SpikeShift,
     /// What a shortcut is.
     Shortcut,
+    /// What attention does.
+    Attention,
+    /// Channels on each side of one that attention sees.
+    Reach,
     /// Yes or no.
     Flag,
 }
@@ -70,10 +72,17 @@ impl Limit {
             Limit::Entries => arch.accumulator_depth as u32,
             Limit::Banks => arch.banks() as u32,
             Limit::Code => (1 << arch.act_bits) - 1,
-            Limit::InputCode => (1 << INPUT_BITS) - 1,
             Limit::RequantShift => MAX_REQUANT_SHIFT.into(),
             Limit::SpikeShift => MAX_SPIKE_SHIFT.into(),
             Limit::Shortcut => 3,
+            Limit::Attention => {
+                if arch.has_attention() {
+                    2
+                } else {
+                    0
+                }
+            }
+            Limit::Reach => MAX_SCORE_REACH as u32,
             Limit::Flag => 1,
         }
     }
@@ -103,7 +112,8 @@ impl Limit {
             Limit::Classes => "use fewer classes",
             Limit::Passes => "use spikes of more bits, `act_bits`",
             Limit::InputBytes => "raise `input_depth`",
-            Limit::Banks | Limit::Code | Limit::InputCode | Limit::Shortcut | Limit::Flag => "compile again",
+            Limit::Attention => "give the architecture a `current_depth`",
+            Limit::Banks | Limit::Code | Limit::Shortcut | Limit::Reach | Limit::Flag => "compile again",
             Limit::RequantShift | Limit::SpikeShift => "quantize again",
         }
     }

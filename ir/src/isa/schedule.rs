@@ -59,7 +59,7 @@ impl Schedule {
                 None => return Ok(Schedule { build_id, input_length, steps }),
                 Some(Unit::Unfold) => Task::Unfold(reader.record()?),
                 Some(Unit::Stream) => Task::Array(Box::new(reader.array()?)),
-                Some(Unit::Drain) => return Err(reader.refuse("a drain without its stream")),
+                Some(Unit::Drain) => Task::Drain(Box::new(reader.record()?)),
                 Some(Unit::Pool) => Task::Pool(reader.record()?),
             });
         }

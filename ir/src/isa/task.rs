@@ -14,6 +14,8 @@ pub enum Task {
     Unfold(Unfold),
     /// A layer on the array.
     Array(Box<Array>),
+    /// Attention: a drain of currents that were kept.
+    Drain(Box<Drain>),
     /// Pooling.
     Pool(Pool),
 }
@@ -34,6 +36,7 @@ impl Task {
         match self {
             Task::Unfold(d) => words(d),
             Task::Array(d) => [words(&d.stream), words(&d.drain)].concat(),
+            Task::Drain(d) => words(&**d),
             Task::Pool(d) => words(d),
         }
     }
@@ -46,6 +49,10 @@ impl Task {
         match self {
             Task::Unfold(d) => d.check(arch),
             Task::Array(d) => d.check(arch),
+            Task::Drain(d) => {
+                d.check(arch)?;
+                LimitError::equal("sums of a drain without a stream", d.takes_banks().into(), 0)
+            }
             Task::Pool(d) => d.check(arch),
         }
     }
@@ -64,7 +71,12 @@ impl Array {
             ("positions of the drain's tiles", s.tile_positions, d.tile_positions),
             ("positions of the drain's last tile", s.last_tile_positions, d.last_tile_positions),
             ("blocks of columns of the drain's groups", s.column_blocks, column_blocks),
-            ("sums of a shortcut in the drain", s.shortcut, d.has_shortcut_sums().into()),
+            ("sums that the drain takes", d.takes_banks().into(), 1),
+            (
+                "sums of a shortcut in the drain",
+                s.shortcut,
+                (d.has_shortcut_sums() && !d.scales_currents()).into(),
+            ),
             (
                 "first entry of the drain's shortcut",
                 s.shortcut * s.shortcut_entry,

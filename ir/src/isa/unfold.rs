@@ -1,7 +1,7 @@
 //! Descriptor of the unfolding unit.
 
-use super::field::Kind::{Address, Count, Number, Offset};
-use super::limit::Limit::{Channels, Extent, Frames, InputCode};
+use super::field::Kind::{Address, Bits, Count, Number, Offset};
+use super::limit::Limit::{Channels, Extent, Frames};
 use super::limit::{LimitError, product};
 use super::record::descriptor;
 use crate::ArchConfig;
@@ -13,7 +13,7 @@ descriptor! {
     /// significant first.
     ///
     /// ```text
-    /// for frame, y, x:  for ky, kx, channel:  append input[...] or zero_point
+    /// for frame, y, x:  for ky, kx, channel:  append input[...] or border
     /// ```
     Unfold {
         /// Address of frame 0, window (0, 0), tap (0, 0), channel 0.
@@ -32,8 +32,8 @@ descriptor! {
         stride: Count(Extent),
         /// Border on each side of the input.
         padding: Number(Extent),
-        /// Code of the border.
-        zero_point: Number(InputCode),
+        /// Codes of the border: of channel c byte `c % 4`.
+        border: Bits(32),
         /// From the last channel of a window's row to the first of its next row.
         ky_step: Offset(Input),
         /// From a window to the next of its row.

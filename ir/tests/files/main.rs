@@ -3,3 +3,4 @@
 mod hostile;
 mod networks;
 mod refused;
+mod versions;

@@ -24,7 +24,8 @@ pub(crate) fn network() -> Network {
         ("gap", Op::GlobalAvgPool),
         ("fc", Op::Linear { out_features: 2 }),
     ]);
-    let input = Input { channels: 2, height: 4, width: 6, frames: 2, zero_point: 9, scale: 0.5 };
+    let input =
+        Input { channels: 2, height: 4, width: 6, frames: 2, zero_point: 9.0.into(), scale: 0.5.into() };
     let mut network = Network {
         name: "n".into(),
         time_steps: 2,
@@ -48,8 +49,15 @@ pub(crate) fn network() -> Network {
 
 pub(crate) fn quant() -> QuantNetwork {
     let weights = WeightKind::Sign;
-    let conv =
-        QuantOp::Conv { out_channels: 3, kernel: 3, stride: 2, padding: 1, weights, zero_point: 7, shift: 2 };
+    let conv = QuantOp::Conv {
+        out_channels: 3,
+        kernel: 3,
+        stride: 2,
+        padding: 1,
+        weights,
+        zero_point: 7.into(),
+        shift: 2,
+    };
     let mut network = QuantNetwork {
         name: "q".into(),
         time_steps: 2,
@@ -112,7 +120,14 @@ pub(crate) fn program() -> Program {
         input: Shape::new(2, 4, 6),
         input_frames: 1,
         steps: vec![step],
-        placements: vec![Placement { node: "n".into(), base: 0, words: 12, frames: 2, shape, written_by: 0 }],
+        placements: vec![Placement {
+            node: "n".into(),
+            base: 0,
+            words: 12,
+            frames: 2,
+            shape,
+            written_by: [0, 0],
+        }],
         checksums: Default::default(),
         memory: MemoryUse { weight: 2, parameter: 1, ..MemoryUse::default() },
         weights: vec![1, 2],

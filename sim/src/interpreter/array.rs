@@ -17,6 +17,7 @@ struct Tap {
 
 /// Runs one step.
 pub(super) fn run(machine: &mut Machine, Array { stream: d, drain }: &Array) -> Result<()> {
+    machine.start_drain();
     for tile in 0..d.tiles {
         let count = if tile + 1 == d.tiles { d.last_tile_positions } else { d.tile_positions };
         let first = tile * d.tile_positions;

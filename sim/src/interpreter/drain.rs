@@ -2,10 +2,11 @@
 
 use super::accumulators::Accumulators;
 use super::arithmetic::{clamp_code, round_shift, saturate};
+use super::attention;
 use super::machine::Machine;
 use crate::Result;
 use empf_ir::ArchConfig;
-use empf_ir::formats::LEAK_FRACTION_BITS;
+use empf_ir::formats::{LEAK_FRACTION_BITS, SCORE_BITS};
 use empf_ir::isa::{Drain, LaneParameters, ShortcutParameters};
 use std::ops::Range;
 
@@ -14,6 +15,21 @@ use std::ops::Range;
 pub(super) struct Sums<'a> {
     pub(super) layer: &'a Accumulators,
     pub(super) shortcut: &'a Accumulators,
+}
+
+/// Runs a drain that takes no sums.
+pub(super) fn run_alone(machine: &mut Machine, d: &Drain) -> Result<()> {
+    let none = Accumulators::new(0, machine.arch());
+    machine.start_drain();
+    let column_blocks = (d.groups as usize).div_ceil(machine.arch().cols / machine.arch().lanes);
+    for tile in 0..d.tiles {
+        let count = if tile + 1 == d.tiles { d.last_tile_positions } else { d.tile_positions };
+        let first = tile * d.tile_positions;
+        for column_block in 0..column_blocks {
+            run(machine, d, first..first + count, column_block, Sums { layer: &none, shortcut: &none })?;
+        }
+    }
+    Ok(())
 }
 
 /// Drains the sums of one column block.
@@ -47,10 +63,10 @@ struct Group {
 /// A shortcut of a lane: its parameters, and its code or sum as it enters.
 type Shortcut<'a> = Option<(&'a ShortcutParameters, i64)>;
 
-/// Current of a lane: that of its sum, and that of its shortcut.
-fn current(lane: &LaneParameters, sum: i32, shortcut: Shortcut, d: &Drain, arch: &ArchConfig) -> i64 {
+/// Current of a lane: that of its sum, or of a current that was kept, and that of its shortcut.
+fn current(lane: &LaneParameters, sum: i64, shortcut: Shortcut, d: &Drain, arch: &ArchConfig) -> i64 {
     let limit = |x| saturate(x, arch.membrane_bits);
-    let of_sum = limit(round_shift(i64::from(sum) * lane.mantissa, d.requant_shift) + lane.bias);
+    let of_sum = limit(round_shift(sum * lane.mantissa, d.requant_shift) + lane.bias);
     shortcut.map_or(of_sum, |(parameters, operand)| {
         let scaled = round_shift(operand * parameters.mantissa, d.shortcut_shift);
         limit(of_sum + limit(scaled + parameters.bias))
@@ -65,45 +81,120 @@ fn fire(lane: &LaneParameters, current: i64, potential: i64, d: &Drain, arch: &A
     (spike, limit(membrane.min(lane.theta) - lane.offset))
 }
 
-/// Walks the steps of a group; its potentials live from the first step to the last.
+/// Walks the steps of a group, a run each.
 fn neuron(machine: &mut Machine, d: &Drain, positions: Range<u32>, group: &Group, sums: Sums) -> Result<()> {
-    let arch = machine.arch();
-    let mut potentials = vec![0; positions.len() * arch.lanes];
-    let word = (group.index / arch.banks()) as u32;
     for step in 0..d.time_steps {
-        let serial = group.index * d.time_steps as usize + step as usize;
-        let (lanes, of_shortcuts) =
-            (parameters(machine, d, serial)?, shortcut_parameters(machine, d, serial)?);
-        let frame = step.min(d.frames - 1) as usize;
-        for (i, position) in positions.clone().enumerate() {
-            let entry = frame * positions.len() + i;
-            let layer = &sums.layer.at(entry)[group.columns.clone()];
-            let potentials = &mut potentials[i * arch.lanes..(i + 1) * arch.lanes];
-            let address = [step * d.out_frame_step, position * d.out_blocks, word]
-                .into_iter()
-                .fold(d.out_base, u32::wrapping_add);
-            let bank = group.index % arch.banks();
-            let operands: Vec<i64> = if d.has_shortcut_sums() {
-                sums.shortcut.at(entry)[group.columns.clone()].iter().map(|sum| i64::from(*sum)).collect()
-            } else if d.has_shortcut() {
-                let codes = machine.bank(address.wrapping_add(d.shortcut_step), bank)?;
-                codes.iter().map(|code| i64::from(*code) * i64::from(d.shortcut)).collect()
-            } else {
-                vec![]
-            };
-            let codes: Vec<u8> = (0..arch.lanes)
-                .map(|l| {
-                    let shortcut = of_shortcuts.as_ref().map(|of_lane| (&of_lane[l], operands[l]));
-                    let current = current(&lanes[l], layer[l], shortcut, d, arch);
-                    let (spike, kept) = fire(&lanes[l], current, potentials[l], d, arch);
-                    potentials[l] = kept;
-                    spike
-                })
-                .collect();
-            machine.write_bank(address, bank, &codes)?;
+        let run = Run { step, positions: positions.clone(), first_potential: machine.first_potential };
+        if d.keeps_currents() {
+            keep(machine, d, &run, group, sums)?;
+        } else {
+            fire_all(machine, d, &run, group, sums)?;
+        }
+        if d.potentials_follow == 1 {
+            machine.first_potential += positions.len();
         }
     }
     Ok(())
+}
+
+/// A step of a group over the positions of a tile.
+struct Run {
+    step: u32,
+    positions: Range<u32>,
+    /// Word of the potentials of its first position.
+    first_potential: usize,
+}
+
+/// The currents of a position, lane by lane.
+fn currents(
+    machine: &mut Machine,
+    d: &Drain,
+    lanes: &RunParameters,
+    group: &Group,
+    entry: usize,
+    address: u32,
+    sums: Sums,
+) -> Result<Vec<i64>> {
+    let arch = machine.arch();
+    let of_columns = |sums: &Accumulators| -> Vec<i64> {
+        sums.at(entry)[group.columns.clone()].iter().map(|sum| i64::from(*sum)).collect()
+    };
+    let (layer, of_shortcut) = match d.scales_currents() {
+        // The sums, if there are any, are those of the shortcut.
+        true => (machine.attention.take(arch.lanes), sums.layer),
+        false => (of_columns(sums.layer), sums.shortcut),
+    };
+    let operands: Vec<i64> = if d.has_shortcut_sums() {
+        of_columns(of_shortcut)
+    } else if d.has_shortcut() {
+        let codes = machine.bank(address.wrapping_add(d.shortcut_step), group.index % arch.banks())?;
+        codes.iter().map(|code| i64::from(*code) * i64::from(d.shortcut)).collect()
+    } else {
+        vec![]
+    };
+    let current_of = |l: usize| {
+        let shortcut = lanes.of_shortcuts.as_ref().map(|of_lane| (&of_lane[l], operands[l]));
+        current(&lanes.of_sums[l], layer[l], shortcut, d, arch)
+    };
+    Ok((0..arch.lanes).map(current_of).collect())
+}
+
+/// Keeps the currents of a run, and their sums.
+fn keep(machine: &mut Machine, d: &Drain, run: &Run, group: &Group, sums: Sums) -> Result<()> {
+    let arch = machine.arch();
+    let lanes = RunParameters::read(machine, d, run.step, group)?;
+    let mut totals = vec![0; arch.lanes];
+    for (entry, address) in places(d, run, group, arch) {
+        for (lane, current) in
+            currents(machine, d, &lanes, group, entry, address, sums)?.into_iter().enumerate()
+        {
+            machine.attention.keep(lane, arch.lanes, current);
+            totals[lane] += current;
+        }
+    }
+    let first = attention::place(d, run.step, group.index * arch.lanes);
+    for (lane, total) in totals.into_iter().enumerate() {
+        machine.attention.sum_up(first + lane, total, run.positions.start == 0);
+    }
+    Ok(())
+}
+
+/// Takes the currents of a run through the neurons.
+fn fire_all(machine: &mut Machine, d: &Drain, run: &Run, group: &Group, sums: Sums) -> Result<()> {
+    let arch = machine.arch();
+    let lanes = RunParameters::read(machine, d, run.step, group)?;
+    let starts = run.step == 0 && d.fresh == 1;
+    for (i, (entry, address)) in places(d, run, group, arch).enumerate() {
+        let currents = currents(machine, d, &lanes, group, entry, address, sums)?;
+        let first = (run.first_potential + i) * arch.lanes;
+        let mut codes = Vec::with_capacity(arch.lanes);
+        for (l, current) in currents.into_iter().enumerate() {
+            let kept = &mut machine.potentials[first + l];
+            let before = if starts { 0 } else { *kept };
+            let (spike, after) = fire(&lanes.of_sums[l], current, before, d, arch);
+            *kept = after;
+            codes.push(spike);
+        }
+        machine.write_bank(address, group.index % arch.banks(), &codes)?;
+    }
+    Ok(())
+}
+
+/// Entry of the sums and address of the result of each position of a run.
+fn places(
+    d: &Drain,
+    run: &Run,
+    group: &Group,
+    arch: &ArchConfig,
+) -> impl Iterator<Item = (usize, u32)> + use<> {
+    let word = (group.index / arch.banks()) as u32;
+    let first_entry = run.step.min(d.frames - 1) as usize * run.positions.len();
+    let (base, blocks) = (
+        [d.out_base, run.step * d.out_frame_step, word].into_iter().fold(0, u32::wrapping_add),
+        d.out_blocks,
+    );
+    let address = move |position: u32| base.wrapping_add(position * blocks);
+    run.positions.clone().enumerate().map(move |(i, position)| (first_entry + i, address(position)))
 }
 
 /// Adds the bias.
@@ -114,6 +205,29 @@ fn logits(machine: &mut Machine, d: &Drain, group: &Group, sums: &Accumulators) 
         machine.logits.push(sum.wrapping_add(lane.logit_bias()));
     }
     Ok(())
+}
+
+/// The parameters of a run.
+struct RunParameters {
+    of_sums: Vec<LaneParameters>,
+    of_shortcuts: Option<Vec<ShortcutParameters>>,
+}
+
+impl RunParameters {
+    /// Those of a group and a step; mantissas of currents that were kept are times their scores.
+    fn read(machine: &Machine, d: &Drain, step: u32, group: &Group) -> Result<Self> {
+        let serial = group.index * d.time_steps as usize + step as usize;
+        let mut of_sums = parameters(machine, d, serial)?;
+        if d.scales_currents() {
+            let first = group.index * machine.arch().lanes;
+            for (lane, parameters) in of_sums.iter_mut().enumerate() {
+                let word = d.score_base as usize + machine.attention.score_word(d, step, first + lane);
+                let score = machine.parameters(word, 1)?[0] & ((1 << SCORE_BITS) - 1);
+                parameters.mantissa = round_shift(score as i64 * parameters.mantissa, SCORE_BITS);
+            }
+        }
+        Ok(RunParameters { of_sums, of_shortcuts: shortcut_parameters(machine, d, serial)? })
+    }
 }
 
 /// Parameters of the lanes' shortcuts of the `serial`-th (group, step), where there are any.

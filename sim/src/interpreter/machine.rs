@@ -1,7 +1,9 @@
 //! The memories of the accelerator and the checks of their addresses.
 
+use super::attention::Attention;
 use crate::activation::ActivationMemory;
 use crate::{Error, Result};
+use empf_ir::arch::Memory;
 use empf_ir::{ArchConfig, Program};
 
 /// State of an accelerator that runs `program`.
@@ -10,6 +12,11 @@ pub(super) struct Machine<'p> {
     pub(super) input: Vec<u8>,
     pub(super) activations: ActivationMemory,
     pub(super) logits: Vec<i32>,
+    /// Of each lane; a step of attention finds what the one before has left.
+    pub(super) potentials: Vec<i64>,
+    /// Word of the potentials of the next run's first position.
+    pub(super) first_potential: usize,
+    pub(super) attention: Attention,
     /// Index of the step that runs.
     pub(super) step: usize,
 }
@@ -21,12 +28,21 @@ impl<'p> Machine<'p> {
             input: Vec::new(),
             activations: ActivationMemory::new(&program.arch),
             logits: Vec::new(),
+            potentials: vec![0; Memory::Potential.depth(&program.arch) * program.arch.lanes],
+            first_potential: 0,
+            attention: Attention::new(&program.arch),
             step: 0,
         }
     }
 
     pub(super) fn arch(&self) -> &'p ArchConfig {
         &self.program.arch
+    }
+
+    /// A drain starts.
+    pub(super) fn start_drain(&mut self) {
+        self.first_potential = 0;
+        self.attention.start();
     }
 
     fn beyond(&self, action: &'static str, memory: &'static str, address: usize, depth: usize) -> Error {

@@ -2,6 +2,7 @@
 
 use super::machine::Machine;
 use crate::Result;
+use empf_ir::border::BORDER_CHANNELS;
 use empf_ir::isa::Unfold;
 
 /// Runs one step; the words of a window follow each other, those of plane j `j * plane_words` later.
@@ -34,7 +35,11 @@ fn window(machine: &Machine, d: &Unfold, mut address: u32, y: u32, x: u32) -> Re
         for kx in 0..d.kernel_width {
             for channel in 0..d.channels {
                 let is_inside = inside(y, ky, d.in_height) && inside(x, kx, d.in_width);
-                codes.push(if is_inside { machine.input_byte(address)? } else { d.zero_point as u8 });
+                codes.push(if is_inside {
+                    machine.input_byte(address)?
+                } else {
+                    d.border.to_le_bytes()[channel as usize % BORDER_CHANNELS]
+                });
                 let last_of_row = kx + 1 == d.kernel_width && channel + 1 == d.channels;
                 address = address.wrapping_add(if last_of_row { d.ky_step } else { 1 });
             }

@@ -53,7 +53,8 @@ mod tests {
 
     #[test]
     fn follows_slowly_and_swaps() {
-        let input = Input { channels: 1, height: 8, width: 8, frames: 1, zero_point: 0, scale: 1.0 };
+        let input =
+            Input { channels: 1, height: 8, width: 8, frames: 1, zero_point: 0.0.into(), scale: 1.0.into() };
         let graph = preset("tiny", &Target { input, classes: 2, time_steps: 2, width: 0.25 }).unwrap();
         let mut model = Model::<f32>::new(&graph, 1, false).unwrap();
         let fill = |model: &mut Model<f32>, x: f32| model.for_each_state(|state| state.fill(x));

@@ -74,11 +74,9 @@ impl<'a> Batches<'a> {
         let extents = Extents { images: images.len(), height, width, channels };
         x.resize_with(frames, Tensor::default);
         x.iter_mut().for_each(|frame| frame.resize(extents));
-        let code_value = |code: u8| {
-            F::of(f64::from(i32::from(code) - i32::from(input.zero_point)) * f64::from(input.scale))
-        };
-        let values: Vec<F> = (0..=255).map(code_value).collect();
-        let mut picture = Picture::new(channels, height, width, input.zero_point);
+        let of_channel = |channel| (0..=255).map(|code| F::of(input.value(channel, code))).collect();
+        let values: Vec<Vec<F>> = (0..channels).map(of_channel).collect();
+        let mut picture = Picture::new(height, width, input.border());
         let size = extents.image();
         for (i, codes) in self.data.images(images)?.iter().enumerate() {
             let changes = self.changes(batch, i);
@@ -88,7 +86,9 @@ impl<'a> Batches<'a> {
                 let out = x.data[i * size..][..size].chunks_exact_mut(channels);
                 for (position, out) in out.enumerate() {
                     let codes = picture.codes[position..].iter().step_by(height * width);
-                    out.iter_mut().zip(codes).for_each(|(out, code)| *out = values[usize::from(*code)]);
+                    for ((out, code), values) in out.iter_mut().zip(codes).zip(&values) {
+                        *out = values[usize::from(*code)];
+                    }
                 }
             }
         }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     fn input() -> Input {
-        Input { channels: 2, height: 2, width: 3, frames: 1, zero_point: 10, scale: 0.5 }
+        Input { channels: 2, height: 2, width: 3, frames: 1, zero_point: 10.0.into(), scale: 0.5.into() }
     }
 
     #[test]
@@ -178,7 +178,8 @@ mod tests {
             pixels,
             labels: vec![0, 1],
         };
-        let input = Input { channels: 1, height: 1, width: 4, frames: 3, zero_point: 0, scale: 1.0 };
+        let input =
+            Input { channels: 1, height: 1, width: 4, frames: 3, zero_point: 0.0.into(), scale: 1.0.into() };
         let mut x: Vec<Tensor<f32>> = vec![];
         Batches::in_order(&data, 2).fill(0, &input, &mut x).unwrap();
         assert_eq!(x.len(), 3);

@@ -26,7 +26,7 @@ fn network(time_steps: usize, frames: usize, nodes: Vec<(&str, &[&str], Op)>) ->
         time_steps,
         classes: 3,
         class_names: Default::default(),
-        input: Input { channels: 2, height: 7, width: 6, frames, zero_point: 0, scale: 1.0 },
+        input: Input { channels: 2, height: 7, width: 6, frames, zero_point: 0.0.into(), scale: 1.0.into() },
         nodes: nodes.into_iter().map(node).collect(),
         codes: None,
         tensors: Tensors::default(),

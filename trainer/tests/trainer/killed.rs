@@ -39,7 +39,8 @@ fn data() -> Dataset {
 }
 
 fn run(plan: Option<&CheckpointPlan>, progress: &mut dyn Progress) -> Network {
-    let input = Input { channels: 1, height: 12, width: 12, frames: 1, zero_point: 9, scale: 0.01 };
+    let input =
+        Input { channels: 1, height: 12, width: 12, frames: 1, zero_point: 9.0.into(), scale: 0.01.into() };
     let target = Target { input, classes: 10, time_steps: 3, width: 0.5 };
     let config = TrainConfig {
         epochs: 3,

@@ -13,7 +13,14 @@ const CLASSES: usize = 10;
 
 /// Loss and all gradients of a batch.
 fn learned(network: &str, precision: Precision) -> (f64, Vec<(String, Vec<f32>)>) {
-    let input = Input { channels: 3, height: SIDE, width: SIDE, frames: 1, zero_point: 0, scale: 1.0 };
+    let input = Input {
+        channels: 3,
+        height: SIDE,
+        width: SIDE,
+        frames: 1,
+        zero_point: 0.0.into(),
+        scale: 1.0.into(),
+    };
     let target = Target { input, classes: CLASSES, time_steps: 2, width: 1.0 };
     let mut model = Model::<f32>::new(&preset(network, &target).unwrap(), 1, false).unwrap();
     model.set_precision(precision);

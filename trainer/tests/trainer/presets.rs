@@ -5,7 +5,8 @@ use empf_trainer::presets::{PRESETS, ParameterMemory, Target, preset};
 use empf_trainer::{Extents, Frames, Learning, Model, Tensor};
 
 fn network(name: &str, [channels, side]: [usize; 2], classes: usize, width: f64) -> Network {
-    let input = Input { channels, height: side, width: side, frames: 1, zero_point: 0, scale: 1.0 };
+    let input =
+        Input { channels, height: side, width: side, frames: 1, zero_point: 0.0.into(), scale: 1.0.into() };
     preset(name, &Target { input, classes, time_steps: 2, width }).unwrap()
 }
 
@@ -144,7 +145,8 @@ fn every_preset_passes_gradients_to_all_its_parameters() {
 
 #[test]
 fn what_cannot_be_built_is_refused() {
-    let input = Input { channels: 3, height: 8, width: 8, frames: 1, zero_point: 0, scale: 1.0 };
+    let input =
+        Input { channels: 3, height: 8, width: 8, frames: 1, zero_point: 0.0.into(), scale: 1.0.into() };
     let target = Target { input, classes: 10, time_steps: 4, width: 1.0 };
     let refusal = |name: &str, target: &Target| preset(name, target).unwrap_err().to_string();
     assert!(refusal("vgg13", &target).contains("node `pool4`"), "{}", refusal("vgg13", &target));

@@ -25,13 +25,13 @@ fn fill(network: &mut Network, rng: &mut Pcg64) {
 
 /// Logits of both for one input of random codes.
 fn assert_same_logits(network: &Network, rng: &mut Pcg64) {
-    let Input { channels, height, width, frames, zero_point, scale } = network.input;
+    let Input { channels, height, width, frames, .. } = network.input;
     let codes: Array4<u8> = Array4::from_shape_simple_fn((frames, channels, height, width), || rng.random());
     let expected = float::run(network, codes.view()).unwrap().logits;
     let extents = Extents { images: 1, height, width, channels };
-    let value = |code: &u8| (f64::from(*code) - f64::from(zero_point)) * f64::from(scale);
+    let value = |((c, ..), code): ((usize, usize, usize), &u8)| network.input.value(c, *code);
     let x: Vec<Tensor<f64>> = (codes.outer_iter())
-        .map(|frame| Tensor::from_nchw(extents, &frame.iter().map(value).collect::<Vec<f64>>()))
+        .map(|frame| Tensor::from_nchw(extents, &frame.indexed_iter().map(value).collect::<Vec<f64>>()))
         .collect();
     let mut model = Model::<f64>::from_network(network).unwrap();
     let logits = model.evaluate(Frames::of(&x)).unwrap().data;
@@ -88,7 +88,14 @@ fn every_operator() {
             time_steps: 3,
             classes: 3,
             class_names: Default::default(),
-            input: Input { channels: 2, height: 9, width: 8, frames, zero_point: 90, scale: 0.01 },
+            input: Input {
+                channels: 2,
+                height: 9,
+                width: 8,
+                frames,
+                zero_point: 90.0.into(),
+                scale: 0.01.into(),
+            },
             nodes: nodes.clone(),
             codes,
             tensors: Tensors::default(),
@@ -110,7 +117,14 @@ fn a_static_current_charges_a_neuron_step_by_step() {
             time_steps: 5,
             classes: 2,
             class_names: Default::default(),
-            input: Input { channels: 1, height: 4, width: 4, frames: 1, zero_point: 0, scale: 0.01 },
+            input: Input {
+                channels: 1,
+                height: 4,
+                width: 4,
+                frames: 1,
+                zero_point: 0.0.into(),
+                scale: 0.01.into(),
+            },
             nodes: vec![
                 node("conv", &[INPUT], conv),
                 node("neuron", &["conv"], neuron),
@@ -128,7 +142,14 @@ fn a_static_current_charges_a_neuron_step_by_step() {
 fn every_preset() {
     let mut rng = Pcg64::seed_from_u64(6);
     for name in PRESETS {
-        let input = Input { channels: 3, height: 32, width: 32, frames: 1, zero_point: 120, scale: 0.015 };
+        let input = Input {
+            channels: 3,
+            height: 32,
+            width: 32,
+            frames: 1,
+            zero_point: 120.0.into(),
+            scale: 0.015.into(),
+        };
         let target = Target { input, classes: 5, time_steps: 2, width: 0.05 };
         let mut network = preset(name, &target).unwrap();
         fill(&mut network, &mut rng);

@@ -39,7 +39,14 @@ fn data() -> Dataset {
 }
 
 fn network(name: &str, classes: usize) -> Network {
-    let input = Input { channels: 1, height: 28, width: 28, frames: 1, zero_point: 3, scale: 1.0 / 255.0 };
+    let input = Input {
+        channels: 1,
+        height: 28,
+        width: 28,
+        frames: 1,
+        zero_point: 3.0.into(),
+        scale: (1.0 / 255.0).into(),
+    };
     preset(name, &Target { input, classes, time_steps: 3, width: 0.25 }).unwrap()
 }
 
@@ -210,7 +217,8 @@ fn moving(count: usize) -> Dataset {
 #[test]
 fn frames_over_time_are_learned_and_judged() {
     let (train_set, test_set) = (moving(80), moving(60));
-    let input = Input { channels: 1, height: 8, width: 8, frames: 4, zero_point: 0, scale: 0.02 };
+    let input =
+        Input { channels: 1, height: 8, width: 8, frames: 4, zero_point: 0.0.into(), scale: 0.02.into() };
     let network = preset("tiny", &Target { input, classes: 4, time_steps: 4, width: 0.5 }).unwrap();
     let config =
         TrainConfig { epochs: 12, rate: 0.3, augment: Augment::default(), ..config(Rule::ThroughTime) };

@@ -369,8 +369,8 @@ fn graph(file: &Vectors) -> (Network, Vec<(String, String)>) {
         height,
         width,
         frames: if x.len() == 5 { x[0] } else { 1 },
-        zero_point: 0,
-        scale: 1.0,
+        zero_point: 0.0.into(),
+        scale: 1.0.into(),
     };
     let network = Network {
         name: "vectors".into(),

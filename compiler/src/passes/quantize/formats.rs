@@ -9,7 +9,7 @@ use super::weights::{channel_weights, magnitude};
 use crate::Error;
 use crate::draft::{Conv, Draft, DraftOp};
 use crate::passes::calibrate::Calibration;
-use empf_ir::{INPUT, Node};
+use empf_ir::Node;
 
 /// Numbers below this power of two are nothing beside any that a network stores.
 const LEAST_EXPONENT: i32 = -500;
@@ -106,11 +106,15 @@ fn range(draft: &Draft, seen: &Calibration, groups: &[usize], group: usize) -> f
 /// Largest magnitude of a bias, the zero point's part included.
 fn largest_bias(draft: &Draft, node: &Node<DraftOp>, conv: &Conv) -> f64 {
     let map = &conv.affine;
-    if node.inputs[0] != INPUT || draft.input.zero_point == 0 {
+    let zero_points = draft.zero_points(&node.inputs[0]);
+    if zero_points.iter().all(|zero| *zero == 0.0) {
         return magnitude(map.bias.view());
     }
-    let zero = f64::from(draft.input.zero_point) * f64::from(draft.input.scale);
-    let sums: Vec<f64> = channel_weights(conv).iter().map(|channel| channel.step * channel.sum()).collect();
-    let bias = |((t, c), bias): ((usize, usize), &f64)| (bias - map.gain[[t, c]] * sums[c] * zero).abs();
+    let scale = f64::from(draft.input.scale.of(0));
+    let zeros: Vec<f64> = channel_weights(conv)
+        .iter()
+        .map(|channel| channel.step * channel.of_zeros(&zero_points) * scale)
+        .collect();
+    let bias = |((t, c), bias): ((usize, usize), &f64)| (bias - map.gain[[t, c]] * zeros[c]).abs();
     map.bias.indexed_iter().map(bias).fold(0.0, f64::max)
 }

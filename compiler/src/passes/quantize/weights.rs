@@ -22,8 +22,12 @@ impl Integers {
         Integers { codes: weights.iter().map(odd).collect(), step }
     }
 
-    pub(super) fn sum(&self) -> f64 {
-        self.codes.iter().copied().map(f64::from).sum()
+    /// Sum of the integers, each times the zero point of the channel that it meets; channels follow each other.
+    pub(super) fn of_zeros(&self, zero_points: &[f64]) -> f64 {
+        let of_channel = self.codes.len() / zero_points.len().max(1);
+        let sum = |codes: &[i32]| codes.iter().copied().map(f64::from).sum::<f64>();
+        let channels = self.codes.chunks(of_channel.max(1)).zip(zero_points);
+        channels.map(|(codes, zero)| sum(codes) * zero).sum()
     }
 }
 

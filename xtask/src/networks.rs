@@ -1,0 +1,195 @@
+//! The paper's networks, whole: trained briefly, compiled, and held to golden model and integers in Verilator.
+
+use empf_compiler::lower;
+use empf_data::{Augment, Dataset, Pixels};
+use empf_ir::program::MemoryUse;
+use empf_ir::{ArchConfig, Network, QuantNetwork};
+use empf_sim::{Engine, GoldenEngine, interleaved};
+use empf_tests::{Suite, with_memories};
+use empf_trainer::presets::{Target, preset, settings};
+use empf_trainer::runs::train::{Rule, Task, TrainConfig, train};
+use ndarray::Axis;
+use rand::prelude::*;
+use rand_pcg::Pcg64Mcg;
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+/// A network and what it reads.
+struct Subject {
+    name: &'static str,
+    /// Channels, rows, columns.
+    input: [usize; 3],
+    classes: usize,
+    time_steps: usize,
+    /// A frame of events for each step, else an image.
+    events: bool,
+}
+
+const fn images(name: &'static str, side: usize, classes: usize) -> Subject {
+    Subject { name, input: [3, side, side], classes, time_steps: 4, events: false }
+}
+
+const SUBJECTS: [Subject; 9] = [
+    images("resnet18", 32, 10),
+    images("resnet18-seca1", 32, 10),
+    images("resnet18-seca2", 32, 10),
+    images("resnet18-vanilla", 32, 10),
+    images("resnet34", 224, 1000),
+    images("resnet34-seca2", 224, 1000),
+    images("vgg13", 64, 200),
+    images("vgg13-seca1", 64, 200),
+    Subject { name: "vgg-snn", input: [2, 48, 48], classes: 10, time_steps: 10, events: true },
+];
+
+/// Images, or recordings, that a network is trained on, or one for each class.
+const LEAST_SAMPLES: usize = 64;
+/// Samples that formats are chosen by.
+const CALIBRATION: usize = 8;
+/// Side of the squares of which the samples of a class have the same brightness on the whole.
+const SQUARES: usize = 8;
+/// Words of the memories of an accelerator, until it is known what a network needs.
+const AMPLE: usize = 1 << 24;
+
+/// Options of `networks`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Networks such as `resnet18-seca2` [default: all; the 34 layers for images of 224x224 take hours]
+    names: Vec<String>,
+    /// Inferences of each in Verilator
+    #[arg(long, default_value_t = 1)]
+    images: usize,
+    /// Share of the channels that the paper's networks have
+    #[arg(long, default_value_t = 1.0)]
+    width: f64,
+    /// Rows and columns of the array
+    #[arg(long, default_value_t = 32)]
+    size: usize,
+    /// Currents of a lane that channel attention keeps; of larger maps it goes frame by frame
+    #[arg(long, default_value_t = 1 << 15)]
+    current_depth: usize,
+}
+
+pub(crate) fn run(args: &Args) -> crate::error::Result {
+    for name in &args.names {
+        if SUBJECTS.iter().all(|subject| subject.name != name) {
+            let known: Vec<&str> = SUBJECTS.iter().map(|subject| subject.name).collect();
+            return Err(format!("`{name}` is none of {}", known.join(", ")).into());
+        }
+    }
+    let wanted = |subject: &&Subject| args.names.is_empty() || args.names.iter().any(|n| n == subject.name);
+    SUBJECTS.iter().filter(wanted).try_for_each(|subject| subject.check(args))
+}
+
+impl Subject {
+    /// Trains, compiles and simulates; prints what came of it.
+    fn check(&self, args: &Args) -> crate::error::Result {
+        println!("{}: training", self.name);
+        let data = self.samples();
+        let network = self.trained(&data, args.width)?;
+        let codes = data.codes(CALIBRATION.max(args.images))?;
+        let ample = ArchConfig { current_depth: args.current_depth, ..ample(args.size) };
+        let (quantized, program) = empf_compiler::compile(&network, codes.view(), &ample)?;
+        let arch = with_memories(&ample, &program.memory);
+        let program = lower(&quantized, &arch)?;
+        print_memory(&program.memory, &arch);
+        let inputs: Vec<Vec<u8>> = codes.axis_iter(Axis(0)).take(args.images).map(interleaved).collect();
+        print_shares(&quantized, &inputs[0])?;
+        let start = Instant::now();
+        let suite = Suite::fast(&arch)?;
+        println!("  Verilator's model of {0}x{0}: {1:.0} s", args.size, start.elapsed().as_secs_f64());
+        let start = Instant::now();
+        let outcome = suite.run_network(&quantized, &program, &inputs)?;
+        println!(
+            "  0 mismatches in {} elements of integers, schedule interpreter and Verilog over {} inferences; {} cycles, \
+             predicted and counted; {:.0} s\n",
+            outcome.elements,
+            inputs.len(),
+            outcome.cycles,
+            start.elapsed().as_secs_f64()
+        );
+        Ok(())
+    }
+
+    /// Squares whose brightness is the class's, under noise; of events, more of them where a square is brighter.
+    fn samples(&self) -> Dataset {
+        let [channels, height, width] = self.input;
+        let frames = if self.events { self.time_steps } else { 1 };
+        let labels: Vec<u16> =
+            (0..self.classes.max(LEAST_SAMPLES)).map(|i| (i % self.classes) as u16).collect();
+        let mut rng = Pcg64Mcg::seed_from_u64(1);
+        let mut codes = Vec::with_capacity(labels.len() * frames * channels * height * width);
+        for label in &labels {
+            let mut of_class = Pcg64Mcg::seed_from_u64(u64::from(*label) + 2);
+            let across = width.div_ceil(SQUARES);
+            let squares: Vec<u8> =
+                (0..height.div_ceil(SQUARES) * across).map(|_| of_class.random()).collect();
+            for at in 0..frames * channels * height * width {
+                let (y, x) = (at / width % height, at % width);
+                let bright = squares[y / SQUARES * across + x / SQUARES];
+                codes.push(match self.events {
+                    true if rng.random_range(0..2048) < u32::from(bright) => rng.random_range(1..8) * 32,
+                    true => 0,
+                    false => bright / 2 + rng.random_range(0..128),
+                });
+            }
+        }
+        let class_names = Default::default();
+        let (pixels, classes) = (Pixels::Held(codes), self.classes);
+        Dataset { frames, channels, height, width, classes, class_names, pixels, labels }
+    }
+
+    /// The network behind one epoch.
+    fn trained(
+        &self,
+        data: &Dataset,
+        width: f64,
+    ) -> Result<Network, Box<dyn std::error::Error + Send + Sync>> {
+        let (input, classes, time_steps) = (data.input()?, self.classes, self.time_steps);
+        let graph = preset(self.name, &Target { input, classes, time_steps, width })?;
+        let config = TrainConfig {
+            epochs: 1,
+            batch_size: 16,
+            rate: 0.02,
+            rule: Rule::RandomBp,
+            augment: Augment::default(),
+            ..settings(self.name)
+        };
+        let task = Task { network: &graph, train: data, test: None, config: &config, checkpoint: None };
+        Ok(train(task, &mut ())?.to_network())
+    }
+}
+
+/// An array of `size` rows and columns with more memory than any network needs.
+fn ample(size: usize) -> ArchConfig {
+    ArchConfig {
+        activation_depth: AMPLE,
+        potential_depth: AMPLE,
+        sum_depth: AMPLE,
+        weight_depth: AMPLE,
+        parameter_depth: AMPLE,
+        input_depth: AMPLE,
+        schedule_depth: AMPLE,
+        ..ArchConfig::sized(size, size, 8)
+    }
+}
+
+fn print_memory(used: &MemoryUse, arch: &ArchConfig) {
+    let bits = empf_ir::arch::Memory::ALL.map(|memory| (memory.name(), used.of(memory)));
+    let bits: Vec<String> = bits.iter().map(|(name, words)| format!("{name} {words}")).collect();
+    println!("  words of each memory, {} lanes: {}", arch.lanes, bits.join(", "));
+}
+
+/// Of each tensor the share of its most frequent value; the largest of these, which would hide mistakes if it were all.
+fn print_shares(network: &QuantNetwork, input: &[u8]) -> crate::error::Result {
+    let trace = GoldenEngine::new(network).run(input)?;
+    let shares = trace.tensors.iter().filter(|(_, tensor)| tensor.len() > 1).map(|(node, tensor)| {
+        let mut counts = BTreeMap::new();
+        tensor.iter().for_each(|value| *counts.entry(*value).or_insert(0usize) += 1);
+        let (value, count) = counts.into_iter().max_by_key(|(_, count)| *count).unwrap_or_default();
+        (count as f64 / tensor.len() as f64, node, value)
+    });
+    if let Some((share, node, value)) = shares.max_by(|a, b| a.0.total_cmp(&b.0)) {
+        println!("  most of one value: {:.1} % of `{node}` are {value}", 100.0 * share);
+    }
+    Ok(())
+}
