@@ -30,12 +30,12 @@ pub(crate) struct Report {
     calibration: Option<Calibration>,
 }
 
-/// Costs of one step of the schedule.
+/// Costs of a step of the schedule, or of all that do the same for other frames.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Layer {
     /// Node whose result the step writes.
     pub(crate) node: String,
-    /// `unfold`, `conv`, `linear`, `pool`.
+    /// `unfold`, `conv`, `linear`, `attention`, `pool`.
     pub(crate) unit: &'static str,
     #[serde(flatten)]
     pub(crate) work: Work,

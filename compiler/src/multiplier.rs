@@ -32,8 +32,7 @@ pub(crate) enum Multiplier {
 impl Multiplier {
     /// That of a shortcut's node.
     pub(crate) fn of(network: &QuantNetwork, shortcut: &Shortcut) -> Self {
-        let node = network.position(&shortcut.node).map(|i| &network.nodes[i].op);
-        match node {
+        match network.op(&shortcut.node) {
             Some(QuantOp::Conv { shift, .. }) => Multiplier::Sums { shift: *shift },
             Some(QuantOp::Scale { shift }) => Multiplier::Mantissas { shift: *shift },
             Some(QuantOp::Widen { shift }) => Multiplier::Power { shift: *shift },

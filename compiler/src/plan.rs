@@ -380,17 +380,19 @@ pub struct Weights<'a> {
 }
 
 impl<'a> Weights<'a> {
-    /// The weights of the shortcut of `work`, where that is a convolution; it reads `channels` channels.
+    /// The weights of a shortcut that goes through the array beside the layer, with its taps and the channels of the one of
+    /// `buffers` that it reads.
     pub fn of_shortcut(
         network: &'a QuantNetwork,
         work: &ArrayWork,
-        channels: usize,
-    ) -> crate::Result<Option<Self>> {
-        let (Some(shortcut), Some(_)) = (&work.drain.shortcut, work.shortcut_beside()) else {
+        buffers: &[Buffer],
+    ) -> crate::Result<Option<(Self, [usize; 2])>> {
+        let (Some(shortcut), Some((reads, window))) = (&work.drain.shortcut, work.shortcut_beside()) else {
             return Ok(None);
         };
         let values = network.tensor(&shortcut.node, "weight")?;
-        Ok(Some(Weights { values, channels, taps: work.shortcut_taps(), unfolded: false }))
+        let (taps, channels) = (window.taps(), buffers[reads].shape.channels);
+        Ok(Some((Weights { values, channels, taps, unfolded: false }, [taps, channels])))
     }
 
     /// The weights of `stream`, which reads `channels` channels of its buffer.

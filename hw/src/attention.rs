@@ -110,8 +110,8 @@ impl Attention {
         );
         u._rtl.reset(&u.reset_i);
         u.place(arch.lanes);
-        u.sum_up(arch.lanes);
-        u.scan(arch.lanes);
+        let moving = u.sum_up(arch.lanes);
+        u.scan(&moving, arch.lanes);
         u.ask();
         u
     }
@@ -136,8 +136,9 @@ impl Attention {
         rtl.register(&self.place, 0).set(&self.step_place + &self.group_place);
     }
 
-    /// Each lane sums up a run; then the sums go through one adder, as they stand in the memory.
-    fn sum_up(&mut self, lanes: usize) {
+    /// Each lane sums up a run; then the sums go through one adder, as they stand in the memory. Gives the cycles in which
+    /// those of the tiles before are read.
+    fn sum_up(&mut self, lanes: usize) -> Expr {
         let rtl = &mut self._rtl;
         rtl.section("Sums of a run, a lane each");
         for (sum, current) in self.lane_sum.iter().zip(&self.current_i) {
@@ -168,16 +169,17 @@ impl Attention {
         let sets = rtl.delay_data(&self.held_sets, &self.late_sets);
         let before = self.sums.read_data_o.e() & (!sets).repeat(late.width());
         rtl.register(&self.total, 0).without_reset().set(before + late);
-        let write = rtl.delay(moving, &self.writes);
+        let write = rtl.delay(&moving, &self.writes);
         let place = rtl.delay_data(&self.held_place, &self.write_place);
         rtl.clock(&self.sums.clock);
         rtl.assign(&self.sums.write_i, write);
         rtl.assign(&self.sums.write_address_i, place);
         rtl.assign(&self.sums.write_data_i, &self.total);
+        moving
     }
 
     /// Reads the sums around a run's channels.
-    fn scan(&mut self, lanes: usize) {
+    fn scan(&mut self, moving: &Expr, lanes: usize) {
         let rtl = &mut self._rtl;
         rtl.section("The sums around a run's channels, one a cycle");
         let loads = rtl.named("loads", (&self.start_i | &self.next_i) & &self.scales_i);
@@ -202,7 +204,7 @@ impl Attention {
         let completes = rtl.named("completes_window", &self.scanning & completes);
         rtl.delay(completes, &self.completes);
         rtl.delay(&self.scanning & &last, &self.completes_last);
-        rtl.assign(&self.sums.read_i, &self.scanning | self.held_left.e().any());
+        rtl.assign(&self.sums.read_i, &self.scanning | moving);
         rtl.assign(&self.sums.read_address_i, mux(&self.scanning, &self.scan_place, &self.held_place));
     }
 

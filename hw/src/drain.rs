@@ -15,7 +15,10 @@
 //!
 //! Results of a run leave the lanes while the next one enters. Its parameters come in meanwhile, one word a cycle, from
 //! the cycle on in which the lanes have taken those before. Potentials are kept in a memory of one word a position,
-//! which the next group overwrites.
+//! which the next group overwrites; where attention goes frame by frame, one of a word for each group and position.
+//!
+//! Of a layer with channel attention, a first record keeps the currents and fires nothing, and a second has them in place
+//! of sums, with mantissas that are times a score.
 
 use crate::accumulator::DRAIN_DELAY;
 use crate::arithmetic::{RoundShift, counter_bits};
@@ -219,7 +222,7 @@ unit! {
             .collect(),
 
         /// The last result of a run that is waited for is written.
-        result_written: Wire<Local> = Wire::new(1),
+        last_written: Wire<Local> = Wire::new(1),
         first_tile: Wire<Local> = Wire::new(1),
         attention: Vec<Attention> = (0..attentions).map(|_| Attention::new(arch)).collect(),
         factor: Vec<Factor> = (0..attentions).map(|_| Factor::new(arch)).collect(),
@@ -290,6 +293,10 @@ struct Events {
     first: Expr,
     /// The lanes take the last of the run's parameters, and another run follows.
     taken: Expr,
+    /// The next run's parameters begin to come in.
+    load: Expr,
+    /// The current that a lane gives is kept.
+    kept: Expr,
     /// The present position's shortcut.
     shortcut: Expr,
     /// The present position's last cycle.
@@ -351,7 +358,7 @@ impl Drain {
         let last_run = rtl.named("last_run", &self.last_step & &self.last_group & &self.last_tile);
         let tile_ends = &self.last_step & &self.last_group;
         let awaits_result = rtl.named("awaits_result", &last_run | (&keeps & tile_ends));
-        let written = &self.last[RESULT - 1] | &self.result_written | &d.logits | !&awaits_result;
+        let written = &self.last[RESULT - 1] | &self.last_written | &d.logits | !&awaits_result;
         let written = rtl.named("written", written);
         let closes = State::Close.is(&self.state) & written & (&last_run | &self.loaded);
         let closes = rtl.named("closes", closes);
@@ -379,11 +386,13 @@ impl Drain {
         let running = rtl.named("running", State::Run.is(&self.state));
         let shortcut = rtl.named("reads_shortcut", &running & &self.second);
         let first = rtl.named("first_of_run", &running & &self.first_position & !&self.second);
-        let taken = before(TAKEN_ALL, &first, &self.first) & !&last_run;
+        let taken = rtl.named("taken", before(TAKEN_ALL, &first, &self.first) & !&last_run);
         let complete = rtl.named("position_complete", &running & (&self.second | !&paired));
         Events {
             first,
-            taken: rtl.named("taken", taken),
+            load: rtl.named("load", &self.start_i | &taken),
+            kept: rtl.named("current_kept", before(KEPT, &complete, &self.complete) & &keeps),
+            taken,
             first_complete: rtl.named("first_complete", &complete & &self.first_position),
             run_end: rtl.named("run_end", &complete & &self.last_position),
             shortcut,
@@ -426,9 +435,7 @@ impl Drain {
             .when(&e.opens, lit(0, 1));
         rtl.register(&self.bank, 0).when(&self.start_i, lit(0, 1)).when(&bank_end, !&self.bank);
         rtl.assign(&self.bank_free_o, bank_end);
-        rtl.register(&self.result_written, 0)
-            .when(&e.opens, lit(0, 1))
-            .when(&self.last[RESULT - 1], lit(1, 1));
+        rtl.register(&self.last_written, 0).when(&e.opens, lit(0, 1)).when(&self.last[RESULT - 1], lit(1, 1));
         rtl.assign(&self.done_o, &e.all_end);
     }
 
@@ -482,8 +489,7 @@ impl Drain {
         rtl.assign(&attention.channels_i, &d.channels);
         rtl.assign(&attention.reach_i, &d.score_reach);
         rtl.assign(&attention.base_i, &d.score_base);
-        let kept = rtl.named("current_kept", before(KEPT, &e.complete, &self.complete) & &e.keeps);
-        rtl.assign(&attention.valid_i, kept);
+        rtl.assign(&attention.valid_i, &e.kept);
         rtl.assign(&attention.first_i, before(KEPT, &e.first_complete, &self.first_complete));
         rtl.assign(&attention.last_i, before(KEPT, &e.run_end, &self.run_ends));
         rtl.assign(&attention.first_tile_i, &self.first_tile);
@@ -492,10 +498,9 @@ impl Drain {
         }
 
         rtl.section("Which of a lane's words is read; the first one is its mantissa");
-        let load = &self.start_i | &e.taken;
         for (index, word) in self.lane_word.iter().enumerate() {
             let before = &self.lane_word[(index + PARAMETERS - 1) % PARAMETERS];
-            rtl.register(word, 0).when(&load, lit(u64::from(index == 0), 1)).when(&self.reading, before);
+            rtl.register(word, 0).when(&e.load, lit(u64::from(index == 0), 1)).when(&self.reading, before);
         }
         let mantissa = &self.reading & &self.lane_word[0] & !&self.of_shortcut & &e.scales;
         let mantissa = rtl.delay(mantissa, &self.loading_mantissa);
@@ -514,12 +519,10 @@ impl Drain {
         let reads = &e.running & &e.scales & !&self.second;
         rtl.delay(reads, &self.current_reads);
         let read = self.current_reads[0].e();
-        let write = before(KEPT, &e.complete, &self.complete) & &e.keeps;
-        let write = rtl.named("current_write", write);
-        rtl.register(address, 0).when(&self.start_i, address.zero()).when(&read | &write, address.plus(1));
+        rtl.register(address, 0).when(&self.start_i, address.zero()).when(&read | &e.kept, address.plus(1));
         for (memory, lane) in self.currents.iter().zip(&self.lanes) {
             rtl.clock(&memory.clock);
-            rtl.assign(&memory.write_i, &write);
+            rtl.assign(&memory.write_i, &e.kept);
             rtl.assign(&memory.write_address_i, address);
             rtl.assign(&memory.write_data_i, &lane.current_o);
             rtl.assign(&memory.read_i, &read);
@@ -531,19 +534,18 @@ impl Drain {
     fn load_parameters(&mut self, e: &Events, lanes: usize) {
         let rtl = &mut self._rtl;
         rtl.section("The next run's parameters shift in serially, so that no lane needs an address");
-        let load = rtl.named("load", &self.start_i | &e.taken);
         let last_word = rtl.named("last_word", &self.reading & self.words_left.is(1));
         let loads = match &self.attention[..] {
-            [attention] => rtl.named("parameters_follow", (&load & !&e.scales) | &attention.last_score_o),
-            _ => load.clone(),
+            [attention] => rtl.named("parameters_follow", (&e.load & !&e.scales) | &attention.last_score_o),
+            _ => e.load.clone(),
         };
         rtl.register(&self.reading, 0).when(loads, lit(1, 1)).when(&last_word, lit(0, 1));
         let words = |count: usize| lit((count * lanes) as u64, self.words_left.width());
         let all = mux(&e.paired, words(PARAMETERS + OF_SHORTCUT), words(PARAMETERS));
-        rtl.register(&self.words_left, 0).when(&load, all).when(&self.reading, self.words_left.minus(1));
+        rtl.register(&self.words_left, 0).when(&e.load, all).when(&self.reading, self.words_left.minus(1));
         let last_of_lane = &self.reading & self.words_left.e().eq(words(OF_SHORTCUT).plus(1));
-        rtl.register(&self.of_shortcut, 0).when(&load, lit(0, 1)).when(last_of_lane & &e.paired, lit(1, 1));
-        let tile_again = &load & &self.last_step & &self.last_group;
+        rtl.register(&self.of_shortcut, 0).when(&e.load, lit(0, 1)).when(last_of_lane & &e.paired, lit(1, 1));
+        let tile_again = &e.load & &self.last_step & &self.last_group;
         rtl.register(&self.parameter_address, 0)
             .when(&self.start_i | tile_again, &self.descriptor.parameter_base)
             .when(&self.reading, self.parameter_address.plus(1));

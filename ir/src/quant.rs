@@ -273,6 +273,11 @@ impl QuantNetwork {
         self.nodes.iter().position(|n| n.name == name)
     }
 
+    /// Operator of the node called `name`; `None` for the input.
+    pub fn op(&self, name: &str) -> Option<&QuantOp> {
+        self.position(name).map(|i| &self.nodes[i].op)
+    }
+
     /// Shape of the node called `name`, or of the input.
     pub fn shape_of(&self, name: &str, shapes: &[Shape]) -> Shape {
         self.position(name).map_or(self.input.shape(), |i| shapes[i])

@@ -117,7 +117,7 @@ fn array(Array { stream: s, drain: d }: &Array, start: [u64; 2], arch: &ArchConf
     // Cycles in which the banks of the block before the last one and of the last one were freed.
     let mut freed: [Option<u64>; 2] = [None, None];
     for tile in 0..s.tiles {
-        let positions = if tile + 1 == s.tiles { s.last_tile_positions } else { s.tile_positions };
+        let positions = d.tile(tile).len() as u32;
         let tile = WeightTile::new(s, arch, positions);
         for block in 0..s.column_blocks {
             let bank = freed[0].map_or(0, |end| end + BANK_FREE_CYCLES as u64);
@@ -135,7 +135,7 @@ fn drain(d: &Drain, start: u64, arch: &ArchConfig) -> u64 {
     let mut drain = DrainCycles::new(d, start, arch);
     let column_blocks = d.groups.div_ceil((arch.cols / arch.lanes) as u32);
     for tile in 0..d.tiles {
-        let positions = if tile + 1 == d.tiles { d.last_tile_positions } else { d.tile_positions };
+        let positions = d.tile(tile).len() as u32;
         for block in 0..column_blocks {
             drain.block(start, block, positions);
         }

@@ -2,6 +2,7 @@
 
 use empf_compiler::lower;
 use empf_data::{Augment, Dataset, Pixels};
+use empf_ir::arch::Memory;
 use empf_ir::program::MemoryUse;
 use empf_ir::{ArchConfig, Network, QuantNetwork};
 use empf_sim::{Engine, GoldenEngine, interleaved};
@@ -53,7 +54,7 @@ const AMPLE: usize = 1 << 24;
 /// Options of `networks`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Networks such as `resnet18-seca2` [default: all; the 34 layers for images of 224x224 take hours]
+    /// Networks such as `resnet18-seca2` [default: all; the 34 layers for images of 224x224 take long]
     names: Vec<String>,
     /// Inferences of each in Verilator
     #[arg(long, default_value_t = 1)]
@@ -174,9 +175,8 @@ fn ample(size: usize) -> ArchConfig {
 }
 
 fn print_memory(used: &MemoryUse, arch: &ArchConfig) {
-    let bits = empf_ir::arch::Memory::ALL.map(|memory| (memory.name(), used.of(memory)));
-    let bits: Vec<String> = bits.iter().map(|(name, words)| format!("{name} {words}")).collect();
-    println!("  words of each memory, {} lanes: {}", arch.lanes, bits.join(", "));
+    let words = Memory::ALL.map(|memory| format!("{} {}", memory.name(), used.of(memory)));
+    println!("  words of each memory, {} lanes: {}", arch.lanes, words.join(", "));
 }
 
 /// Of each tensor the share of its most frequent value; the largest of these, which would hide mistakes if it were all.

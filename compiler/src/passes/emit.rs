@@ -81,20 +81,14 @@ fn push_weights(
 ) -> Result<()> {
     let channels = reads.shape.channels;
     let weights = Weights::new(network, stream, channels)?;
-    let beside = match work.shortcut_beside() {
-        Some((reads, window)) => {
-            let channels = plan.buffers[reads].shape.channels;
-            Weights::of_shortcut(network, work, channels)?.map(|weights| (weights, [window.taps(), channels]))
-        }
-        None => None,
-    };
+    let of_shortcut = Weights::of_shortcut(network, work, &plan.buffers)?;
     let outputs = work.output.channels;
     for first in (0..outputs).step_by(arch.cols) {
         let columns = first..outputs.min(first + arch.cols);
         for pass in &stream.passes {
             push_taps(rom, weights, [stream.window.taps(), channels], pass.digit, columns.clone(), arch.rows);
         }
-        if let Some((weights, taps)) = beside {
+        if let Some((weights, taps)) = of_shortcut {
             push_taps(rom, weights, taps, None, columns, arch.rows);
         }
     }

@@ -18,14 +18,7 @@ pub fn prove(plan: &mut Plan, network: &QuantNetwork, arch: &ArchConfig) -> Resu
         let Some(stream) = &work.stream else { continue };
         let channels = plan.buffers[reads].shape.channels;
         let weights = Weights::new(network, stream, channels)?;
-        let of_shortcut = match work.shortcut_beside() {
-            Some((reads, window)) => {
-                let channels = plan.buffers[reads].shape.channels;
-                let taps = [window.taps(), channels];
-                Weights::of_shortcut(network, work, channels)?.map(|weights| (weights, taps))
-            }
-            None => None,
-        };
+        let of_shortcut = Weights::of_shortcut(network, work, &plan.buffers)?;
         let biases = match work.drain.gives {
             Gives::Logits => Some(network.tensor(&stream.layer, "bias")?),
             Gives::Spikes(_) | Gives::Kept(_) => None,

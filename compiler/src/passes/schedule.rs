@@ -306,7 +306,7 @@ impl Place {
 
 /// The right shift of a node.
 fn shift(network: &QuantNetwork, node: &str) -> u8 {
-    match network.position(node).map(|i| &network.nodes[i].op) {
+    match network.op(node) {
         Some(QuantOp::Conv { shift, .. } | QuantOp::Seca { shift, .. } | QuantOp::Neuron { shift, .. }) => {
             *shift
         }

@@ -10,6 +10,7 @@ use super::record::descriptor;
 use super::score::score_words;
 use crate::ArchConfig;
 use crate::arch::Memory::{Accumulator, Activation, Current, Parameter, Potential, Sum};
+use std::ops::Range;
 
 /// `shortcut` where it is a convolution's.
 pub const SHORTCUT_SUMS: u32 = 3;
@@ -120,6 +121,13 @@ impl Drain {
     /// It takes banks of sums.
     pub fn takes_banks(&self) -> bool {
         !self.scales_currents() || self.has_shortcut_sums()
+    }
+
+    /// Positions of a tile, in raster order.
+    pub fn tile(&self, tile: u32) -> Range<u32> {
+        let first = tile * self.tile_positions;
+        let count = if tile + 1 == self.tiles { self.last_tile_positions } else { self.tile_positions };
+        first..first + count
     }
 
     /// Positions of all tiles.

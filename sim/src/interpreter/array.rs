@@ -18,10 +18,7 @@ struct Tap {
 /// Runs one step.
 pub(super) fn run(machine: &mut Machine, Array { stream: d, drain }: &Array) -> Result<()> {
     machine.start_drain();
-    for tile in 0..d.tiles {
-        let count = if tile + 1 == d.tiles { d.last_tile_positions } else { d.tile_positions };
-        let first = tile * d.tile_positions;
-        let positions = first..first + count;
+    for positions in (0..d.tiles).map(|tile| drain.tile(tile)) {
         let mut weight = d.weight_base as usize;
         for column_block in 0..d.column_blocks {
             let (sums, shortcut);

@@ -22,11 +22,10 @@ pub(super) fn run_alone(machine: &mut Machine, d: &Drain) -> Result<()> {
     let none = Accumulators::new(0, machine.arch());
     machine.start_drain();
     let column_blocks = (d.groups as usize).div_ceil(machine.arch().cols / machine.arch().lanes);
-    for tile in 0..d.tiles {
-        let count = if tile + 1 == d.tiles { d.last_tile_positions } else { d.tile_positions };
-        let first = tile * d.tile_positions;
+    for positions in (0..d.tiles).map(|tile| d.tile(tile)) {
         for column_block in 0..column_blocks {
-            run(machine, d, first..first + count, column_block, Sums { layer: &none, shortcut: &none })?;
+            let sums = Sums { layer: &none, shortcut: &none };
+            run(machine, d, positions.clone(), column_block, sums)?;
         }
     }
     Ok(())
