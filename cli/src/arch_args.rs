@@ -2,14 +2,14 @@
 
 use crate::error::Result;
 use clap::ValueEnum;
-use empf_ir::{AdderForm, ArchConfig};
+use empf_ir::{ArchConfig, Target};
 
-/// How the adder of a processing element is written.
+/// The parts that an accelerator is written for.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Adder {
-    /// For any part and any simulator
+enum Parts {
+    /// Any part and any simulator
     Generic,
-    /// CCU2C carry cells for Lattice ECP5
+    /// Lattice ECP5: its carry cells, multipliers and block RAM, with their registers
     Ecp5,
 }
 
@@ -28,9 +28,9 @@ pub(crate) struct ArchArgs {
     /// Bits of a spike, 2 to 8 [default: the architecture's, else 8]
     #[arg(long, value_name = "A")]
     act_bits: Option<u32>,
-    /// Form of the processing element's adder [default: the architecture's, else generic]
-    #[arg(long, value_enum)]
-    adder: Option<Adder>,
+    /// Parts that the Verilog is written for [default: the architecture's, else generic]
+    #[arg(long, value_enum, alias = "adder")]
+    target: Option<Parts>,
 }
 
 impl ArchArgs {
@@ -43,10 +43,10 @@ impl ArchArgs {
         if let Some(act_bits) = self.act_bits {
             arch.act_bits = act_bits;
         }
-        if let Some(adder) = self.adder {
-            arch.adder = match adder {
-                Adder::Generic => AdderForm::Generic,
-                Adder::Ecp5 => AdderForm::Ecp5,
+        if let Some(target) = self.target {
+            arch.target = match target {
+                Parts::Generic => Target::Generic,
+                Parts::Ecp5 => Target::Ecp5,
             };
         }
         arch.validate()?;

@@ -30,6 +30,9 @@ pub(crate) const KIND: Kind = Kind {
         WEIGHTS_MEM,
         PARAMETERS_MEM,
         SCHEDULE_MEM,
+        "weights.vh",
+        "parameters.vh",
+        "schedule.vh",
         VERILOG,
         REPORT,
         "tb/bench.v",
@@ -110,6 +113,10 @@ impl Build {
             if let Some(Hardware { program, verilog }) = &self.hardware {
                 store::write(&new.join(VERILOG), verilog.as_bytes())?;
                 program.save(new)?;
+                let words = [&program.weights[..], &program.parameters, &program.schedule()];
+                for (file, text) in empf_hw::included_images(&program.arch, words) {
+                    store::write(&new.join(file), text.as_bytes())?;
+                }
                 self.write_bench(&new.join(BENCH), program, inputs)?;
             }
             report.map_or(Ok(()), |report| Ok(store::write_json(&new.join(REPORT), report)?))

@@ -52,13 +52,13 @@ struct Dump {
 /// (program.json and the ROM images *.mem), the Verilog (accel.v), a self-checking
 /// bench of it for other simulators (tb/) and the costs of every layer (report.json).
 ///
-/// A network that is not yet in hardware, such as one with channel attention, can be
+/// A network that the hardware does not run, such as one that pools its input, can be
 /// compiled to integers only, which the golden model and the trainer run.
 ///
 /// Examples:
 ///   empf compile runs/tiny/network -o build/tiny
 ///   empf compile runs/fashion/network --data data/fashion_mnist --arch 32x32 -o build/vgg
-///   empf compile runs/seca/network --data data/cifar10 --integers-only -o build/seca
+///   empf compile runs/pooled/network --data data/cifar10 --integers-only -o build/pooled
 ///   empf compile runs/tiny/network --stop-after quantize --dump dump
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment, after_long_help = passes_help())]

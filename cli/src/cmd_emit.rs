@@ -24,7 +24,7 @@ const KIND: Kind = Kind { header: VERILOG, mark: "written by empf", files: &[ARC
 ///
 /// Examples:
 ///   empf emit --arch 32x32 -o build/accel
-///   empf emit --rows 16 --cols 16 --act-bits 8 --adder ecp5 -o build/accel
+///   empf emit --rows 16 --cols 16 --act-bits 8 --target ecp5 -o build/accel
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {

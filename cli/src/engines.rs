@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn the_emitted_verilog_has_no_loops() {
         let verilog = empf_hw::emit_accelerator(&empf_ir::ArchConfig {
-            adder: empf_ir::AdderForm::Ecp5,
+            target: empf_ir::Target::Ecp5,
             ..empf_ir::ArchConfig::sized(4, 4, 4)
         });
         let verilog = verilog.unwrap();

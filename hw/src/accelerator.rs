@@ -120,10 +120,24 @@ pub struct ActivationWrite {
     pub data: u64,
 }
 
+/// File, bits of a word, and words of a ROM's image.
+pub(crate) type Image = (&'static str, usize, usize);
+
+/// Images of the weights, the parameters and the schedule.
+pub(crate) fn images(arch: &ArchConfig) -> [Image; 3] {
+    [
+        (WEIGHTS_MEM, arch.cols, arch.weight_depth),
+        (PARAMETERS_MEM, arch.parameter_bits() as usize, arch.parameter_depth),
+        (SCHEDULE_MEM, 32, arch.schedule_depth),
+    ]
+}
+
 impl Accelerator {
     /// Elaborates the accelerator of a valid `arch`.
     pub fn new(arch: &ArchConfig) -> Self {
         let aclk = Wire::new(1);
+        let rom = |kind, name, (file, width, depth): Image| Rom::new(kind, width, depth, name, file);
+        let [weights, parameters, schedule] = images(arch);
         let mut u = Accelerator {
             _rtl: Rtl::new(TOP, &aclk),
             aclk,
@@ -173,15 +187,9 @@ impl Accelerator {
             accumulators: Accumulators::new(arch),
             drain: Drain::new(arch),
             pool: Pool::new(arch),
-            weights: Rom::new("weight_memory", arch.cols, arch.weight_depth, "weights", WEIGHTS_MEM),
-            parameters: Rom::new(
-                "parameter_memory",
-                arch.parameter_bits() as usize,
-                arch.parameter_depth,
-                "parameters",
-                PARAMETERS_MEM,
-            ),
-            schedule: Rom::new("schedule_memory", 32, arch.schedule_depth, "schedule", SCHEDULE_MEM),
+            weights: rom("weight_memory", "weights", weights),
+            parameters: rom("parameter_memory", "parameters", parameters),
+            schedule: rom("schedule_memory", "schedule", schedule),
         };
         u._rtl.doc("EM-PF accelerator: AXI4-Stream codes in, logits out, AXI4-Lite control.");
         u.clocks();

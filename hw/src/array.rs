@@ -28,11 +28,11 @@ pub use skew::Skew;
 use crate::rtl::prelude::*;
 use crate::unit_macro::unit;
 use column::{Column, Pass, sum_bits};
-use empf_ir::{AdderForm, ArchConfig};
+use empf_ir::{ArchConfig, Target};
 
 unit! {
     /// `rows` x `cols` elements.
-    pub struct Array(rows: usize, cols: usize, act_bits: usize, form: AdderForm) "array" {
+    pub struct Array(rows: usize, cols: usize, act_bits: usize, form: Target) "array" {
         /// With the first weight word of a tile.
         load_i: Wire<In> = Wire::new(1),
         /// Bit c is the weight of column c, 1 for +1.
@@ -60,7 +60,7 @@ fn passes(c: usize, cols: usize) -> Pass {
 impl Array {
     /// The array of `arch`.
     pub fn new(arch: &ArchConfig) -> Self {
-        let mut u = Self::declare(arch.rows, arch.cols, arch.act_bits as usize, arch.adder);
+        let mut u = Self::declare(arch.rows, arch.cols, arch.act_bits as usize, arch.target);
         u._rtl.doc("+-1 systolic array, weight-stationary; weights travel with the activations.");
         u.load_weights(arch.rows);
         u.pass_activations();
@@ -116,8 +116,8 @@ mod tests {
     use rand_pcg::rand_core::{RngCore, SeedableRng};
 
     /// Tiles back to back, `vectors` vectors each, against plain dot products.
-    fn check(rows: usize, cols: usize, act_bits: u32, form: AdderForm, vectors: usize) {
-        let arch = ArchConfig { adder: form, ..ArchConfig::sized(rows, cols, act_bits) };
+    fn check(rows: usize, cols: usize, act_bits: u32, form: Target, vectors: usize) {
+        let arch = ArchConfig { target: form, ..ArchConfig::sized(rows, cols, act_bits) };
         let mut rng = Pcg32::seed_from_u64(rows as u64 * 100 + cols as u64);
         let tiles = 6;
         let max = (1u64 << act_bits) - 1;
@@ -166,14 +166,14 @@ mod tests {
     #[test]
     fn dot_products_with_a_tile_every_rows_cycles() {
         for (rows, cols, act_bits) in [(4, 4, 8), (8, 8, 4), (5, 7, 6), (1, 1, 3), (3, 2, 8), (16, 16, 8)] {
-            check(rows, cols, act_bits, AdderForm::Generic, rows);
-            check(rows, cols, act_bits, AdderForm::Generic, rows + 3);
+            check(rows, cols, act_bits, Target::Generic, rows);
+            check(rows, cols, act_bits, Target::Generic, rows + 3);
         }
     }
 
     #[test]
     fn carry_cells_add_alike() {
-        check(4, 4, 8, AdderForm::Ecp5, 4);
-        check(5, 3, 5, AdderForm::Ecp5, 6);
+        check(4, 4, 8, Target::Ecp5, 4);
+        check(5, 3, 5, Target::Ecp5, 6);
     }
 }

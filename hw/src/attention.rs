@@ -21,8 +21,9 @@ use empf_ir::isa::{Drain as Fields, SCORE_INDEX_BITS, SIDE_BITS};
 
 /// Channels of a window.
 const WINDOW: usize = 2 * MAX_SCORE_REACH + 1;
-/// Cycles from the beginning of a run's loading to the first read of a sum: the places step, then are added up.
-const PLACE_DELAY: usize = 2;
+/// Cycles from the beginning of a run's loading to the first read of a sum: the places step, are added up, and the reach
+/// is taken off.
+const PLACE_DELAY: usize = 3;
 /// Cycles from the beginning of a run's loading to the address of its first lane's score: the first window is read, then
 /// moves in, its word's number is found, and the table's address is added.
 pub(crate) const SCORE_DELAY: usize = PLACE_DELAY + WINDOW + READ_DELAY + 2;
@@ -191,9 +192,7 @@ impl Attention {
             .when(&begins, lit(reads as u64, self.scan_left.width()))
             .when(&self.scanning, self.scan_left.minus(1));
         let reach = MAX_SCORE_REACH as u64;
-        for (counter, first) in
-            [(&self.scan_place, &self.step_place + &self.group_place), (&self.scan_channel, self.channel.e())]
-        {
+        for (counter, first) in [(&self.scan_place, &self.place), (&self.scan_channel, &self.channel)] {
             rtl.register(counter, 0).when(&begins, first.minus(reach)).without_reset().set(counter.plus(1));
         }
         let width = self.scan_channel.width();

@@ -182,10 +182,16 @@ unit! {
         /// Beside the sums and codes on their way, a cycle each: the first of a run, a shortcut's, the one with which its
         /// position is complete, that of the run's first position, that of the layer's last.
         first: Vec<Wire<Local>> = Wire::array(TAKEN_ALL, 1),
+        /// Currents leave the lanes that are kept.
+        kept: Wire<Local> = Wire::new(1),
+        /// Potentials leave the lanes that are kept.
+        potential_written: Wire<Local> = Wire::new(1),
+        /// What comes to the lanes is no sum.
+        other_operand: Wire<Local> = Wire::new(1),
         shortcut: Vec<Wire<Local>> = Wire::array(SUM_DELAY + PLACES.current, 1),
         complete: Vec<Wire<Local>> = Wire::array(RESULT, 1),
         first_complete: Vec<Wire<Local>> = Wire::array(RESULT - 1, 1),
-        last: Vec<Wire<Local>> = Wire::array(RESULT, 1),
+        last: Vec<Wire<Local>> = Wire::array(RESULT - 1, 1),
         /// The last of a run.
         run_ends: Vec<Wire<Local>> = Wire::array(attentions * KEPT, 1),
         /// The step on its way through the lanes is the first.
@@ -223,6 +229,10 @@ unit! {
 
         /// The last result of a run that is waited for is written.
         last_written: Wire<Local> = Wire::new(1),
+        /// The present run is the layer's last.
+        last_run: Wire<Local> = Wire::new(1),
+        /// The result that the run waits for is written in this cycle or was before, or it waits for none.
+        may_close: Wire<Local> = Wire::new(1),
         first_tile: Wire<Local> = Wire::new(1),
         attention: Vec<Attention> = (0..attentions).map(|_| Attention::new(arch)).collect(),
         factor: Vec<Factor> = (0..attentions).map(|_| Factor::new(arch)).collect(),
@@ -243,6 +253,9 @@ unit! {
         summed: Wire<Local> = Wire::new(1),
         lane: Wire<Local> = Wire::new(counter_bits(arch.lanes - 1)),
         classes_left: Wire<Local> = Wire::new(w.classes),
+        /// The logit at the output is the lanes' last, the layer's last.
+        last_lane: Wire<Local> = Wire::new(1),
+        last_class: Wire<Local> = Wire::new(1),
     }
 }
 
@@ -355,12 +368,13 @@ impl Drain {
         let in_turn = rtl.named("in_turn", !(&paired & &self.odd));
         let opens = State::Open.is(&self.state) & &self.loaded & bank_is_full & in_turn;
         let opens = rtl.named("opens", opens);
-        let last_run = rtl.named("last_run", &self.last_step & &self.last_group & &self.last_tile);
-        let tile_ends = &self.last_step & &self.last_group;
+        let tile_ends = rtl.named("last_of_tile", &self.last_step & &self.last_group);
+        rtl.register(&self.last_run, 0).set(&tile_ends & &self.last_tile);
+        let last_run = self.last_run.e();
         let awaits_result = rtl.named("awaits_result", &last_run | (&keeps & tile_ends));
-        let written = &self.last[RESULT - 1] | &self.last_written | &d.logits | !&awaits_result;
-        let written = rtl.named("written", written);
-        let closes = State::Close.is(&self.state) & written & (&last_run | &self.loaded);
+        let written = &self.last[RESULT - 2] | &self.last_written | &d.logits | !&awaits_result;
+        rtl.register(&self.may_close, 0).set(written);
+        let closes = State::Close.is(&self.state) & &self.may_close & (&last_run | &self.loaded);
         let closes = rtl.named("closes", closes);
         let [group_end, tile_end, all_end] = rtl.nest(
             &self.start_i.e(),
@@ -391,7 +405,7 @@ impl Drain {
         Events {
             first,
             load: rtl.named("load", &self.start_i | &taken),
-            kept: rtl.named("current_kept", before(KEPT, &complete, &self.complete) & &keeps),
+            kept: self.kept.e(),
             taken,
             first_complete: rtl.named("first_complete", &complete & &self.first_position),
             run_end: rtl.named("run_end", &complete & &self.last_position),
@@ -418,8 +432,7 @@ impl Drain {
     fn control(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
         rtl.section("State, and the accumulator banks that are full");
-        let is_last_lane = self.lane.is(self.lanes.len() as u64 - 1) | self.classes_left.is(1);
-        let all_sent = rtl.named("all_sent", &e.sent & is_last_lane);
+        let all_sent = rtl.named("all_sent", &e.sent & (&self.last_lane | &self.last_class));
         rtl.machine(&self.state, State::Idle)
             .when(&self.start_i, State::Open)
             .when(&e.opens, State::Run)
@@ -435,7 +448,7 @@ impl Drain {
             .when(&e.opens, lit(0, 1));
         rtl.register(&self.bank, 0).when(&self.start_i, lit(0, 1)).when(&bank_end, !&self.bank);
         rtl.assign(&self.bank_free_o, bank_end);
-        rtl.register(&self.last_written, 0).when(&e.opens, lit(0, 1)).when(&self.last[RESULT - 1], lit(1, 1));
+        rtl.register(&self.last_written, 0).when(&e.opens, lit(0, 1)).when(&self.last[RESULT - 2], lit(1, 1));
         rtl.assign(&self.done_o, &e.all_end);
     }
 
@@ -450,7 +463,9 @@ impl Drain {
             .when(&self.start_i | &e.group_end, lit(1, 1))
             .when(&e.closes, lit(0, 1));
         rtl.register(&self.first_tile, 1).when(&self.start_i, lit(1, 1)).when(&e.tile_end, lit(0, 1));
+        // Without attention nobody asks for these.
         rtl.discard(&self.first_tile);
+        rtl.discard(&self.kept);
         rtl.register(&self.tile_before_last, 0).set(self.tiles_left.is(2));
         let of = |last: Expr| mux(last, &d.last_tile_positions, &d.tile_positions);
         rtl.register(&self.positions, 0)
@@ -632,6 +647,10 @@ impl Drain {
         rtl.delay(&e.run_end, &self.run_ends);
         rtl.delay(&e.first_complete, &self.first_complete);
         rtl.delay(&e.run_end & &e.awaits_result, &self.last);
+        let keeps_current = before(KEPT - 1, &e.complete, &self.complete) & &e.keeps;
+        rtl.register(&self.kept, 0).set(keeps_current);
+        let writes_potential = before(POTENTIAL_WRITE - 1, &e.complete, &self.complete) & !&e.keeps;
+        rtl.register(&self.potential_written, 0).set(writes_potential);
         let d = &self.descriptor;
         let needed = SUM_DELAY + POTENTIAL_NEEDED;
         for (counter, at) in
@@ -669,13 +688,15 @@ impl Drain {
         let take = TAKEN.pack().map(|used| before(SUM_DELAY + used - 1, &e.first, &self.first));
         let [operand, bias, current] = [PLACES.operand, PLACES.bias, PLACES.current]
             .map(|place| before(SUM_DELAY + place, &e.shortcut, &self.shortcut));
+        let next = before(SUM_DELAY + PLACES.operand - 1, &e.shortcut, &self.shortcut);
+        rtl.register(&self.other_operand, 0).set(mux(next, !&e.has_sums, &e.scales));
         for (l, (lane, memory)) in self.lanes.iter().zip(&self.potentials).enumerate() {
             let parameters = lane_parameters(&self.parameters, l);
             let of_shortcut = shortcut_parameters(&self.shortcut_parameters, l);
             rtl.clock(&lane.clock);
             rtl.assign(&lane.sum_i, &self.sum_i[l]);
             rtl.assign(&lane.other_i, &self.other[l]);
-            rtl.assign(&lane.other_operand_i, mux(&operand, !&e.has_sums, &e.scales));
+            rtl.assign(&lane.other_operand_i, &self.other_operand);
             rtl.assign(&lane.shortcut_operand_i, &operand);
             rtl.assign(&lane.shortcut_bias_i, &bias);
             rtl.assign(&lane.shortcut_current_i, &current);
@@ -704,7 +725,7 @@ impl Drain {
             rtl.clock(&memory.clock);
             rtl.assign(&memory.read_i, lit(1, 1));
             rtl.assign(&memory.read_address_i, &self.potential_read);
-            rtl.assign(&memory.write_i, before(POTENTIAL_WRITE, &e.complete, &self.complete) & !&e.keeps);
+            rtl.assign(&memory.write_i, &self.potential_written);
             rtl.assign(&memory.write_address_i, &self.potential_write);
             rtl.assign(&memory.write_data_i, &lane.potential_o);
         }
@@ -765,8 +786,16 @@ impl Drain {
         rtl.register(&self.classes_left, 0)
             .when(&self.start_i, &self.descriptor.classes)
             .when(&e.sent, self.classes_left.minus(1));
+        let lanes = self.lanes.len() as u64;
+        let next_is_last = if lanes > 1 { self.lane.is(lanes - 2) } else { lit(1, 1) };
+        rtl.register(&self.last_lane, 0)
+            .when(&e.opens, lit(u64::from(lanes == 1), 1))
+            .when(&e.sent, next_is_last);
+        rtl.register(&self.last_class, 0)
+            .when(&self.start_i, self.descriptor.classes.is(1))
+            .when(&e.sent, self.classes_left.is(2));
         rtl.assign(&self.logit_valid_o, State::Send.is(&self.state) & &self.summed);
-        rtl.assign(&self.logit_last_o, self.classes_left.is(1));
+        rtl.assign(&self.logit_last_o, &self.last_class);
         rtl.assign(&self.logit_o, select(&self.logit.iter().map(Wire::e).collect::<Vec<_>>(), &self.lane));
     }
 }

@@ -7,7 +7,9 @@
 //! ports `x_0_i`, `x_1_i`, ...
 
 mod clocked;
+mod ecp5;
 mod expression;
+mod form;
 mod header;
 mod instance;
 mod keywords;
@@ -17,16 +19,19 @@ mod module;
 mod signal;
 mod text;
 
-use crate::rtl::{Description, Form, description_of};
+use crate::rtl::{Description, description_of};
+pub use ecp5::ecp5_image;
+pub(crate) use ecp5::image_file;
+pub use form::Form;
 pub(crate) use header::header;
 use keywords::is_keyword;
 use loops::Dependencies;
 use memory::Parameters;
-use module::Module;
+use module::{Module, Rendered};
 use rust_hdl_core::check_error::CheckError;
 use rust_hdl_core::prelude::{Atom, Block, Probe, check_all};
 use signal::{Instance, Signal};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 
 /// Why a block tree cannot be emitted.
@@ -81,12 +86,15 @@ pub enum Ports {
 /// # Errors
 /// Undriven signals, combinational loops, names that are reserved or given twice, and blocks that are not described by an `Rtl`.
 pub fn verilog(name: &str, top: &dyn Block, ports: Ports) -> Result<String, EmitError> {
-    design(name, top, ports, true)
+    design(name, top, ports, Form::default())
 }
 
-/// As [`verilog`]; without `images`, memories read an image only where a parameter names one.
-pub(crate) fn design(name: &str, top: &dyn Block, ports: Ports, images: bool) -> Result<String, EmitError> {
-    let mut emitter = Emitter { ports: Some(ports), top_name: name.into(), images, ..Emitter::default() };
+/// As [`verilog`], in `form`.
+///
+/// # Errors
+/// As above.
+pub fn design(name: &str, top: &dyn Block, ports: Ports, form: Form) -> Result<String, EmitError> {
+    let mut emitter = Emitter { ports: Some(ports), top_name: name.into(), form, ..Emitter::default() };
     top.accept(name, &mut emitter);
     if let Some(error) = emitter.error {
         return Err(error);
@@ -101,7 +109,13 @@ pub(crate) fn design(name: &str, top: &dyn Block, ports: Ports, images: bool) ->
         _ => String::new(),
     };
     let models: String = emitter.models.values().map(|model| simulated(model)).collect();
-    Ok(format!("{HEADER}\n{}{wrapper}{models}{FOOTER}", emitter.text))
+    let library: String = emitter.library.iter().map(|module| synthesized(module)).collect();
+    Ok(format!("{HEADER}\n{}{wrapper}{models}{library}{FOOTER}", emitter.text))
+}
+
+/// `module` where a tool makes a netlist.
+fn synthesized(module: &str) -> String {
+    format!("`ifdef SYNTHESIS\n{module}`endif\n\n")
 }
 
 /// `model` where the target's library does not have the cell itself.
@@ -127,7 +141,7 @@ struct Open {
 struct Emitter {
     top_name: String,
     ports: Option<Ports>,
-    images: bool,
+    form: Form,
     open: Vec<Open>,
     /// Module names by kind and text.
     modules: HashMap<(String, String), String>,
@@ -137,6 +151,8 @@ struct Emitter {
     dependencies: Dependencies,
     /// Verilog of the cells used, by name.
     models: BTreeMap<String, &'static str>,
+    /// Modules around cells that only synthesis sees.
+    library: BTreeSet<&'static str>,
     text: String,
     top: Option<Instance>,
     error: Option<EmitError>,
@@ -179,9 +195,9 @@ impl Probe for Emitter {
             self.refuse_keyword(state, &format!("{path}.{state}"));
         }
         self.dependencies.add(&description);
-        let mut parameters = memory::parameters(description.memory.as_ref(), self.images);
+        let mut parameters = memory::parameters(description.memory.as_ref(), self.form.images);
         parameters.extend(block.children.iter().flat_map(|child| child.parameters.clone()));
-        if let Form::Primitive { model, .. } = &description.form {
+        if let crate::rtl::Form::Primitive { model, .. } = &description.form {
             self.models.insert(description.kind.clone(), model);
         }
         let primitive = instance::primitive(&description);
@@ -219,7 +235,9 @@ impl Emitter {
             prefixed
         };
         let (signals, children) = (&block.signals, &block.children);
-        let text = Module { signals, children, description, parameters }.render();
+        let Rendered { text, library } =
+            Module { signals, children, description, parameters, form: self.form }.render();
+        self.library.extend(library);
         let key = (kind, text);
         if let Some(name) = self.modules.get(&key) {
             return name.clone();

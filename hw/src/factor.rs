@@ -1,7 +1,7 @@
 //! The factor of channel attention, `a = round_shift(score * M, 15)`, made on the way of the parameters into the lanes.
 //!
 //! ```text
-//! cycle   0                    4        5
+//! cycle   0                    5        6
 //!         word; score * M      product  a in place of M, or the word itself
 //! ```
 

@@ -1,7 +1,7 @@
 //! Input buffer: an AXI4-Stream of bytes into a memory that the unfolding unit reads.
 //!
-//! Bytes are taken until `TLAST`; the buffer is then full until it is released at the end of an inference.
-//! A frame whose length is not `length_i` sets `error_o` and is dropped.
+//! Bytes are taken until `TLAST`. In the next cycle their number is compared with `length_i`: the buffer is full then, until
+//! it is released at the end of an inference, or the frame is dropped and sets `error_o`.
 
 use crate::arithmetic::counter_bits;
 use crate::rtl::address_width;
@@ -30,6 +30,10 @@ unit! {
         read_address_i: Wire<In> = Wire::new(address_width(depth)),
         code_o: Wire<Out> = Wire::new(INPUT_BITS as usize),
         count: Wire<Local> = Wire::new(counter_bits(depth)),
+        /// The memory had no room for a byte of the frame.
+        overflows: Wire<Local> = Wire::new(1),
+        /// The frame has ended.
+        ended: Wire<Local> = Wire::new(1),
         memory: Ram = Ram::new("input_memory", INPUT_BITS as usize, depth),
     }
 }
@@ -45,13 +49,13 @@ impl InputBuffer {
         rtl.section("Bytes are counted; one beyond the memory ends in an error, however many follow");
         let accepted = rtl.named("accepted", &u.valid_i & &u.ready_o);
         let room = rtl.named("room", u.count.e().lt(lit(arch.input_depth as u64, bits)));
-        let next = rtl.named("next_count", &u.count + room.zext(bits));
-        let ended = rtl.named("ended", &accepted & &u.last_i);
-        let whole = rtl.named("whole", next.eq(&u.length_i) & &room);
-        rtl.assign(&u.ready_o, &u.enable_i & !&u.full_o);
-        rtl.register(&u.count, 0).when(&ended, u.count.zero()).when(&accepted, next);
-        rtl.register(&u.full_o, 0).when(&u.release_i, lit(0, 1)).when(&ended, &whole);
-        rtl.register(&u.error_o, 0).when(&ended & !&whole, lit(1, 1));
+        rtl.register(&u.count, 0).when(&u.ended, u.count.zero()).when(&accepted & &room, u.count.plus(1));
+        rtl.register(&u.overflows, 0).when(&u.ended, lit(0, 1)).when(&accepted & !&room, lit(1, 1));
+        rtl.register(&u.ended, 0).set(&accepted & &u.last_i);
+        let whole = rtl.named("whole", u.count.e().eq(&u.length_i) & !&u.overflows);
+        rtl.assign(&u.ready_o, &u.enable_i & !&u.full_o & !&u.ended);
+        rtl.register(&u.full_o, 0).when(&u.release_i, lit(0, 1)).when(&u.ended, &whole);
+        rtl.register(&u.error_o, 0).when(&u.ended & !&whole, lit(1, 1));
         rtl.clock(&u.memory.clock);
         rtl.assign(&u.memory.write_i, &accepted & room);
         rtl.assign(&u.memory.write_address_i, u.count.e().slice(0, address_width(arch.input_depth)));

@@ -25,9 +25,10 @@ mod unfold;
 mod unit_macro;
 
 pub use accelerator::{Accelerator, ActivationWrite, TOP};
+pub use product::Multiplier;
 
-use emit::{EmitError, Ports};
-use empf_ir::ArchConfig;
+use emit::{EmitError, Form, Ports, ecp5_image, image_file};
+use empf_ir::{ArchConfig, Target};
 
 /// Verilog of the accelerator of a valid `arch`, which reads the images of a program; the top module is [`TOP`].
 ///
@@ -47,6 +48,20 @@ pub fn emit_without_images(arch: &ArchConfig) -> Result<String, EmitError> {
 }
 
 fn emit(arch: &ArchConfig, images: bool) -> Result<String, EmitError> {
-    let design = emit::design(TOP, &Accelerator::new(arch), Ports::Flat, images)?;
+    let form = Form { target: arch.target, images };
+    let design = emit::design(TOP, &Accelerator::new(arch), Ports::Flat, form)?;
     Ok(emit::header(arch, images) + &design)
+}
+
+/// Images that the Verilog of an ECP5 includes for synthesis, as names of files and their texts: those of the first words
+/// of the weights, the parameters and the schedule. Other targets read the files of `$readmemh`.
+pub fn included_images(arch: &ArchConfig, words: [&[u64]; 3]) -> Vec<(String, String)> {
+    if arch.target == Target::Generic {
+        return vec![];
+    }
+    let roms = accelerator::images(arch).into_iter().zip(words);
+    let image = |((file, width, depth), words): (accelerator::Image, &[u64])| {
+        Some((image_file(file), ecp5_image(width, depth, words)?))
+    };
+    roms.filter_map(image).collect()
 }

@@ -1,10 +1,10 @@
 //! One neuron lane: requantizer and EM-PF unit, one accumulator in, one spike out, every cycle.
 //!
 //! ```text
-//! cycle   0    4        7             8    10       13            14      16        17       18              22
-//! sum ->  * M  product  round, shift  + B  current  + the one     + leak  membrane  - theta  positive -> ... spike
-//!                                                   before it
-//!                                                   8: v ->  * lambda  12: product  13: leak    20: v
+//! cycle   0        1    6        9             10   12       15            16      18        19       20              24
+//! sum ->  operand  * M  product  round, shift  + B  current  + the one     + leak  membrane  - theta  positive -> ... spike
+//!                                                            before it
+//!                                                   9: v ->  * lambda  14: product  15: leak    22: v
 //! ```
 //!
 //! Cycles count from the one in which a sum is at the input. The potential of its position is due
@@ -26,8 +26,10 @@ use empf_ir::ArchConfig;
 use empf_ir::formats::{LEAK_FRACTION_BITS, MULTIPLIER_BITS};
 use empf_ir::isa::{Drain, LaneParameters};
 
-/// The cycle in which the product of a sum is scaled.
-const SCALED: usize = PRODUCT_DELAY + ROUND_SHIFT_DELAY;
+/// The cycle in which the product of a sum, chosen among sums and shortcuts, is known.
+const MULTIPLIED: usize = 1 + PRODUCT_DELAY;
+/// That in which it is scaled.
+const SCALED: usize = MULTIPLIED + ROUND_SHIFT_DELAY;
 /// That in which its current is known.
 const CURRENT: usize = SCALED + 1 + SATURATION_DELAY;
 /// That in which the sum with the current before it is known, and the leak with it.
@@ -40,7 +42,7 @@ pub(crate) const CURRENT_DELAY: usize = ADDED;
 pub(crate) const POTENTIAL_NEEDED: usize = ADDED - 1 - PRODUCT_DELAY;
 /// Cycles from a sum or a code to its places: operands, shift, bias, current.
 pub(crate) const PLACES: Places<usize> =
-    Places { operand: 0, shift: PRODUCT_DELAY, bias: SCALED, current: CURRENT };
+    Places { operand: 0, shift: MULTIPLIED, bias: SCALED - 1, current: CURRENT - 1 };
 /// Cycles from a sum to the new potential.
 pub(crate) const POTENTIAL_DELAY: usize = MEMBRANE + 4;
 /// Cycles from a sum to its spike.
@@ -57,7 +59,7 @@ pub(crate) struct Places<T> {
 /// with those of the sum in front of it.
 pub(crate) const TAKEN: LaneParameters<usize> = LaneParameters {
     mantissa: 0,
-    bias: SCALED,
+    bias: SCALED - 1,
     lambda: POTENTIAL_NEEDED,
     theta: MEMBRANE,
     offset: MEMBRANE + 2,
@@ -136,11 +138,16 @@ unit! {
         theta: Wire<Local> = Wire::new(v),
         offset: Wire<Local> = Wire::new(v),
 
+        /// A sum or a shortcut, and its M.
+        operand: Wire<Local> = Wire::new(operand_bits(arch)),
+        present_mantissa: Wire<Local> = Wire::new(multiplier()),
         product: Product = Product::new(operand_bits(arch), multiplier()),
         scaling: RoundShift = RoundShift::new(requant_bits(arch), w.requant_shift),
+        /// B of the product that is being scaled.
+        present_bias: Wire<Local> = Wire::new(v),
         biased: Wire<Local> = Wire::new(requant_bits(arch) + 2),
         current: Saturation = Saturation::new(requant_bits(arch) + 2, v),
-        /// Current of the cycle before.
+        /// Current of the cycle before, in front of its shortcut's; else 0.
         current_before: Wire<Local> = Wire::new(v),
         both: Wire<Local> = Wire::new(v + 1),
         added: Saturation = Saturation::new(v + 1, v),
@@ -195,16 +202,20 @@ impl NeuronLane {
         rtl.section("I = sat(round_shift(acc * M, requant_shift) + B), of a sum or of a shortcut's code");
         let width = self.product.a_i.width();
         let [other, sum] = [&self.other_i, &self.sum_i].map(|operand| operand.e().sext(width));
+        rtl.register(&self.operand, 0).set(mux(&self.other_operand_i, other, sum));
+        let mantissa = mux(&self.shortcut_operand_i, &self.second_mantissa, &self.mantissa);
+        rtl.register(&self.present_mantissa, 0).set(mantissa);
         rtl.clock(&self.product.clock);
-        rtl.assign(&self.product.a_i, mux(&self.other_operand_i, other, sum));
-        rtl.assign(&self.product.b_i, mux(&self.shortcut_operand_i, &self.second_mantissa, &self.mantissa));
+        rtl.assign(&self.product.a_i, &self.operand);
+        rtl.assign(&self.product.b_i, &self.present_mantissa);
         rtl.clock(&self.scaling.clock);
         rtl.assign(&self.scaling.value_i, self.product.product_o.e().sext(bits));
         rtl.assign(&self.scaling.half_i, &self.requant_half_i);
         rtl.assign(&self.scaling.shift_i, &self.requant_shift_i);
         let width = self.biased.width();
-        let bias = mux(&self.shortcut_bias_i, &self.second_bias, &self.bias);
-        rtl.register(&self.biased, 0).set(self.scaling.value_o.e().sext(width) + bias.sext(width));
+        rtl.register(&self.present_bias, 0).set(mux(&self.shortcut_bias_i, &self.second_bias, &self.bias));
+        let bias = self.present_bias.e().sext(width);
+        rtl.register(&self.biased, 0).set(self.scaling.value_o.e().sext(width) + bias);
         rtl.clock(&self.current.clock);
         rtl.assign(&self.current.value_i, &self.biased);
     }
@@ -214,9 +225,9 @@ impl NeuronLane {
         let rtl = &mut self._rtl;
         rtl.section("A shortcut's current, to which that of its sum is added");
         let width = self.both.width();
-        let before = self.current_before.e() & self.shortcut_current_i.e().repeat(width - 1);
-        rtl.register(&self.current_before, 0).set(&self.current.value_o);
-        rtl.register(&self.both, 0).set(self.current.value_o.e().sext(width) + before.sext(width));
+        let current = self.current.value_o.e();
+        rtl.register(&self.current_before, 0).set(&current & self.shortcut_current_i.e().repeat(width - 1));
+        rtl.register(&self.both, 0).set(current.sext(width) + self.current_before.e().sext(width));
         rtl.clock(&self.added.clock);
         rtl.assign(&self.added.value_i, &self.both);
         rtl.assign(&self.current_o, &self.added.value_o);

@@ -16,11 +16,13 @@ use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
 use empf_ir::isa::{POOL_WINDOW, Pool as Fields};
 
-/// Cycles from a word's address to its codes, those outside the map at 0.
-const CODE_DELAY: usize = READ_DELAY + 1;
+/// Cycles from the choice of a word to its address at the memory: one to choose it, one to add window and tap.
+const ADDRESS_DELAY: usize = 2;
+/// Cycles from the choice of a word to its codes, those outside the map at 0.
+const CODE_DELAY: usize = ADDRESS_DELAY + READ_DELAY + 1;
 /// Cycles from the choice of a bank to its codes at the memory: chosen, rounded and shifted, limited.
 const WRITE_DELAY: usize = 1 + ROUND_SHIFT_DELAY + 1;
-/// Cycles from the address of the last window's last word to the end, besides one for each bank: code, sum, write.
+/// Cycles from the choice of the last window's last word to the end, besides one for each bank: code, sum, write.
 pub const POOL_TAIL_CYCLES: usize = CODE_DELAY + 1 + WRITE_DELAY;
 
 unit! {
@@ -69,12 +71,24 @@ unit! {
         wait_left: Wire<Local> = Wire::new(bank_bits),
         waited: Wire<Local> = Wire::new(1),
 
+        /// A cycle after the choice of a word, and of its window: what begins or ends with it.
+        chosen_word: Wire<Local> = Wire::new(1),
+        begins: Wire<Local> = Wire::new(1),
+        restarts: Wire<Local> = Wire::new(1),
+        row_ends: Wire<Local> = Wire::new(1),
+        words_end: Wire<Local> = Wire::new(1),
+        window_ends: Wire<Local> = Wire::new(1),
+        blocks_end: Wire<Local> = Wire::new(1),
+        x_ends: Wire<Local> = Wire::new(1),
+        y_ends: Wire<Local> = Wire::new(1),
+        border: Wire<Local> = Wire::new(COORDINATE_BITS),
+
         word_y: Wire<Local> = Wire::new(COORDINATE_BITS),
         word_x: Wire<Local> = Wire::new(COORDINATE_BITS),
-        word_inside: Wire<Local> = Wire::new(1),
+        word_inside: Vec<Wire<Local>> = Wire::array(READ_DELAY, 1),
         /// Beside a word on its way.
         word_valid: Vec<Wire<Local>> = Wire::array(CODE_DELAY, 1),
-        word_first: Vec<Wire<Local>> = Wire::array(CODE_DELAY, 1),
+        word_first: Vec<Wire<Local>> = Wire::array(CODE_DELAY - 1, 1),
         word_last: Vec<Wire<Local>> = Wire::array(CODE_DELAY, 1),
         sum_valid: Wire<Local> = Wire::new(1),
         last_window: Vec<Wire<Local>> = Wire::array(CODE_DELAY + 1, 1),
@@ -188,42 +202,56 @@ impl Pool {
         Events { restart, row_end, last_word, last_of_all, window_end, blocks_end, x_end, y_end }
     }
 
-    /// Reads the words of all windows.
+    /// Reads the words of all windows, a cycle behind the loops.
     fn walk(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
         let d = &self.descriptor;
+        rtl.section("A cycle later: the word that was chosen, and what begins or ends with it");
+        for (register, event) in [
+            (&self.chosen_word, &self.reading.e()),
+            (&self.begins, &self.start_i.e()),
+            (&self.restarts, &e.restart),
+            (&self.row_ends, &e.row_end),
+            (&self.words_end, &e.last_word),
+            (&self.window_ends, &e.window_end),
+            (&self.blocks_end, &e.blocks_end),
+            (&self.x_ends, &e.x_end),
+            (&self.y_ends, &e.y_end),
+        ] {
+            rtl.register(register, 0).set(event);
+        }
         rtl.section("Address: that of the window and, within it, of the tap");
-        rtl.register(&self.first_tap, 1).when(&e.restart, lit(1, 1)).when(&self.reading, lit(0, 1));
-        let next_x = mux(&e.blocks_end, &d.x_step, lit(1, self.window.width()));
-        let step = mux(&e.y_end, &d.frame_step, mux(&e.x_end, &d.row_step, next_x));
+        let first_tap = rtl.named("taps_again", &self.restarts | &self.words_end);
+        rtl.register(&self.first_tap, 1).when(&self.restarts, lit(1, 1)).when(&self.chosen_word, lit(0, 1));
+        let next_x = mux(&self.blocks_end, &d.x_step, lit(1, self.window.width()));
+        let step = mux(&self.y_ends, &d.frame_step, mux(&self.x_ends, &d.row_step, next_x));
         rtl.register(&self.window, 0)
-            .when(&self.start_i, &d.in_origin)
-            .when(&e.window_end, &self.window + step);
+            .when(&self.begins, &d.in_origin)
+            .when(&self.window_ends, &self.window + step);
         rtl.register(&self.tap, 0)
-            .when(&e.restart | &e.last_word, self.tap.zero())
-            .when(&self.reading, &self.tap + mux(&e.row_end, &d.ky_step, &d.kx_step));
-        rtl.assign(&self.read_o, &self.reading);
-        rtl.assign(&self.read_address_o, &self.window + &self.tap);
+            .when(&first_tap, self.tap.zero())
+            .when(&self.chosen_word, &self.tap + mux(&self.row_ends, &d.ky_step, &d.kx_step));
+        rtl.register(&self.read_o, 0).set(&self.chosen_word);
+        rtl.register(&self.read_address_o, 0).without_reset().set(&self.window + &self.tap);
 
         rtl.section("Coordinates of both, and whether the word is in the map");
         let zero = lit(0, COORDINATE_BITS);
         let [height, width] = [&d.stride_height, &d.stride_width].map(|s| s.e().zext(COORDINATE_BITS));
         rtl.register(&self.window_y, 0)
-            .when(&self.start_i | &e.y_end, &zero)
-            .when(&e.x_end, &self.window_y + height);
+            .when(&self.begins | &self.y_ends, &zero)
+            .when(&self.x_ends, &self.window_y + height);
         rtl.register(&self.window_x, 0)
-            .when(&self.start_i | &e.x_end, &zero)
-            .when(&e.blocks_end, &self.window_x + width);
-        let border = rtl.named("minus_padding", zero - d.padding.e().zext(COORDINATE_BITS));
-        let first_tap = &e.restart | &e.last_word;
-        rtl.register(&self.tap_y, 0).when(&first_tap, &border).when(&e.row_end, self.tap_y.plus(1));
+            .when(&self.begins | &self.x_ends, &zero)
+            .when(&self.blocks_end, &self.window_x + width);
+        rtl.register(&self.border, 0).set(zero - d.padding.e().zext(COORDINATE_BITS));
+        rtl.register(&self.tap_y, 0).when(&first_tap, &self.border).when(&self.row_ends, self.tap_y.plus(1));
         rtl.register(&self.tap_x, 0)
-            .when(first_tap | &e.row_end, border)
-            .when(&self.reading, self.tap_x.plus(1));
+            .when(first_tap | &self.row_ends, &self.border)
+            .when(&self.chosen_word, self.tap_x.plus(1));
         rtl.register(&self.word_y, 0).without_reset().set(&self.window_y + &self.tap_y);
         rtl.register(&self.word_x, 0).without_reset().set(&self.window_x + &self.tap_x);
         let inside = is_inside([&self.word_y, &self.word_x], [d.in_height.e(), d.in_width.e()]);
-        rtl.register(&self.word_inside, 0).without_reset().set(inside);
+        rtl.delay_data(inside, &self.word_inside);
     }
 
     fn accumulate(&mut self, e: &Events) {
@@ -235,12 +263,14 @@ impl Pool {
         rtl.register(&self.sum_valid, 0).set(last);
         let last_of_all = rtl.delay(&e.last_of_all, &self.last_window);
         for (r, (code, sum)) in self.code.iter().zip(&self.sum).enumerate() {
-            let (width, inside) = (sum.width(), self.word_inside.e().repeat(code.width()));
+            let inside = self.word_inside[READ_DELAY - 1].e().repeat(code.width());
             rtl.register(code, 0).without_reset().set(self.code_i[r].e() & inside);
-            let old = mux(&first, lit(0, width), sum);
-            let largest = mux(old.lt(code.e().zext(width)), code.e().zext(width), &old);
-            let next = mux(&self.descriptor.maximum, largest, old + code.e().zext(width));
-            rtl.register(sum, 0).when(&valid, next).without_reset();
+            let wide = code.e().zext(sum.width());
+            // A largest code has no more bits than a code.
+            let is_larger = sum.e().slice(0, code.width()).lt(code.e());
+            let takes_code = &first | (&self.descriptor.maximum & is_larger);
+            let next = mux(&self.descriptor.maximum, sum, sum + &wide);
+            rtl.register(sum, 0).when(&valid, mux(takes_code, wide, next)).without_reset();
             rtl.register(&self.held[r], 0).when(&self.sum_valid, sum).without_reset();
         }
         rtl.register(&self.finishing, 0).when(&self.start_i, lit(0, 1)).when(&self.sum_valid, last_of_all);

@@ -1,23 +1,25 @@
-//! Signed products in multipliers of 18x18 bits, with registers at their inputs, inside, and at their outputs.
+//! Signed products in multipliers of 18x18 bits, with registers at their inputs, inside, and at their outputs. On an FPGA
+//! multipliers lie in columns of their own: the way from there ends in registers, too.
 //!
 //! ```text
-//! cycle   0         1        2          3         4
-//!         factors   inputs   products   outputs   their sum
+//! cycle   0         1        2          3         4         5
+//!         factors   inputs   products   outputs   arrived   their sum
 //! ```
 
+use crate::rtl::Multiply;
 use crate::rtl::prelude::*;
 use crate::unit_macro::unit;
 
 /// Cycles from the factors to their product.
-pub(crate) const PRODUCT_DELAY: usize = 4;
+pub(crate) const PRODUCT_DELAY: usize = 5;
 /// Bits of a multiplier's signed inputs.
 const INPUT_BITS: usize = 18;
 /// Bits of the lower part of a factor that is cut in two: it has no sign, which takes a bit of the input.
 const LOW_BITS: usize = INPUT_BITS - 1;
 
 unit! {
-    /// A multiplier and its registers.
-    pub(crate) struct Multiplier(a: usize, b: usize) "multiplier" {
+    /// A multiplier of signed factors and its registers: a product every cycle, three cycles after its factors.
+    pub struct Multiplier(a: usize, b: usize) "multiplier" {
         a_i: Wire<In> = Wire::new(a),
         b_i: Wire<In> = Wire::new(b),
         /// Three cycles later.
@@ -29,7 +31,8 @@ unit! {
 }
 
 impl Multiplier {
-    fn new(a: usize, b: usize) -> Self {
+    /// For factors of `a` and `b` bits, each at most 18.
+    pub fn new(a: usize, b: usize) -> Self {
         let mut u = Self::declare(a, b);
         let rtl = &mut u._rtl;
         rtl.doc("Multiplier of signed factors with registers at its inputs, inside, and at its output.");
@@ -37,6 +40,8 @@ impl Multiplier {
         rtl.register(&u.b, 0).set(&u.b_i);
         rtl.register(&u.between, 0).set(u.a.e().mul_signed(&u.b));
         rtl.register(&u.product_o, 0).set(&u.between);
+        let [a, b, product] = [u.a_i.net(), u.b_i.net(), u.product_o.net()].map(Clone::clone);
+        rtl.multiplier(Multiply { a, b, product });
         u
     }
 }
@@ -49,6 +54,7 @@ unit! {
         /// [`PRODUCT_DELAY`] cycles later.
         product_o: Wire<Out> = Wire::new(a + b),
         multipliers: Vec<Multiplier> = parts(a).into_iter().map(|bits| Multiplier::new(bits, b)).collect(),
+        arrived: Vec<Wire<Local>> = parts(a).into_iter().map(|bits| Wire::new(bits + b)).collect(),
     }
 }
 
@@ -64,22 +70,23 @@ impl Product {
         let mut u = Self::declare(a, b);
         u._rtl.doc("Signed product; the parts of a wide factor have a multiplier each.");
         let rtl = &mut u._rtl;
-        for multiplier in &u.multipliers {
+        for (multiplier, arrived) in u.multipliers.iter().zip(&u.arrived) {
             rtl.clock(&multiplier.clock);
             rtl.assign(&multiplier.b_i, &u.b_i);
+            rtl.register(arrived, 0).set(&multiplier.product_o);
         }
-        let sum = match &u.multipliers[..] {
-            [low, high] => {
+        let sum = match (&u.multipliers[..], &u.arrived[..]) {
+            ([low, high], [low_product, high_product]) => {
                 rtl.assign(&low.a_i, concat([lit(0, 1), u.a_i.e().slice(0, LOW_BITS)]));
                 rtl.assign(&high.a_i, u.a_i.e().slice(LOW_BITS, a - LOW_BITS));
                 // The lowest bits are those of the low product.
-                let (low, high) = (low.product_o.e(), high.product_o.e());
-                let above = low.slice(LOW_BITS, low.width() - LOW_BITS).sext(high.width());
-                concat([above + &high, low.slice(0, LOW_BITS)])
+                let low = low_product.e();
+                let above = low.slice(LOW_BITS, low.width() - LOW_BITS).sext(high_product.width());
+                concat([above + high_product, low.slice(0, LOW_BITS)])
             }
-            whole => {
+            (whole, product) => {
                 rtl.assign(&whole[0].a_i, &u.a_i);
-                whole[0].product_o.e()
+                product[0].e()
             }
         };
         rtl.register(&u.product_o, 0).set(sum);

@@ -8,9 +8,9 @@ pub use crate::pool::POOL_TAIL_CYCLES;
 pub use crate::sequencer::{FETCH_CYCLES, LAUNCH_CYCLES};
 pub use crate::stream::control_delay;
 
-/// Cycles from a convolution's start to its first vector: one to see the start, one to see a free bank.
-pub const STREAM_START_CYCLES: usize = 2;
+/// Cycles from a convolution's start to its first vector: one to see the start, one to see a free bank, one to choose it.
+pub const STREAM_START_CYCLES: usize = 3;
 /// Cycles from the end of a drain to the first vector of a stream that waited for its bank.
-pub const BANK_FREE_CYCLES: usize = 2;
+pub const BANK_FREE_CYCLES: usize = 3;
 /// Cycles besides the planes that the unfolding unit takes to write a group of lanes: its last code is on its way.
 pub const UNFOLD_TAKE_CYCLES: usize = READ_DELAY;

@@ -7,14 +7,14 @@ use std::fmt;
 use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 
-/// How the adder of a processing element is written.
+/// The parts that an accelerator is written for: the form of its adders, multipliers and memories.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum AdderForm {
-    /// `(p ^ flip) + a` for any part and any simulator.
+pub enum Target {
+    /// Any part, by what its synthesis infers.
     #[default]
     Generic,
-    /// CCU2C carry cells, one LUT a bit, for Lattice ECP5.
+    /// Lattice ECP5: carry cells CCU2C, multipliers MULT18X18D and block RAM DP16KD with their own registers.
     Ecp5,
 }
 
@@ -53,8 +53,9 @@ pub struct ArchConfig {
     pub input_depth: usize,
     /// Words of the schedule.
     pub schedule_depth: usize,
-    /// Form of the processing element's adder.
-    pub adder: AdderForm,
+    /// Parts that it is written for. Files of before call this key `adder`.
+    #[serde(alias = "adder")]
+    pub target: Target,
 }
 
 /// As a TOML file that [`ArchConfig::load`] reads.
@@ -176,7 +177,7 @@ impl ArchConfig {
             parameter_depth: 1 << 15,
             input_depth: 1 << 14,
             schedule_depth: 1 << 12,
-            adder: AdderForm::Generic,
+            target: Target::Generic,
         }
     }
 

@@ -36,7 +36,7 @@ pub mod tensors;
 pub mod trace;
 pub mod window;
 
-pub use arch::{AdderForm, ArchConfig};
+pub use arch::{ArchConfig, Target};
 pub use border::Border;
 pub use class_names::ClassNames;
 pub use codes::{CodeFormat, Codes};

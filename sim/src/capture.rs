@@ -82,11 +82,12 @@ mod tests {
     use empf_ir::program::{Placement, Step};
     use empf_ir::{ArchConfig, Shape};
 
-    /// One step, whose tensor has two blocks of channels at each of two positions: 4 and 1 channels, in banks of 2.
+    /// Three steps, of which the last two write a tensor of two blocks of channels at each of two positions: 4 and 1
+    /// channels, in banks of 2.
     fn program() -> Program {
         let step = Step { node: "a".into(), task: Task::Pool(Pool::default()), additions: 0 };
         let shape = Shape::new(5, 1, 2);
-        let place = Placement { node: "a".into(), base: 3, words: 4, frames: 1, shape, written_by: [0, 0] };
+        let place = Placement { node: "a".into(), base: 3, words: 4, frames: 1, shape, written_by: [1, 2] };
         Program {
             name: "replayed".into(),
             arch: ArchConfig { lanes: 2, activation_depth: 16, ..ArchConfig::sized(4, 4, 8) },
@@ -95,7 +96,7 @@ mod tests {
             classes: 1,
             input: shape,
             input_frames: 1,
-            steps: vec![step],
+            steps: vec![step; 3],
             placements: vec![place],
             memory: Default::default(),
             checksums: Default::default(),
@@ -112,8 +113,8 @@ mod tests {
     }
 
     #[test]
-    fn a_tensor_is_what_its_step_wrote_whole() {
-        let write = |address, bank, data| Write { step: 0, bank, address, data };
+    fn a_tensor_is_what_its_steps_wrote_whole() {
+        let write = |address, bank, data| Write { step: address / 5 + 1, bank, address, data };
         let whole = [
             write(3, 0, 0x201),
             write(3, 1, 0x403),
@@ -126,11 +127,16 @@ mod tests {
         assert_eq!(trace.tensors["a"].iter().copied().collect::<Vec<_>>(), [1, 0, 2, 0, 3, 0, 4, 0, 5, 9]);
         for missing in 0..whole.len() {
             let mut writes = whole.to_vec();
-            let Write { bank, address, .. } = writes.remove(missing);
-            let text = replayed(&writes).unwrap_err().to_string();
-            assert_eq!(text, format!("any: bank {bank} of word {address} of tensor `a` was not written"));
+            let left_out = writes.remove(missing);
+            let Write { bank, address, .. } = left_out;
+            // What a step before those of the tensor has written there is none of it.
+            for older in [None, Some(Write { step: 0, ..left_out })] {
+                let writes: Vec<Write> = older.into_iter().chain(writes.iter().copied()).collect();
+                let text = replayed(&writes).unwrap_err().to_string();
+                assert_eq!(text, format!("any: bank {bank} of word {address} of tensor `a` was not written"));
+            }
         }
-        let late = Write { step: 1, ..whole[0] };
+        let late = Write { step: 3, ..whole[0] };
         assert!(replayed(&[&whole[..], &[late]].concat()).unwrap_err().to_string().contains("out of order"));
         let far = Write { address: 16, ..whole[0] };
         assert!(replayed(&[far]).unwrap_err().to_string().contains("beyond the activation memory"));

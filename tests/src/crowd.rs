@@ -1,6 +1,6 @@
 //! Cases that together use every bit of a small accelerator: drawn ones, and some as large as a number can be.
 
-use crate::case::{Case, CaseInput, Conv, Layer, Shortcut, Windows};
+use crate::case::{Attention, Case, CaseInput, Conv, Layer, Shortcut, Windows};
 use crate::random::fit;
 use crate::suite::Result;
 use empf_ir::ArchConfig;
@@ -44,12 +44,22 @@ pub fn crowd() -> Result<Vec<Case>> {
     };
     let added = |by: usize, windows: Option<usize>, channels: usize, kernel: usize| {
         let windows = windows.map(|kernel| Windows { kernel, stride: 1, padding: kernel / 2 });
-        let mut layer = conv(channels, kernel);
-        if let Layer::Conv(conv) = &mut layer {
-            conv.shortcut = Some(Shortcut { by, scaled: false, windows });
-        }
-        layer
+        let shortcut = Some(Shortcut { by, scaled: false, windows });
+        Layer::Conv(Conv { shortcut, ..conv_of(channels, kernel) })
     };
+    // A layer with wide steps, and a shortcut with the same ones over what it reads.
+    let strided = |stride: usize| {
+        let windows = Windows { kernel: 3, stride, padding: 1 };
+        let shortcut = Some(Shortcut { by: 1, scaled: false, windows: Some(windows) });
+        [Conv { stride, ..conv_of(4, 3) }, Conv { shortcut, ..conv_of(4, 3) }].map(Layer::Conv)
+    };
+    let attending = |channels: usize, kernel: usize, shortcut: Option<Shortcut>| {
+        let attention = Some(Attention { kernel, shortcut });
+        Layer::Conv(Conv { attention, ..conv_of(channels, 3) })
+    };
+    let identity = Shortcut { by: 0, scaled: false, windows: None };
+    let projection = Shortcut { windows: Some(Windows { kernel: 1, stride: 1, padding: 0 }), ..identity };
+    let [odd_bits, even_bits] = [2730, 1365].map(|stride| strided(stride).to_vec());
     let once = |axis| [conv(1, 1), along(axis, 1024, 1023)];
     let twice = |axis| [conv(1, 1), along(axis, 4, 4), Layer::GlobalPool];
     cases.extend([
@@ -72,13 +82,32 @@ pub fn crowd() -> Result<Vec<Case>> {
         // Identities, and windows whose rows are counted through every low bit.
         large(115, [1, 6, 6], 2, &[conv(4, 1), conv(4, 3), added(1, None, 4, 1)], 2),
         large(116, [1, 18, 17], 1, &[conv(1, 1), Layer::GlobalPool], 2),
+        // Classifiers of the input, whose windows are whole long maps.
+        large(117, [1, 1, LONG], 1, &[], 2),
+        large(118, [1, LONG, 1], 1, &[], 2),
+        // Strides of every bit, whose last window reaches over the border.
+        large(
+            119,
+            [1, 1, 2731],
+            1,
+            &[vec![conv(4, 1)], odd_bits, vec![Layer::Back { by: 2 }], even_bits].concat(),
+            2,
+        ),
+        // Attention on maps of several tiles: on all frames together, and frame by frame, with all kinds of shortcuts.
+        large(120, [1, 5, 5], 4, &[conv(4, 1), attending(8, 7, None)], 2),
+        large(121, [1, 5, 13], 4, &[conv(12, 1), attending(12, 7, Some(identity))], 2),
+        large(122, [1, 5, 13], 2, &[conv(4, 3), attending(10, 5, Some(projection))], 2),
     ]);
     fit(&mut cases)?;
     Ok(cases)
 }
 
 fn conv(channels: usize, kernel: usize) -> Layer {
-    Layer::Conv(Conv {
+    Layer::Conv(conv_of(channels, kernel))
+}
+
+fn conv_of(channels: usize, kernel: usize) -> Conv {
+    Conv {
         channels,
         kernel,
         stride: 1,
@@ -88,5 +117,5 @@ fn conv(channels: usize, kernel: usize) -> Layer {
         offset: true,
         shortcut: None,
         attention: None,
-    })
+    }
 }

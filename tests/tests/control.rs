@@ -75,6 +75,8 @@ fn status_follows_an_inference() {
     let mut engine = bench.engine(0);
     assert_eq!(engine.register(STATUS).unwrap(), 0, "after reset");
     engine.send(&bench.inputs[0]).unwrap();
+    // The length is compared in the cycle behind the last byte.
+    engine.wait(1).unwrap();
     assert_eq!(engine.register(STATUS).unwrap(), FULL, "with an input");
     control(&mut engine, START);
     assert_eq!(engine.register(CTRL).unwrap(), 0, "the start is no longer pending");

@@ -3,7 +3,7 @@
 use crate::tool;
 use empf_hw::array::Array;
 use empf_hw::emit::{Ports, verilog};
-use empf_ir::{AdderForm, ArchConfig};
+use empf_ir::{ArchConfig, Target};
 
 /// Most look-up tables (LUT4 + 2 x CCU2C) of a processing element.
 const MAX_LUTS: f64 = 14.0;
@@ -28,19 +28,19 @@ pub(crate) struct Args {
 
 /// Counts the cells of the array in both adder forms and holds the ECP5 form to its limits.
 pub(crate) fn run(args: &Args) -> crate::error::Result {
-    for adder in [AdderForm::Generic, AdderForm::Ecp5] {
-        let arch = ArchConfig { adder, ..ArchConfig::sized(args.rows, args.cols, args.act_bits) };
+    for target in [Target::Generic, Target::Ecp5] {
+        let arch = ArchConfig { target, ..ArchConfig::sized(args.rows, args.cols, args.act_bits) };
         arch.validate()?;
         let cells = count(&args.yosys, &arch)?;
         let elements = (args.rows * args.cols) as f64;
         let luts = (cells("LUT4") + 2 * cells("CCU2C")) as f64 / elements;
         let flip_flops = cells("TRELLIS_FF") as f64 / elements;
         println!(
-            "{}x{} A={} {adder:?}: {luts:.2} LUT and {flip_flops:.2} FF a PE; limits of the Ecp5 form {MAX_LUTS} and \
+            "{}x{} A={} {target:?}: {luts:.2} LUT and {flip_flops:.2} FF a PE; limits of the Ecp5 form {MAX_LUTS} and \
              {MAX_FLIP_FLOPS}",
             args.rows, args.cols, args.act_bits
         );
-        if adder == AdderForm::Ecp5 && (luts > MAX_LUTS || flip_flops > MAX_FLIP_FLOPS) {
+        if target == Target::Ecp5 && (luts > MAX_LUTS || flip_flops > MAX_FLIP_FLOPS) {
             return Err("the array is larger than its limits".into());
         }
     }

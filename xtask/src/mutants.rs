@@ -124,6 +124,7 @@ pub(crate) fn run(args: Args) -> crate::error::Result {
     println!("{kept} mutants kept, {} drawn in Rust; building them", mutants.len() - kept);
     let tree = Tree::new(&snapshot, &folder)?;
     let mut suites = tree.build(&mut mutants)?;
+    check_kept(&mutants)?;
     let mut report = Report::default();
     rust(args, &mutants, &equivalent, &mut suites, &mut report)?;
     if !args.rust_only {
@@ -165,6 +166,13 @@ fn check_lists(snapshot: &Snapshot, kept: &[Mutant], equivalent: &[Equivalent]) 
         }
     }
     Ok(())
+}
+
+/// A kept mutant that the compiler refuses says nothing.
+fn check_kept(mutants: &[Mutant]) -> crate::error::Result {
+    let refused = mutants.iter().filter(|mutant| mutant.killed_by.is_some() && !mutant.compiles);
+    let refused: Vec<String> = refused.map(Mutant::description).collect();
+    if refused.is_empty() { Ok(()) } else { Err(format!("kept, but refused: {}", refused.join("; ")).into()) }
 }
 
 /// Judges `count` mutants on `workers` threads, and prints each as it ends.

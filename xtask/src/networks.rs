@@ -1,6 +1,7 @@
 //! The paper's networks, whole: trained briefly, compiled, and held to golden model and integers in Verilator.
 
-use empf_compiler::lower;
+use empf_compiler::saturation::Number;
+use empf_compiler::{lower, saturation};
 use empf_data::{Augment, Dataset, Pixels};
 use empf_ir::arch::Memory;
 use empf_ir::program::MemoryUse;
@@ -9,7 +10,7 @@ use empf_sim::{Engine, GoldenEngine, interleaved};
 use empf_tests::{Suite, with_memories};
 use empf_trainer::presets::{Target, preset, settings};
 use empf_trainer::runs::train::{Rule, Task, TrainConfig, train};
-use ndarray::Axis;
+use ndarray::{ArrayView5, Axis};
 use rand::prelude::*;
 use rand_pcg::Pcg64Mcg;
 use std::collections::BTreeMap;
@@ -24,22 +25,26 @@ struct Subject {
     time_steps: usize,
     /// A frame of events for each step, else an image.
     events: bool,
+    /// Bits of an accumulator.
+    acc_bits: u32,
 }
 
 const fn images(name: &'static str, side: usize, classes: usize) -> Subject {
-    Subject { name, input: [3, side, side], classes, time_steps: 4, events: false }
+    Subject { name, input: [3, side, side], classes, time_steps: 4, events: false, acc_bits: 28 }
 }
 
-const SUBJECTS: [Subject; 9] = [
+const SUBJECTS: [Subject; 10] = [
     images("resnet18", 32, 10),
     images("resnet18-seca1", 32, 10),
     images("resnet18-seca2", 32, 10),
     images("resnet18-vanilla", 32, 10),
+    images("resnet18-parallel", 32, 10),
     images("resnet34", 224, 1000),
     images("resnet34-seca2", 224, 1000),
     images("vgg13", 64, 200),
     images("vgg13-seca1", 64, 200),
-    Subject { name: "vgg-snn", input: [2, 48, 48], classes: 10, time_steps: 10, events: true },
+    // Its classifier sums 4,608 spikes in each of ten steps.
+    Subject { name: "vgg-snn", input: [2, 48, 48], classes: 10, time_steps: 10, events: true, acc_bits: 32 },
 ];
 
 /// Images, or recordings, that a network is trained on, or one for each class.
@@ -48,6 +53,8 @@ const LEAST_SAMPLES: usize = 64;
 const CALIBRATION: usize = 8;
 /// Side of the squares of which the samples of a class have the same brightness on the whole.
 const SQUARES: usize = 8;
+/// Largest share of a tensor that one value may have.
+const MOST: f64 = 0.98;
 /// Words of the memories of an accelerator, until it is known what a network needs.
 const AMPLE: usize = 1 << 24;
 
@@ -88,13 +95,14 @@ impl Subject {
         let data = self.samples();
         let network = self.trained(&data, args.width)?;
         let codes = data.codes(CALIBRATION.max(args.images))?;
-        let ample = ArchConfig { current_depth: args.current_depth, ..ample(args.size) };
+        let (current_depth, acc_bits) = (args.current_depth, self.acc_bits);
+        let ample = ArchConfig { current_depth, acc_bits, ..ample(args.size) };
         let (quantized, program) = empf_compiler::compile(&network, codes.view(), &ample)?;
         let arch = with_memories(&ample, &program.memory);
         let program = lower(&quantized, &arch)?;
         print_memory(&program.memory, &arch);
         let inputs: Vec<Vec<u8>> = codes.axis_iter(Axis(0)).take(args.images).map(interleaved).collect();
-        print_shares(&quantized, &inputs[0])?;
+        print_shares(&quantized, codes.slice_axis(Axis(0), (..args.images).into()))?;
         let start = Instant::now();
         let suite = Suite::fast(&arch)?;
         println!("  Verilator's model of {0}x{0}: {1:.0} s", args.size, start.elapsed().as_secs_f64());
@@ -179,17 +187,36 @@ fn print_memory(used: &MemoryUse, arch: &ArchConfig) {
     println!("  words of each memory, {} lanes: {}", arch.lanes, words.join(", "));
 }
 
-/// Of each tensor the share of its most frequent value; the largest of these, which would hide mistakes if it were all.
-fn print_shares(network: &QuantNetwork, input: &[u8]) -> crate::error::Result {
-    let trace = GoldenEngine::new(network).run(input)?;
-    let shares = trace.tensors.iter().filter(|(_, tensor)| tensor.len() > 1).map(|(node, tensor)| {
-        let mut counts = BTreeMap::new();
-        tensor.iter().for_each(|value| *counts.entry(*value).or_insert(0usize) += 1);
-        let (value, count) = counts.into_iter().max_by_key(|(_, count)| *count).unwrap_or_default();
-        (count as f64 / tensor.len() as f64, node, value)
-    });
-    if let Some((share, node, value)) = shares.max_by(|a, b| a.0.total_cmp(&b.0)) {
-        println!("  most of one value: {:.1} % of `{node}` are {value}", 100.0 * share);
+/// Prints of each tensor the shares of zeros and of numbers that are cut at the ends of their formats. One value must not
+/// hide the others: a tensor that has it almost everywhere is an error, as its mistakes would hardly be seen.
+fn print_shares(network: &QuantNetwork, codes: ArrayView5<u8>) -> crate::error::Result {
+    let inputs: Vec<Vec<u8>> = codes.axis_iter(Axis(0)).map(interleaved).collect();
+    let mut golden = GoldenEngine::new(network);
+    let mut counts: BTreeMap<String, BTreeMap<i32, usize>> = BTreeMap::new();
+    for input in &inputs {
+        for (node, tensor) in golden.run(input)?.tensors {
+            let counts = counts.entry(node).or_default();
+            tensor.iter().for_each(|value| *counts.entry(*value).or_default() += 1);
+        }
     }
-    Ok(())
+    let cut = saturation(network, codes)?;
+    println!("  {:24}  {:>7}  {:>7}  {:>7}", "tensor", "zeros", "cut", "of one");
+    let mut even = Vec::new();
+    for node in &network.nodes {
+        let Some(counts) = counts.get(&node.name) else { continue };
+        let all: usize = counts.values().sum();
+        let share = |count: usize| 100.0 * count as f64 / all as f64;
+        let zeros = share(counts.get(&0).copied().unwrap_or(0));
+        let most = share(counts.values().copied().max().unwrap_or(0));
+        let numbers = cut.iter().filter(|cut| cut.node == node.name && cut.number != Number::Potential);
+        let cut = numbers.map(|cut| format!("{:.2} %", 100.0 * cut.share())).next().unwrap_or_default();
+        println!("  {:24}  {zeros:5.1} %  {cut:>7}  {most:5.1} %", node.name);
+        if most > 100.0 * MOST {
+            even.push(node.name.as_str());
+        }
+    }
+    match even.is_empty() {
+        true => Ok(()),
+        false => Err(format!("almost all values are equal in {}", even.join(", ")).into()),
+    }
 }

@@ -4,7 +4,7 @@ mod report;
 mod wrap;
 
 use crate::tool;
-use empf_ir::{AdderForm, ArchConfig};
+use empf_ir::{ArchConfig, Target};
 use report::Report;
 
 /// Units that can be placed alone. The others are memories, whose images the accelerator alone has.
@@ -51,7 +51,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> crate::error::Result {
     let arch = ArchConfig {
-        adder: AdderForm::Ecp5,
+        target: Target::Ecp5,
         activation_depth: 2048,
         weight_depth: 1024,
         parameter_depth: 1024,

@@ -50,7 +50,7 @@ fn an_off_by_one_stride_in_the_verilog_is_located() {
     let place = made();
     let file = place.path().join("build/accel.v");
     let verilog = fs::read_to_string(&file).unwrap();
-    let step = "position + (position_row_end ? present_row_step : present_x_step";
+    let step = "position + (last_of_row ? present_row_step : present_x_step";
     assert!(verilog.contains(step));
     fs::write(&file, verilog.replacen(step, &format!("{step} + 16'd1"), 1)).unwrap();
     let text = differing(place.path());
@@ -107,7 +107,7 @@ fn a_build_replaces_a_build_and_nothing_else() {
 fn a_build_with_carry_cells_is_equal_on_all_engines() {
     let place = made();
     let place = place.path();
-    succeed(place, &words("compile network --arch 4x4 --adder ecp5 -o cells"));
+    succeed(place, &words("compile network --arch 4x4 --target ecp5 -o cells"));
     assert!(fs::read_to_string(place.join("cells/accel.v")).unwrap().contains("CCU2C #(.INIT0"));
     let text = succeed(place, &words("check cells --samples 1"));
     assert!(text.trim_end().lines().last().unwrap().starts_with("0 mismatches in "), "{text}");

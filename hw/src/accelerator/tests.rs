@@ -1,7 +1,7 @@
 //! The accelerator: its registers and its Verilog.
 
 use super::*;
-use empf_ir::AdderForm;
+use empf_ir::Target;
 use empf_ir::isa::{HEADER, OPCODE_END, Record, Unit};
 
 /// Values of a unit's descriptor in its registers.
@@ -76,8 +76,8 @@ fn one_module_per_kind() {
 #[test]
 fn every_preset_and_adder_is_emitted() {
     for name in ArchConfig::PRESETS {
-        for adder in [AdderForm::Generic, AdderForm::Ecp5] {
-            let arch = ArchConfig { adder, ..ArchConfig::preset(name).expect("a preset") };
+        for target in [Target::Generic, Target::Ecp5] {
+            let arch = ArchConfig { target, ..ArchConfig::preset(name).expect("a preset") };
             let verilog = crate::emit_accelerator(&arch).expect("the accelerator is complete");
             assert!(verilog.contains("module empf_top"));
         }

@@ -13,7 +13,7 @@
 use super::pe::Pe;
 use crate::rtl::prelude::*;
 use crate::unit_macro::unit;
-use empf_ir::AdderForm;
+use empf_ir::Target;
 
 /// Bits of a partial sum of `rows` activations of `act_bits` bits.
 pub(crate) fn sum_bits(act_bits: usize, rows: usize) -> usize {
@@ -33,7 +33,7 @@ pub(crate) enum Pass {
 
 unit! {
     /// `rows` elements.
-    pub(crate) struct Column(rows: usize, act_bits: usize, pass: Pass, form: AdderForm) "column" {
+    pub(crate) struct Column(rows: usize, act_bits: usize, pass: Pass, form: Target) "column" {
         load_i: Vec<Wire<In>> = Wire::array(rows, 1),
         /// 1: +1.
         weight_i: Wire<In> = Wire::new(1),
@@ -54,7 +54,7 @@ unit! {
 
 impl Column {
     /// A column of `rows` rows.
-    pub(crate) fn new(rows: usize, act_bits: usize, pass: Pass, form: AdderForm) -> Self {
+    pub(crate) fn new(rows: usize, act_bits: usize, pass: Pass, form: Target) -> Self {
         let mut u = Self::declare(rows, act_bits, pass, form);
         let rtl = &mut u._rtl;
         rtl.doc(

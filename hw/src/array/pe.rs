@@ -6,11 +6,11 @@
 use super::ccu2c::Ccu2c;
 use crate::rtl::prelude::*;
 use crate::unit_macro::unit;
-use empf_ir::AdderForm;
+use empf_ir::Target;
 
 unit! {
     /// `sum_o <= (sign_extend(sum_i) ^ {flip}) + zero_extend(act_i)`.
-    pub(crate) struct Pe(act_bits: usize, in_bits: usize, out_bits: usize, form: AdderForm) "pe" {
+    pub(crate) struct Pe(act_bits: usize, in_bits: usize, out_bits: usize, form: Target) "pe" {
         /// Take the flip bit.
         load_i: Wire<In> = Wire::new(1),
         flip_i: Wire<In> = Wire::new(1),
@@ -19,23 +19,23 @@ unit! {
         sum_o: Wire<Out> = Wire::new(out_bits),
         flip: Wire<Local> = Wire::new(1),
         cells: Vec<Ccu2c> = match form {
-            AdderForm::Generic => vec![],
-            AdderForm::Ecp5 => (0..out_bits.div_ceil(2)).map(|_| Ccu2c::new()).collect(),
+            Target::Generic => vec![],
+            Target::Ecp5 => (0..out_bits.div_ceil(2)).map(|_| Ccu2c::new()).collect(),
         },
     }
 }
 
 impl Pe {
     /// An element for `act_bits`-bit activations whose sums grow from `in_bits` to `out_bits`.
-    pub(crate) fn new(act_bits: usize, in_bits: usize, out_bits: usize, form: AdderForm) -> Self {
+    pub(crate) fn new(act_bits: usize, in_bits: usize, out_bits: usize, form: Target) -> Self {
         let mut u = Self::declare(act_bits, in_bits, out_bits, form);
         u._rtl.doc("Processing element: the sum keeps the polarity of its row's weight, so it adds or subtracts in one carry chain.");
         u._rtl.register(&u.flip, 0).when(&u.load_i, &u.flip_i);
         let sum = match form {
-            AdderForm::Generic => {
+            Target::Generic => {
                 (u.sum_i.e().sext(out_bits) ^ u.flip.e().repeat(out_bits)) + u.act_i.e().zext(out_bits)
             }
-            AdderForm::Ecp5 => u.carry_chain(out_bits),
+            Target::Ecp5 => u.carry_chain(out_bits),
         };
         u._rtl.register(&u.sum_o, 0).set(sum);
         u

@@ -372,7 +372,7 @@ proptest! {
         (lanes, seed, frame_by_frame) in (prop::sample::select(vec![1usize, 2, 4, 8]), any::<u64>(), any::<bool>()),
         (time_steps, tiles, tile_positions, last) in (1u32..4, 1u32..4, 1u32..6, 1u32..6),
         (missing, groups, score_reach) in (0usize..8, 1u32..6, 1u32..=3),
-        (inner, outer, requant_shift, shortcut_entry) in (0u32..4, 0u32..4, 4u32..20, 0u32..32),
+        (inner, outer, requant_shift, shortcut_entry) in (0u32..4, 0u32..4, 26u32..30, 0u32..32),
     ) {
         let arch = arch(lanes);
         let last_tile_positions = last.min(tile_positions);
@@ -386,9 +386,8 @@ proptest! {
             time_steps: of_record,
             groups,
             parameter_base: 7,
-            requant_shift,
-            shortcut_shift: 9,
-            spike_shift: 5,
+            // Currents and spikes of all sizes, few of which saturate: a current tells of its sum, a spike of its score.
+            spike_shift: 11,
             out_base: 3,
             out_tile_step: tile_positions * out_blocks,
             out_frame_step: ((tiles - 1) * tile_positions + last_tile_positions) * out_blocks,
@@ -401,9 +400,24 @@ proptest! {
             ..Fields::default()
         };
         let records = (0..time_steps / of_record).flat_map(|at| {
-            let keeps = Fields { attention: ATTENTION_KEEPS, shortcut: inner, shortcut_entry, ..both.clone() };
-            let fresh = (at == 0).into();
-            let scales = Fields { attention: ATTENTION_SCALES, shortcut: outer, fresh, ..both.clone() };
+            let shortcut_shift = |shortcut| if shortcut == SHORTCUT_SUMS { 28 } else { 9 };
+            let keeps = Fields {
+                attention: ATTENTION_KEEPS,
+                requant_shift,
+                shortcut: inner,
+                shortcut_entry,
+                shortcut_shift: shortcut_shift(inner),
+                ..both.clone()
+            };
+            let scales = Fields {
+                attention: ATTENTION_SCALES,
+                // A current has 12 bits less than a sum.
+                requant_shift: requant_shift - 12,
+                shortcut: outer,
+                shortcut_shift: shortcut_shift(outer),
+                fresh: (at == 0).into(),
+                ..both.clone()
+            };
             [(keeps, seed ^ u64::from(at)), (scales, seed.wrapping_add(u64::from(at)))]
         });
         check(&arch, records);

@@ -1,11 +1,15 @@
 //! What stands above the Verilog of an accelerator.
 
-use empf_ir::{AdderForm, ArchConfig};
+use empf_ir::{ArchConfig, Target};
 
 /// Version, licence, synthesis and architecture, as comments.
 pub(crate) fn header(arch: &ArchConfig, images: bool) -> String {
-    let images = if images { IMAGES } else { NO_IMAGES };
-    let cells = if arch.adder == AdderForm::Ecp5 { ECP5_CELLS } else { "" };
+    let images = match (images, arch.target) {
+        (true, Target::Generic) => IMAGES.to_owned() + SIMULATED_IMAGES,
+        (true, Target::Ecp5) => IMAGES.to_owned() + INCLUDED_IMAGES + SIMULATED_IMAGES,
+        (false, _) => NO_IMAGES.to_owned(),
+    };
+    let cells = if arch.target == Target::Ecp5 { ECP5_CELLS } else { "" };
     let text = format!(
         "EM-PF accelerator, written by empf {}. Its top module is {}.\n\
          SPDX-License-Identifier: CC0-1.0\n{LICENSE}\n{SYNTHESIS}{cells}{images}\nThe architecture:\n{arch}",
@@ -28,16 +32,24 @@ apart, not every part is used).
 ";
 
 const ECP5_CELLS: &str = "\
-Adders are cells CCU2C of the ECP5. In yosys, synth_ecp5 knows them; other scripts first run
-    read_verilog -lib +/ecp5/cells_sim.v
+Synthesis sees cells of the ECP5: CCU2C in adders, MULT18X18D and DP16KD with their registers. In yosys, synth_ecp5
+knows them; other scripts first run
+    read_verilog -lib +/ecp5/cells_sim.v +/ecp5/cells_bb.v
 ";
 
 const IMAGES: &str = "\
 The ROMs are read from the files that the top's parameters name, in the folder MEM_PATH, which ends in a slash and is
 at first the one that the tool runs in. There, yosys makes a netlist:
     yosys -p 'read_verilog accel.v; synth_ecp5 -top empf_top -json accel.json'
-With other values of the parameters, it needs read_verilog -defer. A simulator takes +weights=FILE, +parameters=FILE
-and +schedule=FILE as well.
+With other values of the parameters, it needs read_verilog -defer.
+";
+
+const INCLUDED_IMAGES: &str = "\
+Those in block RAM are included instead: weights.vh, parameters.vh and schedule.vh, beside this file.
+";
+
+const SIMULATED_IMAGES: &str = "\
+A simulator takes +weights=FILE, +parameters=FILE and +schedule=FILE as well.
 ";
 
 const NO_IMAGES: &str = "\

@@ -2,7 +2,7 @@
 
 use super::expression::{Scope, range};
 use super::text::line;
-use crate::rtl::{Memory, MemoryImage};
+use crate::rtl::{Expr, Memory, MemoryImage, MemoryRead};
 use std::collections::BTreeMap;
 
 /// Parameters of a module: text of their default values by name.
@@ -32,18 +32,20 @@ pub(super) fn render(memory: &Memory, clock: &str, scope: &mut Scope) -> String 
             (scope.text(&write.enable), scope.text(&write.address), scope.text(&write.data));
         line(&mut text, 2, &format!("if ({enable}) words[{address}] <= {data};"));
     }
-    let (enable, address) = (scope.text(&memory.read_enable), scope.text(&memory.read_address));
-    let data = scope.name(memory.read_data.id());
-    line(&mut text, 2, &format!("if ({enable}) {data} <= words[{address}];"));
-    if let (Some(port), Some((enable, data))) = (&memory.write, memory.port_read()) {
-        let (enable, address, data) = (scope.text(enable), scope.text(&port.address), scope.name(data.id()));
-        line(&mut text, 2, &format!("if ({enable}) {data} <= words[{address}];"));
+    line(&mut text, 2, &read_word(&memory.read, &memory.read_address, scope));
+    if let (Some(port), Some(read)) = (&memory.write, memory.port_read()) {
+        line(&mut text, 2, &read_word(read, &port.address, scope));
     }
     line(&mut text, 1, "end");
     if let Some(image) = &memory.image {
         read_image(&mut text, image);
     }
     text
+}
+
+fn read_word(read: &MemoryRead, address: &Expr, scope: &mut Scope) -> String {
+    let (enable, address) = (scope.text(&read.enable), scope.text(address));
+    format!("if ({enable}) {} <= words[{address}];", scope.name(read.word.id()))
 }
 
 fn read_image(text: &mut String, MemoryImage { plusarg, parameter, .. }: &MemoryImage) {

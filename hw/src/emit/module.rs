@@ -1,11 +1,13 @@
 //! Verilog text of one module.
 
 use super::expression::{Scope, literal, range};
+use super::form::Form;
 use super::memory::{self, Parameters};
 use super::signal::{Instance, Signal};
 use super::text::line;
-use super::{clocked, instance};
+use super::{clocked, ecp5, instance};
 use crate::rtl::{Description, Expr, Net, Node, Section};
+use empf_ir::Target;
 use std::collections::{HashMap, HashSet};
 
 /// A block with everything its module's text needs.
@@ -14,11 +16,20 @@ pub(super) struct Module<'a> {
     pub(super) children: &'a [Instance],
     pub(super) description: &'a Description,
     pub(super) parameters: &'a Parameters,
+    pub(super) form: Form,
+}
+
+/// Text of a module.
+pub(super) struct Rendered {
+    /// Ports and body: everything after the module's name.
+    pub(super) text: String,
+    /// Modules around cells that it uses in synthesis.
+    pub(super) library: Option<&'static str>,
 }
 
 impl Module<'_> {
-    /// Ports and body: everything after the module's name.
-    pub(super) fn render(&self) -> String {
+    /// Where the target has a cell, synthesis sees it and a simulator what it does.
+    pub(super) fn render(&self) -> Rendered {
         let states = self.description.machine.iter().flat_map(|machine| machine.states);
         let reserved = states.copied().chain(["words", "path", "image"]).map(String::from);
         let mut scope = Scope::new(self.names(), reserved.chain(self.parameters.keys().cloned()));
@@ -26,16 +37,33 @@ impl Module<'_> {
         self.count_uses(&mut scope, &renamed);
 
         let registers = self.registers();
-        let mut text = self.ports(&registers);
-        self.declarations(&mut text, &scope, &registers);
+        let ports = self.ports(&registers);
+        let cells = match self.form.target {
+            Target::Generic => None,
+            Target::Ecp5 => ecp5::body(self.description, self.form.images, &mut scope),
+        };
+        let body = self.body(&mut scope, &renamed, &registers);
+        match cells {
+            Some(ecp5::Body { text, library }) => Rendered {
+                text: format!("{ports}`ifdef SYNTHESIS\n{text}`else\n{body}`endif\n"),
+                library: Some(library),
+            },
+            None => Rendered { text: ports + &body, library: None },
+        }
+    }
+
+    /// What the unit does, in Verilog.
+    fn body(&self, scope: &mut Scope, renamed: &HashSet<usize>, registers: &HashSet<usize>) -> String {
+        let mut text = String::new();
+        self.declarations(&mut text, scope, registers);
         let mut connections = HashMap::new();
         for section in &self.description.sections {
-            text += &self.section(section, &renamed, &mut connections, &mut scope);
+            text += &self.section(section, renamed, &mut connections, scope);
         }
-        text += &self.rest(&mut scope);
+        text += &self.rest(scope);
         let mut instances = String::new();
         for child in self.children {
-            instance::render(&mut instances, child, &scope, &connections);
+            instance::render(&mut instances, child, scope, &connections);
         }
         text + &under("", &[], &instances)
     }
@@ -119,8 +147,8 @@ impl Module<'_> {
     fn registers(&self) -> HashSet<usize> {
         let registers = self.description.registers.iter().map(|r| r.target.id());
         let memory = self.description.memory.iter();
-        let read = memory.flat_map(|m| [Some(&m.read_data), m.port_read().map(|(_, data)| data)]);
-        registers.chain(read.flatten().map(|net| net.id())).collect()
+        let read = memory.flat_map(|m| std::iter::once(&m.read).chain(m.port_read()));
+        registers.chain(read.map(|read| read.word.id())).collect()
     }
 
     /// Children's outputs that are an own signal take its name; returns the positions of the assignments that said so.
@@ -210,10 +238,10 @@ fn for_each_clocked_expr(description: &Description, visit: &mut impl FnMut(&Expr
         visit(value);
     }
     if let Some(memory) = &description.memory {
-        visit(&memory.read_enable);
+        visit(&memory.read.enable);
         visit(&memory.read_address);
-        if let Some((enable, _)) = memory.port_read() {
-            visit(enable);
+        if let Some(read) = memory.port_read() {
+            visit(&read.enable);
         }
         if let Some(write) = &memory.write {
             visit(&write.enable);

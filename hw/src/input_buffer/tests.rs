@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 const DEPTH: usize = 16;
 
-/// Sends a frame of `codes` with gaps; false where the buffer is not ready.
+/// Sends a frame of `codes` with gaps and waits until it is judged; false where the buffer is not ready.
 fn send(unit: &mut Bench<InputBuffer>, codes: &[u8], seed: u64) -> bool {
     for (index, code) in codes.iter().enumerate() {
         for gap in 0..noise([seed, index as u64]) % 3 {
@@ -24,6 +24,8 @@ fn send(unit: &mut Bench<InputBuffer>, codes: &[u8], seed: u64) -> bool {
         }
         unit.tick();
     }
+    assert_eq!(unit.ready_o.get(), 0, "nothing is taken while a frame is judged");
+    unit.tick();
     unit.valid_i.set(0);
     unit.last_i.set(0);
     unit.settle();

@@ -1,7 +1,7 @@
 //! Memories that infer block RAM with its output register: at most 64 bits wide, any depth.
 
 use super::prelude::{In, Local, Logic, LogicBlock, Out, block, probe};
-use super::unit::{Memory, MemoryImage, MemoryWrite, Rtl};
+use super::unit::{Memory, MemoryImage, MemoryRead, MemoryWrite, Rtl};
 use super::wire::Wire;
 use super::word::{bits_for, mask};
 use crate::rtl_logic;
@@ -12,6 +12,10 @@ pub const READ_DELAY: usize = 2;
 /// Bits of an address of a memory of `depth` words.
 pub fn address_width(depth: usize) -> usize {
     bits_for(depth)
+}
+
+fn read(enable: &Wire<In>, word: &Wire<Local>, output: &Wire<Out>) -> MemoryRead {
+    MemoryRead { enable: enable.e(), word: word.net().clone(), output: output.net().clone() }
 }
 
 /// Memory with one read and one write port, which starts at no known values.
@@ -69,9 +73,8 @@ impl Ram {
                 data: ram.write_data_i.e(),
                 read: None,
             }),
-            read_enable: ram.read_i.e(),
+            read: read(&ram.read_i, &ram.word, &ram.read_data_o),
             read_address: ram.read_address_i.e(),
-            read_data: ram.word.net().clone(),
         });
         ram
     }
@@ -141,11 +144,10 @@ impl SharedRam {
                 enable: ram.write_i.e(),
                 address: ram.port_address_i.e(),
                 data: ram.write_data_i.e(),
-                read: Some((ram.port_read_i.e(), ram.port_word.net().clone())),
+                read: Some(read(&ram.port_read_i, &ram.port_word, &ram.port_data_o)),
             }),
-            read_enable: ram.read_i.e(),
+            read: read(&ram.read_i, &ram.word, &ram.read_data_o),
             read_address: ram.read_address_i.e(),
-            read_data: ram.word.net().clone(),
         });
         ram
     }
@@ -196,9 +198,8 @@ impl Rom {
                 file: file.into(),
             }),
             write: None,
-            read_enable: rom.read_i.e(),
+            read: read(&rom.read_i, &rom.word, &rom.data_o),
             read_address: rom.address_i.e(),
-            read_data: rom.word.net().clone(),
         });
         rom
     }

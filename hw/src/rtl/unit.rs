@@ -58,9 +58,24 @@ pub(crate) struct Memory {
     /// Without one, the memory starts at no known values.
     pub(crate) image: Option<MemoryImage>,
     pub(crate) write: Option<MemoryWrite>,
-    pub(crate) read_enable: Expr,
+    pub(crate) read: MemoryRead,
     pub(crate) read_address: Expr,
-    pub(crate) read_data: Net,
+}
+
+/// A port reads a word, which stands a cycle later in the register `output`.
+#[derive(Clone, Debug)]
+pub(crate) struct MemoryRead {
+    pub(crate) enable: Expr,
+    pub(crate) word: Net,
+    pub(crate) output: Net,
+}
+
+/// A product of signed factors, three registers behind them.
+#[derive(Clone, Debug)]
+pub(crate) struct Multiply {
+    pub(crate) a: Net,
+    pub(crate) b: Net,
+    pub(crate) product: Net,
 }
 
 #[derive(Clone, Debug)]
@@ -68,13 +83,13 @@ pub(crate) struct MemoryWrite {
     pub(crate) enable: Expr,
     pub(crate) address: Expr,
     pub(crate) data: Expr,
-    /// Where the port reads too, in a cycle without a write: enable and data.
-    pub(crate) read: Option<(Expr, Net)>,
+    /// Where the port reads too, in a cycle without a write.
+    pub(crate) read: Option<MemoryRead>,
 }
 
 impl Memory {
     /// Enable and data of the reads at the port that writes.
-    pub(crate) fn port_read(&self) -> Option<&(Expr, Net)> {
+    pub(crate) fn port_read(&self) -> Option<&MemoryRead> {
         self.write.as_ref().and_then(|write| write.read.as_ref())
     }
 }
@@ -102,6 +117,8 @@ pub(crate) struct Description {
     pub(crate) sections: Vec<Section>,
     pub(crate) machine: Option<Machine>,
     pub(crate) memory: Option<Memory>,
+    /// The unit is a multiplier, for which the target may have a cell.
+    pub(crate) multiply: Option<Multiply>,
     pub(crate) discards: Vec<Expr>,
 }
 
@@ -269,15 +286,18 @@ impl Rtl {
     #[track_caller]
     pub(crate) fn memory(&mut self, memory: Memory) {
         assert!(self.description.memory.is_none(), "a unit has one memory");
-        memory.read_data.claim();
         let bits = mask(memory.width);
         self.content = (0..memory.depth).map(|_| first_value(bits, 0)).collect();
-        memory.read_data.set(first_value(bits, 0));
-        if let Some((_, data)) = memory.port_read() {
-            data.claim();
-            data.set(first_value(bits, 0));
+        for read in std::iter::once(&memory.read).chain(memory.port_read()) {
+            read.word.claim();
+            read.word.set(first_value(bits, 0));
         }
         self.description.memory = Some(memory);
+    }
+
+    /// States that the unit is the multiplier `multiply`, whose registers and product are described besides.
+    pub(crate) fn multiplier(&mut self, multiply: Multiply) {
+        self.description.multiply = Some(multiply);
     }
 
     /// Words of the unit's memory in simulation.
@@ -313,10 +333,10 @@ impl Rtl {
         }
         if let Some(memory) = &self.description.memory {
             if let Some(value) = self.next_read {
-                memory.read_data.set(value);
+                memory.read.word.set(value);
             }
-            if let (Some((_, data)), Some(value)) = (memory.port_read(), self.next_port_read) {
-                data.set(value);
+            if let (Some(read), Some(value)) = (memory.port_read(), self.next_port_read) {
+                read.word.set(value);
             }
         }
         if let Some((address, data)) = self.next_write {
@@ -347,10 +367,10 @@ impl Rtl {
                 Some(word) if is_written(address) => !word & mask(memory.width),
                 word => word.copied().unwrap_or(0),
             };
-            self.next_read = holds(&memory.read_enable).then(|| word(memory.read_address.eval() as usize));
+            self.next_read = holds(&memory.read.enable).then(|| word(memory.read_address.eval() as usize));
             self.next_port_read = memory.write.as_ref().and_then(|write| {
-                let (enable, _) = write.read.as_ref()?;
-                holds(enable).then(|| word(write.address.eval() as usize))
+                let read = write.read.as_ref()?;
+                holds(&read.enable).then(|| word(write.address.eval() as usize))
             });
         }
     }
@@ -378,6 +398,7 @@ fn blank(kind: String) -> Description {
         sections: vec![],
         machine: None,
         memory: None,
+        multiply: None,
         discards: vec![],
     }
 }

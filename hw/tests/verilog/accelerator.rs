@@ -1,15 +1,15 @@
 //! The whole accelerator in the linters and in yosys.
 
 use crate::tools;
-use empf_hw::{TOP, emit_accelerator, emit_without_images};
-use empf_ir::{AdderForm, ArchConfig};
+use empf_hw::{TOP, emit_accelerator, emit_without_images, included_images};
+use empf_ir::{ArchConfig, Target};
 use std::fs;
 use std::path::Path;
 
 /// Waivers of the linter's warnings.
 const WAIVERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/lint/waivers.vlt");
-/// Yosys has the carry cell itself.
-const CELLS: &str = "read_verilog -lib +/ecp5/cells_sim.v;";
+/// Yosys has the cells itself.
+const CELLS: &str = "read_verilog -lib +/ecp5/cells_sim.v +/ecp5/cells_bb.v;";
 
 /// Extremes, odd sizes, several groups of lanes and more rows than columns.
 const SHAPES: [(usize, usize, u32); 5] = [(1, 1, 2), (4, 4, 8), (5, 7, 3), (32, 8, 4), (24, 40, 6)];
@@ -17,13 +17,13 @@ const SHAPES: [(usize, usize, u32); 5] = [(1, 1, 2), (4, 4, 8), (5, 7, 3), (32, 
 const SMALL: &[(usize, usize, u32)] = SHAPES.split_at(3).0;
 
 /// Writes each text of the accelerators of `shapes` in `form` and gives its folder to `check`.
-fn for_each_accelerator(shapes: &[(usize, usize, u32)], form: AdderForm, check: impl Fn(&Path)) {
+fn for_each_accelerator(shapes: &[(usize, usize, u32)], form: Target, check: impl Fn(&Path)) {
     for (rows, cols, act_bits) in shapes {
         let folder = tempfile::tempdir().unwrap();
         let sized = ArchConfig::sized(*rows, *cols, *act_bits);
         // Every other one has no attention.
         let current_depth = if *act_bits % 4 == 0 { sized.current_depth } else { 0 };
-        let arch = ArchConfig { adder: form, current_depth, ..sized };
+        let arch = ArchConfig { target: form, current_depth, ..sized };
         fs::write(folder.path().join("accel.v"), emit_without_images(&arch).unwrap()).unwrap();
         check(folder.path());
     }
@@ -35,12 +35,12 @@ fn lint(folder: &Path) {
 
 #[test]
 fn the_generic_form_is_lint_clean() {
-    for_each_accelerator(&SHAPES, AdderForm::Generic, lint);
+    for_each_accelerator(&SHAPES, Target::Generic, lint);
 }
 
 #[test]
 fn the_ecp5_form_is_lint_clean() {
-    for_each_accelerator(SMALL, AdderForm::Ecp5, lint);
+    for_each_accelerator(SMALL, Target::Ecp5, lint);
 }
 
 #[test]
@@ -69,12 +69,12 @@ fn check_in_yosys(folder: &Path, cells: &str) {
 
 #[test]
 fn yosys_checks_the_generic_form() {
-    for_each_accelerator(&SHAPES, AdderForm::Generic, |folder| check_in_yosys(folder, ""));
+    for_each_accelerator(&SHAPES, Target::Generic, |folder| check_in_yosys(folder, ""));
 }
 
 #[test]
 fn yosys_checks_the_ecp5_form() {
-    for_each_accelerator(SMALL, AdderForm::Ecp5, |folder| check_in_yosys(folder, CELLS));
+    for_each_accelerator(SMALL, Target::Ecp5, |folder| check_in_yosys(folder, CELLS));
 }
 
 /// Images are looked for where the parameters say.
@@ -96,13 +96,29 @@ fn yosys_reads_images_of_another_folder() {
     tools::run(folder.path(), "yosys", &["-q", "-p", script]);
 }
 
+/// What synthesis includes is beside the text, wherever the tool runs.
+#[test]
+fn yosys_includes_the_images_of_an_ecp5() {
+    let folder = tempfile::tempdir().unwrap();
+    let arch = ArchConfig { target: Target::Ecp5, ..ArchConfig::sized(4, 4, 8) };
+    fs::create_dir(folder.path().join("build")).unwrap();
+    fs::write(folder.path().join("build/accel.v"), emit_accelerator(&arch).unwrap()).unwrap();
+    let script = format!("read_verilog build/accel.v; {CELLS} hierarchy -check -top {TOP}");
+    let error = tools::try_run(folder.path(), "yosys", &["-q", "-p", &script]).unwrap_err();
+    assert!(error.contains("weights.vh"), "{error}");
+    for (file, text) in included_images(&arch, [&[5], &[6], &[7]]) {
+        fs::write(folder.path().join("build").join(file), text).unwrap();
+    }
+    tools::run(folder.path(), "yosys", &["-q", "-p", &script]);
+}
+
 /// From each input but clock and reset forward through combinational cells: no output is reached.
 fn find_paths(folder: &Path, cells: &str) -> Result<String, String> {
     let script = format!(
         "read_verilog accel.v; {cells} hierarchy -check -top {TOP}; proc; flatten; opt_clean
         select -set inputs i:* i:aclk %d i:aresetn %d
         select -assert-min 13 @inputs
-        select -set reached @inputs %co*:-$dff,$dffe,$sdff,$sdffe,$sdffce,$adff,$adffe
+        select -set reached @inputs %co*:-$dff,$dffe,$sdff,$sdffe,$sdffce,$adff,$adffe,DP16KD,MULT18X18D
         select -assert-none @reached o:* %i"
     );
     fs::write(folder.join("paths.ys"), script.replace("; ", "\n")).unwrap();
@@ -111,7 +127,7 @@ fn find_paths(folder: &Path, cells: &str) -> Result<String, String> {
 
 #[test]
 fn no_combinational_path_from_an_input_to_an_output() {
-    for (form, cells) in [(AdderForm::Generic, ""), (AdderForm::Ecp5, CELLS)] {
+    for (form, cells) in [(Target::Generic, ""), (Target::Ecp5, CELLS)] {
         for_each_accelerator(SMALL, form, |folder| assert_eq!(find_paths(folder, cells), Ok(String::new())));
     }
 }
@@ -148,7 +164,7 @@ fn the_header_says_what_it_is() {
         let says = |line: &str| header.lines().any(|l| l.contains(line));
         assert!(header.lines().all(|line| line.starts_with("//")), "{header}");
         assert!(says(concat!("empf ", env!("CARGO_PKG_VERSION"))) && says("SYNTHESIS") && says("CC0-1.0"));
-        assert!(says("rows = 5") && says("act_bits = 3") && says("adder = \"generic\""), "{header}");
+        assert!(says("rows = 5") && says("act_bits = 3") && says("target = \"generic\""), "{header}");
         assert_eq!(says("FOR LINT ONLY"), lint);
     }
 }

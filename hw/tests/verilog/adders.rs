@@ -3,7 +3,7 @@
 use crate::tools;
 use empf_hw::array::Array;
 use empf_hw::emit::{Ports, verilog};
-use empf_ir::{AdderForm, ArchConfig};
+use empf_ir::{ArchConfig, Target};
 use std::fs;
 
 /// Registers have the same names and initial values in both forms; if they are equal in one cycle, they are
@@ -35,10 +35,10 @@ fn prove(
     change: impl Fn(String) -> String,
 ) -> Result<String, String> {
     let folder = tempfile::tempdir().unwrap();
-    for (adder, file) in [(AdderForm::Generic, "generic.v"), (AdderForm::Ecp5, "ecp5.v")] {
-        let arch = ArchConfig { adder, ..ArchConfig::sized(rows, cols, act_bits) };
+    for (target, file) in [(Target::Generic, "generic.v"), (Target::Ecp5, "ecp5.v")] {
+        let arch = ArchConfig { target, ..ArchConfig::sized(rows, cols, act_bits) };
         let text = verilog("array", &Array::new(&arch), Ports::Packed).unwrap();
-        let text = if adder == AdderForm::Ecp5 { change(text) } else { text };
+        let text = if target == Target::Ecp5 { change(text) } else { text };
         fs::write(folder.path().join(file), text).unwrap();
     }
     fs::write(folder.path().join("proof.ys"), PROOF).unwrap();

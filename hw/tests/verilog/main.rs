@@ -2,5 +2,6 @@
 
 mod accelerator;
 mod adders;
+mod cells;
 mod expressions;
 mod tools;

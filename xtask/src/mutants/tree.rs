@@ -174,7 +174,8 @@ impl<'s> Tree<'s> {
                 text.replace_range(range.clone(), &switched);
             }
             if file == SWITCHED {
-                text += "\npub mod mutant;\n";
+                // Mutants of this crate name it as those of others do.
+                text += "\nextern crate self as empf_ir;\npub mod mutant;\n";
             } else if file == HOOKED {
                 text = text.replacen("pub fn emit_accelerator(", "fn emit_as_it_is(", 1) + EMISSION;
             }

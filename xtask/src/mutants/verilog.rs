@@ -101,7 +101,7 @@ impl Description {
         let named = |key: &str| of(key).trim_start_matches('\\').to_owned();
         let cell = named("-cell");
         let place = match of("-wire") {
-            "" => of_source(of("-src"), text).unwrap_or(&cell).to_owned(),
+            "" => of_sources(&words, text).unwrap_or(&cell).to_owned(),
             _ => format!("{}[{}]", named("-wire"), of("-wirebit")),
         };
         // Cells without a name are numbered, which says nothing.
@@ -112,6 +112,16 @@ impl Description {
         };
         let change = format!("{} {kind} port {} bit {}{by}", of("-mode"), named("-port"), of("-portbit"));
         Description { module: named("-module"), place, change }
+    }
+}
+
+/// What stands in `text` at the first place of a mutant. A reset says nothing, so that its statement stands for it, which
+/// is the last place.
+fn of_sources<'t>(words: &[&str], text: &'t str) -> Option<&'t str> {
+    let mut places = words.windows(2).filter(|pair| pair[0] == "-src").map(|pair| of_source(pair[1], text));
+    match places.next()? {
+        Some("reset_i") => places.next_back().unwrap_or(Some("reset_i")),
+        first => first,
     }
 }
 
@@ -144,6 +154,9 @@ mod tests {
         assert_eq!(wire.place, "left[3]");
         let other = Description::of_command(&format!("{command} -ctrlbit 7"), text);
         assert_eq!(other.change, "inv add port B bit 4 by bit 7");
+        let reset = "mutate -cell $procmux$1 -src x.v:1.5-1.12 -src x.v:1.1-2.9";
+        let reset = Description::of_command(reset, "if (reset_i) a <= 1'd0;\nelse a <= b;\n");
+        assert_eq!(reset.place, "if (reset_i) a <= 1'd0;");
         let named = Description::of_command(r"mutate -mode inv -cell lane", text);
         assert_eq!((&named.place[..], &named.change[..2]), ("lane", "in"));
     }
