@@ -5,15 +5,17 @@ use crate::build::Build;
 use crate::data::{Interface, ReadingArgs, SplitName};
 use crate::engines::{EngineName, cores, engine, in_parallel, power_up, verilated};
 use crate::error::{Error, Result};
+use crate::mismatch_waves;
 use crate::output::{grouped, percent, print};
 use crate::samples::{Count, Samples};
 use crate::table::Table;
 use empf_golden::float::classify;
 use empf_ir::counted;
 use empf_ir::graph::is_of_input;
+use empf_ir::store::folder_of;
 use empf_sim::compare::LOGITS;
 use empf_sim::verilator::{Accelerator, Options};
-use empf_sim::{Comparison, Engine, adopt, compare};
+use empf_sim::{Comparison, Engine, adopt, examine};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -36,11 +38,15 @@ const HELD: [Held; 3] = [
 /// Runs the golden model, the trainer's integer forward, the schedule interpreter
 /// and the emitted Verilog on the same samples, and compares every layer's tensor,
 /// the logits, and predicted with counted cycles. Where something differs, it names
-/// the first difference in the order of samples and layers, and fails. A build of
-/// integers only runs on the golden model and the trainer.
+/// the first difference in the order of samples and layers, with the record of the
+/// schedule and the clock cycle that it came from, and fails. If it is the Verilog
+/// that differs, that sample is simulated again by itself, and the waves from 200
+/// cycles before to 50 after are kept beside the build, as BUILD.mismatch.fst. A
+/// build of integers only runs on the golden model and the trainer.
 ///
 /// Examples:
 ///   empf check build/tiny --samples 64
+///   empf check build/tiny --probe --waves wrong.fst
 ///   empf check build/vgg --data data/fashion_mnist --samples 200
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -60,6 +66,13 @@ pub(crate) struct Args {
     /// The first N samples [default: 16, or all where there are fewer]
     #[arg(long, value_name = "N")]
     samples: Option<usize>,
+    /// Compares the currents and spikes in the neuron lanes too, which no memory holds: those of
+    /// every convolution, shortcut, sum and attention, and spikes on their way to the memory
+    #[arg(long)]
+    probe: bool,
+    /// File for the waves around a difference of the Verilog [default: BUILD.mismatch.fst]
+    #[arg(long, value_name = "FILE.fst")]
+    waves: Option<PathBuf>,
     /// Decides the random values at which registers and memories of the Verilog start
     #[arg(long, default_value_t = 0, value_name = "SEED")]
     power_up_seed: u32,
@@ -67,19 +80,61 @@ pub(crate) struct Args {
 
 /// Runs all engines and prints the closing table.
 pub(crate) fn run(args: &Args) -> Result<()> {
+    if let Some(file) = args.waves.as_deref().filter(|file| !folder_of(file).is_dir()) {
+        return Err(Error::file(folder_of(file), "is no folder; create it first"));
+    }
     let build = Build::load(&args.build)?;
     let count = Count::or_default(args.samples, SAMPLES);
     let network = Interface::from(&build.quant);
     let samples = Samples::load(&args.data, args.split, args.reading, &network, count)?;
     let held = if build.hardware.is_some() { &HELD[..] } else { &HELD[..1] };
     let accelerator = build.hardware.as_ref().map(|_| verilated(&build, false)).transpose()?;
-    let options = Options { power_up_seed: args.power_up_seed, ..Options::default() };
+    let options = Options { power_up_seed: args.power_up_seed, probe: args.probe, ..Options::default() };
     if accelerator.is_some() {
         print(&power_up(args.power_up_seed))?;
     }
-    let checked = check(&build, held, &samples, (accelerator.as_ref(), options))?;
+    let checked = check(&build, held, &samples, (accelerator.as_ref(), options.clone()))?;
     let float = activity::during("Float network", || classify(&build.network, samples.frames()))?;
-    Summary::new(held, checked).print(&build, &samples, &float)
+    let summary = Summary::new(held, checked);
+    summary.print(&build, &samples, &float)?;
+    let Some(sample) = summary.first_sample() else { return Ok(()) };
+    if let (Some(EngineName::Verilator), Some(accelerator)) = (summary.first_engine(), &accelerator) {
+        keep_waves(args, (&build, accelerator, options), (&samples, sample))
+            .unwrap_or_else(|error| eprintln!("note: no waves of the difference: {error}"));
+    }
+    Err(Error::Disagreement)
+}
+
+/// Keeps the waves around the first mismatch of a sample that is simulated by itself.
+fn keep_waves(
+    args: &Args,
+    (build, accelerator, options): (&Build, &Accelerator, Options),
+    (samples, sample): (&Samples, usize),
+) -> Result<()> {
+    let bytes = samples.bytes(sample);
+    let open = |name| engine(name, build, Some(accelerator), options.clone());
+    let mut golden = open(EngineName::Golden)?;
+    let mut held = HELD.into_iter().map(|(name, _)| open(name)).collect::<Result<Vec<_>>>()?;
+    let checked = check_sample(&order(build), golden.as_mut(), &mut held, &bytes)?;
+    let first = checked.comparisons.into_iter().find_map(|comparison| comparison.first);
+    let Some(cycle) = first.and_then(|first| first.origin).and_then(|origin| origin.cycle) else {
+        let alone =
+            format!("sample {sample} by itself has no mismatch with a clock cycle; no waves are kept");
+        return print(&alone);
+    };
+    let file = args.waves.clone().map_or_else(|| mismatch_waves::beside(&args.build), Ok)?;
+    let shown = mismatch_waves::write(&args.build, (samples, sample), args.power_up_seed, cycle, &file)?;
+    print(&format!(
+        "waves of sample {sample} by itself, cycles {} to {}, around cycle {cycle}: {}",
+        shown.start,
+        shown.end - 1,
+        file.display()
+    ))
+}
+
+/// Nodes in the order of the network.
+fn order(build: &Build) -> Vec<&str> {
+    build.quant.nodes.iter().map(|node| node.name.as_str()).collect()
 }
 
 /// What the engines gave for one sample.
@@ -97,7 +152,7 @@ fn check(
     samples: &Samples,
     (accelerator, options): (Option<&Accelerator>, Options),
 ) -> Result<Vec<Checked>> {
-    let order: Vec<&str> = build.quant.nodes.iter().map(|node| node.name.as_str()).collect();
+    let order = order(build);
     let bar = activity::bar(samples.len(), "Comparing");
     in_parallel(
         (cores(), samples.len()),
@@ -127,8 +182,8 @@ fn check_sample(
         counted_cycles: None,
     };
     for engine in held {
-        let got = engine.run(input)?;
-        checked.comparisons.push(compare(order, &engine.promise(), &expected, &got));
+        let (comparison, got) = examine(engine.as_mut(), input, order, &expected)?;
+        checked.comparisons.push(comparison);
         checked.predicted_cycles = expected.cycles;
         checked.counted_cycles = got.cycles;
         adopt(&mut expected, got);
@@ -181,7 +236,15 @@ impl Summary {
                 print(&format!("{:24}{share} ({correct} of {})", format!("{name} accuracy"), samples.len()))?;
             }
         }
-        let compared: usize = self.totals.iter().flat_map(|c| c.layers.values()).map(|c| c.compared).sum();
+        let compared: usize = self.totals.iter().map(Comparison::compared).sum();
+        let in_lanes: usize = self.totals.iter().flat_map(|c| c.lanes.values()).map(|c| c.compared).sum();
+        if in_lanes > 0 {
+            print(&format!(
+                "{:24}{} currents and spikes compared",
+                "neuron lanes",
+                grouped(in_lanes as u64)
+            ))?;
+        }
         let Some((engine, sample, comparison)) = &self.first else {
             return print(&format!("0 mismatches in {} elements of {of}", grouped(compared as u64)));
         };
@@ -196,13 +259,24 @@ impl Summary {
             grouped(mismatches as u64),
             grouped(compared as u64),
             self.held[*engine].1
-        ))?;
-        Err(Error::Disagreement)
+        ))
+    }
+
+    /// The first sample that differs.
+    fn first_sample(&self) -> Option<usize> {
+        self.first.as_ref().map(|(_, sample, _)| *sample)
+    }
+
+    /// The engine that differs in it.
+    fn first_engine(&self) -> Option<EngineName> {
+        self.first.as_ref().map(|(engine, ..)| self.held[*engine].0)
     }
 
     fn table(&self, build: &Build) -> Table {
         let headings: Vec<&str> = self.held.iter().map(|(_, heading)| *heading).collect();
-        let mut table = Table::new(&[&["layer", "elements"], &headings[..]].concat());
+        let is_probed = self.totals.iter().any(|total| !total.lanes.is_empty());
+        let lanes = if is_probed { &["lanes"][..] } else { &[] };
+        let mut table = Table::new(&[&["layer", "elements"], &headings[..], lanes].concat());
         let nodes = build.quant.nodes.iter().map(|node| node.name.as_str());
         let compared: BTreeSet<&String> = self.totals.iter().flat_map(|total| total.layers.keys()).collect();
         let windows = compared.into_iter().map(String::as_str).filter(|layer| is_of_input(layer));
@@ -210,8 +284,18 @@ impl Summary {
             let counts: Vec<_> = self.totals.iter().map(|total| total.layers.get(layer)).collect();
             let Some(compared) = counts.iter().flatten().map(|count| count.compared).max() else { continue };
             let mismatches = counts.iter().map(|c| c.map_or("-".into(), |c| grouped(c.mismatches as u64)));
-            table.row([layer.to_owned(), grouped(compared as u64)].into_iter().chain(mismatches));
+            let in_lanes = is_probed.then(|| self.in_lanes(layer));
+            table.row(
+                [layer.to_owned(), grouped(compared as u64)].into_iter().chain(mismatches).chain(in_lanes),
+            );
         }
         table
+    }
+
+    /// Mismatches of a layer in the neuron lanes of all engines that show them.
+    fn in_lanes(&self, layer: &str) -> String {
+        let counts = self.totals.iter().filter_map(|total| total.lanes.get(layer));
+        let mismatches = counts.map(|count| count.mismatches).reduce(|sum, more| sum + more);
+        mismatches.map_or("-".into(), |mismatches| grouped(mismatches as u64))
     }
 }

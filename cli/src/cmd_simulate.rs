@@ -141,6 +141,7 @@ fn simulate(args: &Args, build: &Build, samples: &Samples) -> Result<Vec<Trace>>
         progress: is_traced.then(|| Progress::new(move |cycles| bar.set_position(cycles))),
         waves,
         logits_only: args.output.is_none(),
+        probe: false,
         stall_seed: args.stalls.unwrap_or(0),
         power_up_seed: args.power_up_seed.unwrap_or(0),
     };

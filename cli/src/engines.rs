@@ -74,7 +74,10 @@ pub(crate) fn engine<'b>(
     Ok(match (name, accelerator) {
         (EngineName::Golden, _) => Box::new(GoldenEngine::new(&build.quant)),
         (EngineName::Trainer, _) => Box::new(IntegerEngine::new(&build.quant)?),
-        (EngineName::Interpreter, _) => Box::new(Interpreter::new(&build.hardware("interpreter")?.program)?),
+        (EngineName::Interpreter, _) => {
+            let interpreter = Interpreter::new(&build.hardware("interpreter")?.program)?;
+            Box::new(if options.probe { interpreter.probed() } else { interpreter })
+        }
         (EngineName::Verilator, accelerator) => {
             let program = &build.hardware("verilator")?.program;
             match accelerator {

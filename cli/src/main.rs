@@ -23,6 +23,7 @@ mod error;
 mod fetch;
 mod folder;
 mod judgement;
+mod mismatch_waves;
 mod output;
 mod picture;
 mod report;

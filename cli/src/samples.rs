@@ -89,6 +89,12 @@ impl Samples {
         interleaved(self.inputs.frames.index_axis(Axis(0), index))
     }
 
+    /// Sample `index` by itself, without its class.
+    pub(crate) fn only(&self, index: usize) -> Inputs {
+        let sample = Slice::from(index..index + 1);
+        Inputs { frames: self.inputs.frames.slice_axis(Axis(0), sample).to_owned(), labels: None }
+    }
+
     /// All samples and their classes.
     pub(crate) fn inputs(&self) -> &Inputs {
         &self.inputs

@@ -39,7 +39,7 @@ fn evaluate(network: &QuantNetwork, input: ArrayView4<u8>) -> Result<Trace> {
     }
     tensors.remove(INPUT);
     let logits = network.nodes.last().map(|node| tensors[&node.name].iter().copied().collect());
-    Ok(Trace { tensors, logits: logits.unwrap_or_default(), cycles: None })
+    Ok(Trace { tensors, logits: logits.unwrap_or_default(), ..Trace::default() })
 }
 
 /// Result of one node. `shape` is its first input's.

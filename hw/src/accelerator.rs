@@ -79,7 +79,7 @@ pub struct Accelerator {
 
     reset: Wire<Local>,
     /// Step that runs and what is written into the activation memory: a trace of all tensors.
-    step: Wire<Local>,
+    pub(crate) step: Wire<Local>,
     act_write_en: Wire<Local>,
     act_write_addr: Wire<Local>,
     act_write_data: Wire<Local>,
@@ -98,7 +98,7 @@ pub struct Accelerator {
     skew: Skew,
     array: Array,
     accumulators: Accumulators,
-    drain: Drain,
+    pub(crate) drain: Drain,
     pool: Pool,
     weights: Rom,
     parameters: Rom,

@@ -45,7 +45,7 @@ use empf_ir::isa::{
 const PARAMETERS: usize = LaneParameters::<()>::WORDS;
 const OF_SHORTCUT: usize = ShortcutParameters::<()>::WORDS;
 /// Cycles from a position's address to its sum at the lanes.
-const SUM_DELAY: usize = DRAIN_DELAY;
+pub(crate) const SUM_DELAY: usize = DRAIN_DELAY;
 /// Cycles from a position's address to its new potential, and to its result.
 const POTENTIAL_WRITE: usize = SUM_DELAY + POTENTIAL_DELAY;
 const RESULT: usize = SUM_DELAY + SPIKE_DELAY;

@@ -20,12 +20,14 @@ mod product;
 pub mod rtl;
 mod sequencer;
 mod stream;
+mod taps;
 pub mod timing;
 mod unfold;
 mod unit_macro;
 
 pub use accelerator::{Accelerator, ActivationWrite, TOP};
 pub use product::Multiplier;
+pub use taps::Tap;
 
 use emit::{EmitError, Form, Ports, ecp5_image, image_file};
 use empf_ir::{ArchConfig, Target};

@@ -119,7 +119,7 @@ impl IntegerModel {
         let tensors: BTreeMap<String, Array4<i32>> = (self.nodes.iter().zip(&workspace.maps))
             .map(|(node, maps)| (node.name.clone(), maps.to_array()))
             .collect();
-        Ok(Trace { tensors, logits, cycles: None })
+        Ok(Trace { tensors, logits, ..Trace::default() })
     }
 
     /// Class of each input of a batch `[image, frame, channel, y, x]`, on all cores.

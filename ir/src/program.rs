@@ -5,7 +5,7 @@
 use crate::arch::Memory;
 use crate::document::{Content, Document};
 use crate::formats::MAX_TIME_STEPS;
-use crate::isa::{self, LimitError, Schedule, Task};
+use crate::isa::{self, Drain, LimitError, Schedule, Task};
 use crate::name::check_name;
 use crate::rom::{crc, read_mem, write_mem};
 use crate::{ArchConfig, Error, Result, Shape};
@@ -22,6 +22,45 @@ pub struct Step {
     pub task: Task,
     /// Useful additions: one for each weight digit that meets an activation, borders included.
     pub additions: u64,
+    /// What its lanes compute, where it is no linear layer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currents: Option<Currents>,
+}
+
+/// Currents that a drain computes. They exist in the lanes alone: checks look there for them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Currents {
+    /// Shape of one frame.
+    pub shape: Shape,
+    /// The time-step of its first run.
+    pub first_step: usize,
+    /// Node whose currents are those of the sums, or those that were kept, scaled.
+    pub sums: String,
+    /// What is added to them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub added: Option<Added>,
+}
+
+/// A shortcut's part in the currents of a layer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Added {
+    /// Node of the shortcut's currents.
+    pub shortcut: String,
+    /// Node that adds them.
+    pub sum: String,
+}
+
+impl Step {
+    /// The descriptor of its drain.
+    pub fn drain(&self) -> Option<&Drain> {
+        match &self.task {
+            Task::Array(array) => Some(&array.drain),
+            Task::Drain(drain) => Some(drain),
+            Task::Unfold(_) | Task::Pool(_) => None,
+        }
+    }
 }
 
 /// Where a tensor lies in the activation memory, `[frame][y][x][block]`.
@@ -155,6 +194,10 @@ impl Program {
         for step in &self.steps {
             let refused = |e: LimitError| Error::invalid(format!("node `{}`", step.node), e.to_string());
             step.task.check(&self.arch).map_err(refused)?;
+            if !self.has_currents(step) {
+                let message = "`currents` are not those of its drain; compile again";
+                return Err(Error::invalid(format!("node `{}`", step.node), message));
+            }
         }
         Ok(())
     }
@@ -167,6 +210,21 @@ impl Program {
             schedule: crc(&self.schedule(), 32),
         };
         self
+    }
+
+    /// The currents of `step` are those of its drain's runs.
+    fn has_currents(&self, step: &Step) -> bool {
+        match (&step.currents, step.drain()) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(Currents { shape, first_step, added, .. }), Some(drain)) => {
+                shape.is_sensible()
+                    && *first_step < self.time_steps
+                    && drain.time_steps as usize <= self.time_steps - first_step
+                    && shape.positions() as u64 == drain.positions()
+                    && added.is_some() == drain.has_shortcut()
+            }
+        }
     }
 
     /// Bytes of one input.
@@ -188,7 +246,7 @@ impl Program {
 
 impl Content for Program {
     const FORMAT: &'static str = "empf-program";
-    const VERSION: u32 = 6;
+    const VERSION: u32 = 7;
     const FILE: &'static str = "program.json";
     const AGAIN: &'static str = "compile again";
 

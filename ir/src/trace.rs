@@ -9,6 +9,9 @@ pub struct Trace {
     /// `[frame, channel, y, x]` by node name. The schedule-level engines and the Verilog see the tensors
     /// that lie in the activation memory; golden model and trainer see every node's.
     pub tensors: BTreeMap<String, Array4<i32>>,
+    /// `[frame, channel, y, x]` by node name: currents and spikes as the neuron lanes gave them, where an engine of a
+    /// schedule was asked to look there.
+    pub lanes: BTreeMap<String, Array4<i32>>,
     /// One sum over all time-steps for each class.
     pub logits: Vec<i32>,
     /// Cycles from start to the last logit, where the engine counts them.

@@ -268,7 +268,7 @@ fn saved() -> (tempfile::TempDir, Value) {
 
 /// A program without ROM words.
 fn hollow() -> Program {
-    let step = |task| empf_ir::program::Step { node: "conv7".into(), task, additions: 0 };
+    let step = |task| empf_ir::program::Step { node: "conv7".into(), task, additions: 0, currents: None };
     Program {
         name: "p".into(),
         arch: small(),
@@ -313,5 +313,5 @@ fn an_old_program_is_to_be_compiled_again() {
     json["version"] = json!(1);
     std::fs::write(folder.path().join("program.json"), json.to_string()).unwrap();
     let error = Program::load(folder.path()).unwrap_err().to_string();
-    assert!(error.ends_with("version 1, but this program reads version 6; compile again"), "{error}");
+    assert!(error.ends_with("version 1, but this program reads version 7; compile again"), "{error}");
 }

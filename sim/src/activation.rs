@@ -48,6 +48,15 @@ impl ActivationMemory {
         })
     }
 
+    /// Word and bank of the element `[frame, channel, y, x]` of the tensor at `place` in the memory of `arch`.
+    pub(crate) fn bank_of(arch: &ArchConfig, place: &Placement, element: [usize; 4]) -> (usize, usize) {
+        let [frame, channel, y, x] = element;
+        let position = (frame * place.shape.height + y) * place.shape.width + x;
+        let blocks = place.shape.channels.div_ceil(arch.rows);
+        let word = place.base as usize + position * blocks + channel / arch.rows;
+        (word, channel % arch.rows / arch.lanes)
+    }
+
     /// The tensor `[frame, channel, y, x]` that lies at `place`; `None` where it leaves the memory.
     pub fn tensor(&self, place: &Placement) -> Option<Array4<i32>> {
         let (frames, shape) = (place.frames as usize, place.shape);
@@ -77,6 +86,8 @@ mod tests {
         let place = Placement { node: "n".into(), base: 10, words: 24, frames: 2, shape, written_by: [0, 0] };
         let tensor = memory.tensor(&place).unwrap();
         assert_eq!(tensor[[1, 4, 1, 2]], 7);
+        assert_eq!(ActivationMemory::bank_of(&arch, &place, [1, 4, 1, 2]), (33, 0));
+        assert_eq!(ActivationMemory::bank_of(&arch, &place, [0, 3, 0, 1]), (12, 1));
         assert_eq!(tensor.sum(), 7);
     }
 

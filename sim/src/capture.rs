@@ -1,6 +1,7 @@
 //! Tensors out of the writes to the activation memory that a simulation of the accelerator shows.
 
 use crate::activation::ActivationMemory;
+use crate::compare::Mismatch;
 use crate::{Error, Result};
 use empf_ir::{Program, Trace};
 use std::collections::HashMap;
@@ -16,14 +17,30 @@ pub(crate) struct Write {
     pub(crate) address: u32,
     /// Its `lanes` codes, the first in the low bits.
     pub(crate) data: u64,
+    /// The clock cycle, where it is known.
+    pub(crate) cycle: Option<u64>,
 }
 
 impl Write {
     /// The same word of each bank whose bit in `banks` is set.
-    pub(crate) fn of_banks(step: u32, banks: u64, address: u32, data: u64) -> impl Iterator<Item = Write> {
+    pub(crate) fn of_banks(banks: u64, write: Write) -> impl Iterator<Item = Write> {
         let written = (0..u64::BITS).filter(move |bank| banks >> bank & 1 == 1);
-        written.map(move |bank| Write { step, bank, address, data })
+        written.map(move |bank| Write { bank, ..write })
     }
+}
+
+/// The cycle of the last write by `step` to the element of `mismatch`.
+pub(crate) fn cycle(
+    program: &Program,
+    step: usize,
+    mismatch: &Mismatch,
+    writes: impl DoubleEndedIterator<Item = Write>,
+) -> Option<u64> {
+    let place = program.placements.iter().find(|place| place.node == mismatch.layer)?;
+    let Mismatch { time_step, channel, y, x, .. } = *mismatch;
+    let wanted = ActivationMemory::bank_of(&program.arch, place, [time_step, channel, y, x]);
+    let mut of_step = writes.rev().filter(|write| write.step as usize == step);
+    of_step.find(|write| (write.address as usize, write.bank as usize) == wanted)?.cycle
 }
 
 /// Replays `writes`, step by step, and puts each tensor of `program` into `trace` when its step has ended.
@@ -85,7 +102,7 @@ mod tests {
     /// Three steps, of which the last two write a tensor of two blocks of channels at each of two positions: 4 and 1
     /// channels, in banks of 2.
     fn program() -> Program {
-        let step = Step { node: "a".into(), task: Task::Pool(Pool::default()), additions: 0 };
+        let step = Step { node: "a".into(), task: Task::Pool(Pool::default()), additions: 0, currents: None };
         let shape = Shape::new(5, 1, 2);
         let place = Placement { node: "a".into(), base: 3, words: 4, frames: 1, shape, written_by: [1, 2] };
         Program {
@@ -114,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_tensor_is_what_its_steps_wrote_whole() {
-        let write = |address, bank, data| Write { step: address / 5 + 1, bank, address, data };
+        let write = |address, bank, data| Write { step: address / 5 + 1, bank, address, data, cycle: None };
         let whole = [
             write(3, 0, 0x201),
             write(3, 1, 0x403),

@@ -1,7 +1,8 @@
 //! What runs a network.
 
-use crate::compare::Promise;
+use crate::compare::{Comparison, Mismatch, Promise, compare};
 use crate::error::{Error, Result};
+use crate::origin::Origin;
 use empf_ir::{Program, Trace};
 
 /// An execution of a network: all engines give the same numbers for the same input.
@@ -14,6 +15,26 @@ pub trait Engine {
 
     /// One inference. `input` is `[frame][y][x][channel]`, a byte a code.
     fn run(&mut self, input: &[u8]) -> Result<Trace>;
+
+    /// What gave the element of `mismatch` in the last inference, where the engine knows it.
+    fn origin(&self, _mismatch: &Mismatch) -> Option<Origin> {
+        None
+    }
+}
+
+/// Runs `engine` on `input` and holds it to `expected`, nodes in `order`; its first mismatch has its origin.
+pub fn examine(
+    engine: &mut dyn Engine,
+    input: &[u8],
+    order: &[&str],
+    expected: &Trace,
+) -> Result<(Comparison, Trace)> {
+    let got = engine.run(input)?;
+    let mut comparison = compare(order, &engine.promise(), expected, &got);
+    if let Some(first) = &mut comparison.first {
+        first.origin = engine.origin(first);
+    }
+    Ok((comparison, got))
 }
 
 /// The bytes given are one input of `program`.

@@ -106,7 +106,7 @@ impl Printed {
         let (step, address) = (step.parse().ok()?, address.parse().ok()?);
         let enables = u64::from_str_radix(enables, 16).ok()?;
         let data = u64::from_str_radix(data, 16).ok()?;
-        self.writes.extend(Write::of_banks(step, enables, address, data));
+        self.writes.extend(Write::of_banks(enables, Write { step, bank: 0, address, data, cycle: None }));
         Some(())
     }
 }
@@ -119,7 +119,7 @@ mod tests {
     fn lines_become_writes_logits_and_cycles() {
         let text = "WARNING: dut: $readmemh: Not enough words\nwrite 2 5 17 0a0b\nlogit -7\ncycles 90\n";
         let printed = Printed::parse(text, 0).unwrap();
-        let write = |bank| Write { step: 2, bank, address: 17, data: 0xa0b };
+        let write = |bank| Write { step: 2, bank, address: 17, data: 0xa0b, cycle: None };
         let expected = Printed { logits: vec![-7], cycles: Some(90), writes: vec![write(0), write(2)] };
         assert_eq!(printed, expected);
     }

@@ -14,7 +14,10 @@ mod pool;
 mod unfold;
 
 use crate::cycles::Cycles;
-use crate::{Engine, Error, Promise, Result, check_input};
+use crate::lanes::{self, Lanes};
+use crate::origin::Origin;
+use crate::writer::writer;
+use crate::{Engine, Error, Mismatch, Promise, Result, check_input};
 use empf_ir::isa::{Schedule, Task};
 use empf_ir::{Program, Trace};
 use machine::Machine;
@@ -34,6 +37,12 @@ impl<'p> Interpreter<'p> {
         let schedule = Schedule::decode(&words, &program.arch)?.steps;
         let cycles = Cycles::of(&schedule, &program.arch).total;
         Ok(Interpreter { schedule, machine: Machine::new(program), cycles })
+    }
+
+    /// Its traces have what goes through the neuron lanes.
+    pub fn probed(mut self) -> Self {
+        self.machine.lanes = Some(Lanes::default());
+        self
     }
 
     /// Cycles of every inference.
@@ -67,7 +76,9 @@ impl Engine for Interpreter<'_> {
     }
 
     fn promise(&self) -> Promise {
-        Promise::of_program(self.machine.program)
+        let Machine { program, lanes, .. } = &self.machine;
+        let lanes = lanes.as_ref().map(|_| lanes::nodes(program)).unwrap_or_default();
+        Promise { lanes, ..Promise::of_program(program) }
     }
 
     fn run(&mut self, input: &[u8]) -> Result<Trace> {
@@ -79,6 +90,15 @@ impl Engine for Interpreter<'_> {
             self.step(index, &mut trace)?;
         }
         trace.logits.clone_from(&self.machine.logits);
+        if let Some(shown) = &mut self.machine.lanes {
+            lanes::replay("interpreter", self.machine.program, shown, &mut trace)?;
+            shown.clear();
+        }
         Ok(trace)
+    }
+
+    fn origin(&self, mismatch: &Mismatch) -> Option<Origin> {
+        let program = self.machine.program;
+        Origin::of_step(program, writer(program, mismatch)?, None)
     }
 }

@@ -342,6 +342,7 @@ mod tests {
             tensors: [("a/b".to_owned(), Array4::from_elem((2, 1, 3, 1), n))].into(),
             logits: vec![n, -n],
             cycles: Some(100),
+            ..Trace::default()
         };
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("out.npz");

@@ -4,13 +4,15 @@
 use crate::activation::ActivationMemory;
 use crate::axi::Channel;
 use crate::capture::{Write, replay};
-use crate::{Engine, Error, Interpreter, Promise, Result, check_input};
-use empf_hw::Accelerator;
+use crate::compare::{Mismatch, Seen};
+use crate::lanes::{self, Lanes, Passed};
+use crate::origin::{Origin, RESET_CYCLES};
+use crate::writer::writer;
+use crate::{Engine, Error, Interpreter, Promise, Result, capture, check_input};
 use empf_hw::rtl::{Bench, random_power_up};
+use empf_hw::{Accelerator, Tap};
 use empf_ir::{Program, Trace};
 
-/// Cycles of reset before the first inference.
-const RESET_CYCLES: u64 = 4;
 /// Cycles of patience beyond twice what is expected.
 const PATIENCE: u64 = 10_000;
 /// Addresses of the control port.
@@ -24,6 +26,7 @@ pub struct RustHdl<'p> {
     bench: Bench<Accelerator>,
     memory: ActivationMemory,
     writes: Vec<Write>,
+    lanes: Lanes,
     cycles: u64,
     limit: u64,
     /// What m_axis, the write response and the read data have on offer.
@@ -43,6 +46,7 @@ impl<'p> RustHdl<'p> {
             bench: Bench::new(accelerator, |accelerator| &accelerator.aclk),
             memory: ActivationMemory::new(&program.arch),
             writes: Vec::new(),
+            lanes: Lanes::default(),
             cycles: 0,
             limit: PATIENCE + 2 * (expected + program.input_bytes() as u64),
             offers: ["m_axis", "s_axil_b", "s_axil_r"].map(|name| (name, Channel::default())),
@@ -122,11 +126,28 @@ impl<'p> RustHdl<'p> {
         let seen = look(&self.bench);
         if let Some(write) = self.bench.activation_write() {
             let (step, address) = (write.step as u32, write.address as u32);
-            self.writes.extend(Write::of_banks(step, write.banks, address, write.data));
+            let written = Write { step, bank: 0, address, data: write.data, cycle: Some(self.clock()) };
+            self.writes.extend(Write::of_banks(write.banks, written));
         }
+        self.look_at_lanes();
         self.bench.tick();
         self.cycles += 1;
         Ok(seen)
+    }
+
+    /// The present clock cycle, as an [`Origin`] has it.
+    fn clock(&self) -> u64 {
+        RESET_CYCLES + self.cycles
+    }
+
+    fn look_at_lanes(&mut self) {
+        let cycle = self.clock();
+        for tap in Tap::ALL {
+            if let Some((step, values)) = self.bench.lanes(tap) {
+                let values = values.into_iter().map(|value| lanes::number(tap, value, &self.program.arch));
+                self.lanes.pass(tap, Passed { step: step as u32, cycle }, values);
+            }
+        }
     }
 
     fn send(&mut self, input: &[u8]) -> Result<()> {
@@ -199,12 +220,13 @@ impl Engine for RustHdl<'_> {
     }
 
     fn promise(&self) -> Promise {
-        Promise::of_program(self.program)
+        Promise { lanes: lanes::nodes(self.program), ..Promise::of_program(self.program) }
     }
 
     fn run(&mut self, input: &[u8]) -> Result<Trace> {
         check_input(self.program, input)?;
         self.writes.clear();
+        self.lanes.clear();
         self.cycles = 0;
         self.send(input)?;
         self.start()?;
@@ -214,6 +236,16 @@ impl Engine for RustHdl<'_> {
         let cycles = Some(self.register(CYCLES)?);
         let mut trace = Trace { logits, cycles, ..Trace::default() };
         replay("rust-hdl", self.program, &mut self.memory, self.writes.iter().copied(), &mut trace)?;
+        lanes::replay("rust-hdl", self.program, &mut self.lanes, &mut trace)?;
         Ok(trace)
+    }
+
+    fn origin(&self, mismatch: &Mismatch) -> Option<Origin> {
+        let step = writer(self.program, mismatch)?;
+        let cycle = match mismatch.seen {
+            Seen::Lanes => self.lanes.cycle(self.program, step, mismatch),
+            Seen::Result => capture::cycle(self.program, step, mismatch, self.writes.iter().copied()),
+        };
+        Origin::of_step(self.program, step, cycle)
     }
 }

@@ -10,6 +10,7 @@ mod libraries;
 mod model;
 mod ports;
 mod progress;
+mod record;
 mod waves;
 
 pub use accelerator::{Accelerator, Options, Verilator};

@@ -1,7 +1,7 @@
 //! The comparator against a naive one, which looks at every element of every promised tensor by its index.
 
 use empf_ir::Trace;
-use empf_sim::compare::{Count, LOGITS};
+use empf_sim::compare::{Count, LOGITS, Seen};
 use empf_sim::{Comparison, Mismatch, Promise, adopt, compare};
 use ndarray::Array4;
 use proptest::collection::{btree_map, btree_set, vec};
@@ -34,7 +34,7 @@ fn name() -> impl Strategy<Value = String> {
 
 fn trace() -> impl Strategy<Value = Trace> {
     (btree_map(name(), tensor(), 0..6), vec(value(), 1..4), option::of(1u64..3))
-        .prop_map(|(tensors, logits, cycles)| Trace { tensors, logits, cycles })
+        .prop_map(|(tensors, logits, cycles)| Trace { tensors, logits, cycles, ..Trace::default() })
 }
 
 /// `trace` with some elements changed, tensors lost and gained, other logits or cycles.
@@ -71,77 +71,99 @@ fn changed(trace: Trace) -> impl Strategy<Value = Trace> {
         })
 }
 
+/// What lanes show: some tensors of `expected`, and others.
+fn lanes(expected: &Trace) -> impl Strategy<Value = BTreeMap<String, Array4<i32>>> + use<> {
+    let tensors = expected.tensors.clone();
+    (vec(any::<bool>(), tensors.len()), btree_map(name(), tensor(), 0..2)).prop_map(move |(shown, others)| {
+        let right = tensors.clone().into_iter().zip(shown).filter(|(_, shown)| *shown);
+        right.map(|(tensor, _)| tensor).chain(others).collect()
+    })
+}
+
 /// Mostly what `trace` holds, as an honest engine promises.
 fn promise(trace: Trace) -> impl Strategy<Value = Promise> {
-    let honest = (trace.tensors.keys().cloned().collect::<BTreeSet<_>>(), trace.cycles.is_some());
-    let any = (btree_set(name(), 0..5), any::<bool>());
-    prop_oneof![3 => Just(honest), 1 => any].prop_map(|(names, cycles)| {
+    let names = |tensors: &BTreeMap<String, Array4<i32>>| tensors.keys().cloned().collect::<BTreeSet<_>>();
+    let honest = (names(&trace.tensors), names(&trace.lanes), trace.cycles.is_some());
+    let any = (btree_set(name(), 0..5), btree_set(name(), 0..3), any::<bool>());
+    prop_oneof![3 => Just(honest), 1 => any].prop_map(|(names, lanes, cycles)| {
         let (windows, nodes) = names.into_iter().partition(|name| name.starts_with("input"));
-        Promise { nodes, windows, cycles }
+        Promise { nodes, windows, lanes, cycles }
     })
 }
 
 fn question() -> impl Strategy<Value = (Promise, Trace, Trace)> {
     trace().prop_flat_map(|expected| {
+        let lanes = prop_oneof![Just(BTreeMap::new()), lanes(&expected)];
         let got = prop_oneof![4 => changed(expected.clone()), 1 => trace()];
+        let got = (got, lanes).prop_map(|(got, lanes)| Trace { lanes, ..got });
         (Just(expected), got)
             .prop_flat_map(|(expected, got)| (promise(got.clone()), Just(expected), Just(got)))
     })
 }
 
+/// Counts of elements in the memories and in the lanes.
+type Counts = [BTreeMap<String, Count>; 2];
+
 /// What differs: elements, counts, and how many other things are wrong.
-fn naive(
-    promise: &Promise,
-    expected: &Trace,
-    got: &Trace,
-) -> (Vec<Mismatch>, BTreeMap<String, Count>, usize) {
-    let (mut mismatches, mut counts, mut wrong) = (vec![], BTreeMap::new(), 0);
+fn naive(promise: &Promise, expected: &Trace, got: &Trace) -> (Vec<Mismatch>, Counts, usize) {
+    let (mut mismatches, mut counts, mut wrong) = (vec![], Counts::default(), 0);
     let mut pairs = vec![];
     for layer in ["input", "input@fc", "stem", "pool", "fc"] {
+        let right = expected.tensors.get(layer).cloned();
         let window = promise.windows.contains(layer);
+        if promise.lanes.contains(layer) && (window || ORDER.contains(&layer)) {
+            match (right.clone(), got.lanes.get(layer).cloned()) {
+                (Some(expected), Some(got)) => pairs.push((Seen::Lanes, layer, expected, got)),
+                _ => wrong += 1,
+            }
+        }
         if !window && !promise.nodes.contains(layer) {
             continue;
         }
-        match (expected.tensors.get(layer).cloned(), got.tensors.get(layer).cloned()) {
-            (Some(expected), Some(got)) => pairs.push((layer, expected, got)),
+        match (right, got.tensors.get(layer).cloned()) {
+            (Some(expected), Some(got)) => pairs.push((Seen::Result, layer, expected, got)),
             (None, Some(_)) if window => {}
             _ => wrong += 1,
         }
     }
-    for name in &promise.nodes {
+    for name in promise.nodes.union(&promise.lanes) {
         wrong += usize::from(!ORDER.contains(&name.as_str()));
     }
     for name in got.tensors.keys() {
         wrong += usize::from(!promise.nodes.contains(name) && !promise.windows.contains(name));
     }
+    wrong += got.lanes.keys().filter(|name| !promise.lanes.contains(*name)).count();
     let line = |logits: &[i32]| Array4::from_shape_vec((1, logits.len(), 1, 1), logits.to_vec()).unwrap();
-    pairs.push((LOGITS, line(&expected.logits), line(&got.logits)));
-    for (layer, expected, got) in pairs {
+    pairs.push((Seen::Result, LOGITS, line(&expected.logits), line(&got.logits)));
+    for (seen, layer, expected, got) in pairs {
         if expected.dim() != got.dim() {
             wrong += 1;
             continue;
         }
-        let (frames, channels, height, width) = expected.dim();
-        let mut count = Count { compared: frames * channels * height * width, mismatches: 0 };
-        for time_step in 0..frames {
-            for channel in 0..channels {
-                for y in 0..height {
-                    for x in 0..width {
-                        let at = [time_step, channel, y, x];
-                        let (expected, got) = (expected[at].into(), got[at].into());
-                        if expected != got {
-                            count.mismatches += 1;
-                            let layer = layer.into();
-                            mismatches.push(Mismatch { layer, time_step, channel, y, x, expected, got });
-                        }
-                    }
-                }
-            }
-        }
-        counts.insert(layer.into(), count);
+        let before = mismatches.len();
+        mismatches.extend(differing(seen, layer, &expected, &got));
+        let count = Count { compared: expected.len(), mismatches: mismatches.len() - before };
+        counts[usize::from(seen == Seen::Lanes)].insert(layer.into(), count);
     }
     wrong += usize::from(promise.cycles && got.cycles.is_none());
     (mismatches, counts, wrong)
+}
+
+/// Every element of two tensors of one shape that differs.
+fn differing(seen: Seen, layer: &str, expected: &Array4<i32>, got: &Array4<i32>) -> Vec<Mismatch> {
+    let (_, channels, height, width) = expected.dim();
+    let mut mismatches = vec![];
+    for index in 0..expected.len() {
+        let (time_step, channel) = (index / width / height / channels, index / width / height % channels);
+        let (y, x) = (index / width % height, index % width);
+        let at = [time_step, channel, y, x];
+        let (expected, got) = (expected[at].into(), got[at].into());
+        if expected != got {
+            let (layer, origin) = (layer.into(), None);
+            mismatches.push(Mismatch { layer, seen, time_step, channel, y, x, expected, got, origin });
+        }
+    }
+    mismatches
 }
 
 fn result() -> impl Strategy<Value = Comparison> {
@@ -156,7 +178,7 @@ proptest! {
         let result = compare(&ORDER, &promise, &expected, &got);
         let (mismatches, counts, wrong) = naive(&promise, &expected, &got);
         prop_assert_eq!(result.mismatches(), mismatches.len());
-        prop_assert_eq!(&result.layers, &counts);
+        prop_assert_eq!(&[result.layers.clone(), result.lanes.clone()], &counts);
         prop_assert_eq!(&result.first, &mismatches.first().cloned());
         prop_assert_eq!(result.incomparable.len(), wrong);
         let cycles = expected.cycles.zip(got.cycles).filter(|(expected, got)| expected != got);
@@ -204,8 +226,12 @@ fn messages_say_what_and_where() {
     let tensor = |value| Array4::from_elem((2, 1, 4, 5), value);
     let promise =
         Promise { nodes: ["stem".into(), "pool".into()].into(), cycles: true, ..Promise::default() };
-    let expected =
-        Trace { tensors: [("stem".into(), tensor(1))].into(), logits: vec![4, -5], cycles: Some(100) };
+    let expected = Trace {
+        tensors: [("stem".into(), tensor(1))].into(),
+        logits: vec![4, -5],
+        cycles: Some(100),
+        ..Trace::default()
+    };
     let mut got = Trace { cycles: Some(99), ..expected.clone() };
     got.tensors.get_mut("stem").unwrap()[[1, 0, 2, 3]] = 7;
     assert_eq!(

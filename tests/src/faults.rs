@@ -1,6 +1,7 @@
 //! Planted faults: each must be seen, and its first mismatch must name the place where it was planted.
 
 use crate::case::{Case, CaseInput, Conv, Layer, accelerator};
+use crate::plant::{Fault, Misfit};
 use crate::suite::{Failure, Outcome, Suite, compile, hold, inputs};
 use empf_hw::emit::EmitError;
 use empf_ir::isa::{Array, LaneParameters, Task};
@@ -40,9 +41,17 @@ pub enum FaultError {
         /// What was found.
         located: Box<Located>,
     },
-    /// The emitted Verilog has changed, and the fault no longer fits it.
-    #[error("`{0}` is not once in the Verilog of the stream unit: adapt the fault to the unit")]
-    Text(&'static str),
+    /// The emitted Verilog has changed.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
+    /// The network in which it was seen does not shrink.
+    #[error("{fault}: the network that shows it does not shrink below {layers} layers")]
+    Large {
+        /// What was planted.
+        fault: String,
+        /// Fewest layers.
+        layers: usize,
+    },
     /// Something failed for another reason.
     #[error(transparent)]
     Failed(#[from] Failure),
@@ -187,11 +196,17 @@ pub fn changed_theta() -> Result<Vec<Located>> {
     in_both(&fault, &place, &network, &program)
 }
 
+const SHORT_STRIDE: Fault = Fault {
+    module: "empf_stream",
+    right: "? present_row_step : present_x_step)",
+    wrong: "? present_row_step : present_x_step - 1'd1)",
+};
+
 /// The stream unit steps one word too short from a position to the next of its row.
 pub fn off_by_one_stride() -> Result<Vec<Located>> {
     let (network, program) = compile(&case())?;
     let text = empf_hw::emit_accelerator(&program.arch)?;
-    let faulty = with_short_stride(&text)?;
+    let faulty = SHORT_STRIDE.plant(&text)?;
     let accelerator = Accelerator::build(&faulty, &program.arch, Purpose::Check)?;
     let engines: [Box<dyn Engine>; 2] = [
         Box::new(accelerator.engine(&program, Options::default())?),
@@ -200,19 +215,6 @@ pub fn off_by_one_stride() -> Result<Vec<Located>> {
     // The first layer walks rows too.
     let place = Place { layer: "spike1", channel: None, time_step: None };
     in_each("x_step - 1 in the Verilog of the stream unit", &place, &network, engines)
-}
-
-/// `text` with the fault in its module `stream`, in exactly one place.
-fn with_short_stride(text: &str) -> Result<String> {
-    const RIGHT: &str = "? present_row_step : present_x_step)";
-    let start = text.find("module empf_stream (").unwrap_or(text.len());
-    let end = text[start..].find("endmodule").map_or(text.len(), |length| start + length);
-    let stream = &text[start..end];
-    if stream.matches(RIGHT).count() != 1 {
-        return Err(FaultError::Text(RIGHT));
-    }
-    let faulty = stream.replace(RIGHT, "? present_row_step : present_x_step - 1'd1)");
-    Ok([&text[..start], &faulty, &text[end..]].concat())
 }
 
 #[cfg(test)]
@@ -230,14 +232,5 @@ mod tests {
         let (network, program) = compile(&case()).unwrap();
         let error = in_both("none", &place, &network, &program).unwrap_err();
         assert_eq!(error.to_string(), "not seen: none");
-    }
-
-    #[test]
-    fn verilog_that_the_fault_does_not_fit_is_refused() {
-        assert!(matches!(with_short_stride("module empf_stream (\nendmodule\n"), Err(FaultError::Text(_))));
-        assert!(matches!(
-            with_short_stride("module pool (? present_row_step : present_x_step)"),
-            Err(FaultError::Text(_))
-        ));
     }
 }

@@ -6,7 +6,9 @@
 mod case;
 mod crowd;
 mod faults;
+mod mechanisms;
 mod minimise;
+mod plant;
 mod random;
 mod suite;
 mod values;
@@ -14,7 +16,9 @@ mod values;
 pub use case::{Attention, Case, CaseInput, Conv, Layer, Shortcut, Source, Windows, accelerator};
 pub use crowd::crowd;
 pub use faults::{FaultError, Located, changed_theta, flipped_weight, off_by_one_stride};
+pub use mechanisms::{MECHANISMS, Mechanism, Shrunk};
 pub use minimise::minimise;
+pub use plant::Misfit;
 pub use random::{
     ARRAYS, KERNELS, STRIDES, TIME_STEPS, fit, pooled_arch, random_arch, tiny_arch, with_memories,
 };

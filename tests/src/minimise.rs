@@ -1,6 +1,7 @@
 //! Makes a failing case small.
 
 use crate::case::{Attention, Case, Conv, Layer, Shortcut, Source};
+use std::ops::Range;
 
 /// The smallest case that can be reached from `case` by single simplifications, each of which `fails` as `case`
 /// does.
@@ -14,12 +15,8 @@ pub fn minimise(mut case: Case, mut fails: impl FnMut(&Case) -> bool) -> Case {
 /// Cases that are one simplification away, the largest steps first.
 fn simplifications(case: &Case) -> Vec<Case> {
     let mut simpler = Vec::new();
-    for index in 1..case.layers.len() {
-        simpler.push(with(case, |c| {
-            c.layers.remove(index);
-        }));
-    }
-    for time_steps in [1, 2, case.time_steps / 2] {
+    simpler.extend(fewer_layers(case));
+    for time_steps in [1, 2, case.time_steps / 2].into_iter().filter(|fewer| *fewer < case.time_steps) {
         simpler.push(with(case, |c| c.time_steps = time_steps));
     }
     simpler.push(with(case, |c| c.classes = 1));
@@ -41,6 +38,19 @@ fn simplifications(case: &Case) -> Vec<Case> {
     }
     simpler.retain(|candidate| candidate != case && is_possible(candidate));
     simpler
+}
+
+/// Without the first layers, and without one.
+fn fewer_layers(case: &Case) -> impl Iterator<Item = Case> {
+    let layers = case.layers.len();
+    let without = |range: Range<usize>| {
+        with(case, |c| {
+            c.layers.drain(range);
+        })
+    };
+    let first = (2..layers).rev().map(|count| 0..count);
+    let single = (0..layers).map(|index| index..index + 1).filter(move |_| layers > 1);
+    first.chain(single).map(without)
 }
 
 fn with(case: &Case, change: impl FnOnce(&mut Case)) -> Case {
@@ -104,6 +114,12 @@ fn is_possible(case: &Case) -> bool {
 mod tests {
     use super::*;
     use crate::random::random_arch;
+
+    #[test]
+    fn a_case_of_one_step_gets_no_more() {
+        let case = Case { time_steps: 1, ..Case::random(1, &random_arch(1, [8, 8], 6), 60_000) };
+        assert!(simplifications(&case).iter().all(|simpler| simpler.time_steps == 1));
+    }
 
     #[test]
     fn what_does_not_matter_is_removed() {

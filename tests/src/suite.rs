@@ -4,7 +4,7 @@ use crate::case::Case;
 use empf_ir::{ArchConfig, Program, QuantNetwork};
 use empf_sim::verilator::{Accelerator, Options, Purpose};
 use empf_sim::{
-    Comparison, Engine, GoldenEngine, Icarus, IntegerEngine, Interpreter, RustHdl, adopt, compare,
+    Comparison, Engine, GoldenEngine, Icarus, IntegerEngine, Interpreter, RustHdl, adopt, examine,
 };
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -42,6 +42,8 @@ pub type Result<T> = std::result::Result<T, Failure>;
 pub struct Outcome {
     /// Tensor elements compared, over all engines and inferences.
     pub elements: usize,
+    /// Those of them that are currents and spikes in the neuron lanes.
+    pub in_lanes: usize,
     /// Cycles of an inference.
     pub cycles: u64,
 }
@@ -122,9 +124,9 @@ impl Suite {
     }
 }
 
-/// Registers and memories start at values of the case's seed.
-fn options(case: &Case) -> Options {
-    Options { power_up_seed: case.seed as u32, ..Options::default() }
+/// Registers and memories start at values of the case's seed, and the lanes are looked at.
+pub(crate) fn options(case: &Case) -> Options {
+    Options { power_up_seed: case.seed as u32, probe: true, ..Options::default() }
 }
 
 /// A test that panicked leaves nothing half done behind the lock.
@@ -167,7 +169,7 @@ fn schedule_engines<'a>(
     network: &'a QuantNetwork,
     program: &'a Program,
 ) -> Result<Vec<Box<dyn Engine + 'a>>> {
-    Ok(vec![Box::new(IntegerEngine::new(network)?), Box::new(Interpreter::new(program)?)])
+    Ok(vec![Box::new(IntegerEngine::new(network)?), Box::new(Interpreter::new(program)?.probed())])
 }
 
 /// Holds `engines` to the golden model of `network` on `inputs`, and their cycles to each other.
@@ -182,13 +184,13 @@ pub(crate) fn hold<'a>(
     for input in inputs {
         let mut expected = golden.run(input)?;
         for engine in &mut engines {
-            let got = engine.run(input)?;
-            let comparison = compare(&order, &engine.promise(), &expected, &got);
+            let (comparison, got) = examine(engine.as_mut(), input, &order, &expected)?;
             if !comparison.is_equal() {
                 let (engine, comparison) = (engine.name().to_owned(), Box::new(comparison));
                 return Err(Failure::Differs { engine, comparison });
             }
-            outcome.elements += comparison.layers.values().map(|count| count.compared).sum::<usize>();
+            outcome.elements += comparison.compared();
+            outcome.in_lanes += comparison.lanes.values().map(|count| count.compared).sum::<usize>();
             adopt(&mut expected, got);
         }
         outcome.cycles = expected.cycles.unwrap_or_default();

@@ -1,6 +1,6 @@
 //! `cargo xtask faults`: plants faults and shows where the comparison of engines locates them.
 
-use empf_tests::{FaultError, Located, changed_theta, flipped_weight, off_by_one_stride};
+use empf_tests::{FaultError, Located, MECHANISMS, changed_theta, flipped_weight, off_by_one_stride};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,6 +18,9 @@ pub(crate) fn run() -> crate::error::Result {
         for located in plant()? {
             println!("{located}");
         }
+    }
+    for mechanism in &MECHANISMS {
+        println!("{}", mechanism.plant()?);
     }
     println!("{}", wrong_rounding()?);
     println!("all faults were located");

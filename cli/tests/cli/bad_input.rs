@@ -170,7 +170,7 @@ fn damaged_builds() {
     let damage: [Damage; 8] = [
         ("weights.mem", &|f| fs::write(f, "1\n2\n").unwrap(), &["has 2 words", "compile again"]),
         ("schedule.mem", &|f| replace(f, "2\n", "3\n"), &["schedule.mem: its CRC-32C is", "compile again"]),
-        ("program.json", &|f| replace(f, "\"version\": 6", "\"version\": 9"), &["version 9"]),
+        ("program.json", &|f| replace(f, "\"version\": 7", "\"version\": 9"), &["version 9"]),
         (
             "program.json",
             &|f| replace(f, "\"rows\": 4", "\"rows\": 65"),

@@ -1,6 +1,7 @@
 //! The engines agree on a build, and a fault in it is found where it is.
 
-use crate::command::{copy, error_of, fail, made, replace, run, succeed, words};
+use crate::command::{copy, error_of, fail, files, made, replace, run, succeed, words};
+use empf_sim::verilator::check_waves;
 use ndarray::Array5;
 use ndarray_npy::WriteNpyExt;
 use std::fs;
@@ -54,8 +55,41 @@ fn an_off_by_one_stride_in_the_verilog_is_located() {
     assert!(verilog.contains(step));
     fs::write(&file, verilog.replacen(step, &format!("{step} + 16'd1"), 1)).unwrap();
     let text = differing(place.path());
+    let line = text.lines().find(|line| line.contains("mismatches in")).unwrap();
+    assert!(line.contains("first: verilator, sample 0, layer `neuron1`, time-step 0,"), "{line}");
+    assert!(line.contains("(schedule record 2, drain of layer `neuron1`, clock cycle "), "{line}");
+    let cycle: u64 = line.rsplit(' ').next().unwrap().trim_end_matches(')').parse().unwrap();
+    let shown = format!("waves of sample 0 by itself, cycles {} to {}", cycle - 200, cycle + 50);
     let last = text.trim_end().lines().last().unwrap();
-    assert!(last.contains("first: verilator, sample 0, layer `neuron1`, time-step 0,"), "{last}");
+    assert!(last.starts_with(&shown) && last.ends_with(": build.mismatch.fst"), "{last}");
+    check_waves(&place.path().join("build.mismatch.fst")).unwrap();
+    let is_left = files(place.path()).iter().any(|file| file.to_string_lossy().contains(".empf-"));
+    assert!(!is_left);
+}
+
+#[test]
+fn the_lanes_are_looked_at() {
+    let place = made();
+    let line = format!("{CHECK} --probe");
+    let text = succeed(place.path(), &words(&line));
+    let of = |start: &str| text.lines().find(|line| line.starts_with(start)).unwrap();
+    assert!(of("layer").ends_with("lanes") && of("neuron lanes").ends_with("currents and spikes compared"));
+    assert!(of("conv1").ends_with(" 0") && of("gap1").ends_with(" -"), "{text}");
+
+    let file = place.path().join("build/accel.v");
+    let verilog = fs::read_to_string(&file).unwrap();
+    let right = " biased <= ";
+    assert_eq!(verilog.matches(right).count(), 1);
+    fs::write(&file, verilog.replace(right, &format!("{right}1'd1 + "))).unwrap();
+    let waves = format!("{line} --waves wrong.fst");
+    let output = run(place.path(), &words(&waves));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text.contains("first: verilator, sample 0, layer `conv1` in the lanes, time-step 0,"), "{text}");
+    check_waves(&place.path().join("wrong.fst")).unwrap();
+    assert!(
+        fail(place.path(), &words(&format!("{CHECK} --waves no/wrong.fst"))).contains("no: is no folder")
+    );
 }
 
 #[test]

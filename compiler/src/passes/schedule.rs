@@ -10,7 +10,7 @@ use crate::{Error, Result};
 use empf_ir::isa::{
     ATTENTION_KEEPS, ATTENTION_SCALES, Array, Drain, LimitError, Pass, PassFields, Pool, Stream, Task, Unfold,
 };
-use empf_ir::program::Step;
+use empf_ir::program::{Added, Currents, Step};
 use empf_ir::{ArchConfig, QuantNetwork, QuantOp, Shape};
 
 /// A step for every stage of an allocated plan.
@@ -51,9 +51,26 @@ pub fn schedule(plan: &Plan, network: &QuantNetwork, arch: &ArchConfig) -> Resul
                 }
                 _ => return Err(incomplete(stage)),
             };
-            Ok(Step { node: stage.node.clone(), task, additions })
+            Ok(Step { node: stage.node.clone(), task, additions, currents: currents(stage, network) })
         })
         .collect()
+}
+
+/// The nodes whose currents a stage computes; each of them is read by one node.
+fn currents(stage: &Stage, network: &QuantNetwork) -> Option<Currents> {
+    let Work::Array(work) = &stage.work else { return None };
+    let drain = &work.drain;
+    let reader = |read: &String| network.nodes.iter().find(|node| node.inputs.contains(read));
+    let added = drain.shortcut.as_ref().and_then(|shortcut| {
+        let sum = reader(&shortcut.node)?.name.clone();
+        Some(Added { shortcut: shortcut.node.clone(), sum })
+    });
+    (drain.gives != Gives::Logits).then(|| Currents {
+        shape: work.output,
+        first_step: drain.steps.start,
+        sums: drain.takes.node().to_owned(),
+        added,
+    })
 }
 
 /// The node that wants what `stage` does: the unfolding of the input is for the one that reads its windows.

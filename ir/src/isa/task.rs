@@ -2,7 +2,7 @@
 
 use super::limit::LimitError;
 use super::record::Record;
-use super::{Drain, Pool, Stream, Unfold};
+use super::{Drain, Pool, Stream, Unfold, Unit};
 use crate::ArchConfig;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,16 @@ pub struct Array {
 }
 
 impl Task {
+    /// The units of its records, in the order of the schedule; the last one writes the result.
+    pub fn units(&self) -> &'static [Unit] {
+        match self {
+            Task::Unfold(_) => &[Unit::Unfold],
+            Task::Array(_) => &[Unit::Stream, Unit::Drain],
+            Task::Drain(_) => &[Unit::Drain],
+            Task::Pool(_) => &[Unit::Pool],
+        }
+    }
+
     /// Its records as they stand in the schedule: opcodes and fields.
     pub fn words(&self) -> Vec<u32> {
         match self {

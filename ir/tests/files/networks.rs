@@ -109,7 +109,7 @@ pub(crate) fn program() -> Program {
         shift: 1,
         ..Pool::default()
     };
-    let step = Step { node: "n".into(), task: Task::Pool(pool), additions: 5 };
+    let step = Step { node: "n".into(), task: Task::Pool(pool), additions: 5, currents: None };
     let shape = Shape::new(3, 2, 3);
     let mut program = Program {
         name: "p".into(),

@@ -5,6 +5,7 @@ use super::arithmetic::{clamp_code, round_shift, saturate};
 use super::attention;
 use super::machine::Machine;
 use crate::Result;
+use empf_hw::Tap;
 use empf_ir::ArchConfig;
 use empf_ir::formats::{LEAK_FRACTION_BITS, SCORE_BITS};
 use empf_ir::isa::{Drain, LaneParameters, ShortcutParameters};
@@ -62,13 +63,14 @@ struct Group {
 /// A shortcut of a lane: its parameters, and its code or sum as it enters.
 type Shortcut<'a> = Option<(&'a ShortcutParameters, i64)>;
 
-/// Current of a lane: that of its sum, or of a current that was kept, and that of its shortcut.
-fn current(lane: &LaneParameters, sum: i64, shortcut: Shortcut, d: &Drain, arch: &ArchConfig) -> i64 {
+/// Currents of a lane: that of its sum, or of a current that was kept, that of its shortcut, and both together.
+fn current(lane: &LaneParameters, sum: i64, shortcut: Shortcut, d: &Drain, arch: &ArchConfig) -> [i64; 3] {
     let limit = |x| saturate(x, arch.membrane_bits);
     let of_sum = limit(round_shift(sum * lane.mantissa, d.requant_shift) + lane.bias);
-    shortcut.map_or(of_sum, |(parameters, operand)| {
+    shortcut.map_or([of_sum, 0, of_sum], |(parameters, operand)| {
         let scaled = round_shift(operand * parameters.mantissa, d.shortcut_shift);
-        limit(of_sum + limit(scaled + parameters.bias))
+        let of_shortcut = limit(scaled + parameters.bias);
+        [of_sum, of_shortcut, limit(of_sum + of_shortcut)]
     })
 }
 
@@ -135,7 +137,11 @@ fn currents(
         let shortcut = lanes.of_shortcuts.as_ref().map(|of_lane| (&of_lane[l], operands[l]));
         current(&lanes.of_sums[l], layer[l], shortcut, d, arch)
     };
-    Ok((0..arch.lanes).map(current_of).collect())
+    let currents: Vec<[i64; 3]> = (0..arch.lanes).map(current_of).collect();
+    for (index, tap) in [Tap::Addend, Tap::Shortcut, Tap::Current].into_iter().enumerate() {
+        machine.show(tap, currents.iter().map(|of_lane| of_lane[index]));
+    }
+    Ok(currents.into_iter().map(|[.., current]| current).collect())
 }
 
 /// Keeps the currents of a run, and their sums.
@@ -174,6 +180,7 @@ fn fire_all(machine: &mut Machine, d: &Drain, run: &Run, group: &Group, sums: Su
             *kept = after;
             codes.push(spike);
         }
+        machine.show(Tap::Spike, codes.iter().map(|code| i64::from(*code)));
         machine.write_bank(address, group.index % arch.banks(), &codes)?;
     }
     Ok(())

@@ -2,7 +2,9 @@
 
 use super::attention::Attention;
 use crate::activation::ActivationMemory;
+use crate::lanes::{Lanes, Passed};
 use crate::{Error, Result};
+use empf_hw::Tap;
 use empf_ir::arch::Memory;
 use empf_ir::{ArchConfig, Program};
 
@@ -17,6 +19,8 @@ pub(super) struct Machine<'p> {
     /// Word of the potentials of the next run's first position.
     pub(super) first_potential: usize,
     pub(super) attention: Attention,
+    /// What goes through the lanes, where somebody wants to see it.
+    pub(super) lanes: Option<Lanes>,
     /// Index of the step that runs.
     pub(super) step: usize,
 }
@@ -31,6 +35,7 @@ impl<'p> Machine<'p> {
             potentials: vec![0; Memory::Potential.depth(&program.arch) * program.arch.lanes],
             first_potential: 0,
             attention: Attention::new(&program.arch),
+            lanes: None,
             step: 0,
         }
     }
@@ -43,6 +48,14 @@ impl<'p> Machine<'p> {
     pub(super) fn start_drain(&mut self) {
         self.first_potential = 0;
         self.attention.start();
+    }
+
+    /// A position comes by `tap` of the lanes.
+    pub(super) fn show(&mut self, tap: Tap, values: impl IntoIterator<Item = i64>) {
+        if let Some(lanes) = &mut self.lanes {
+            let passed = Passed { step: self.step as u32, cycle: 0 };
+            lanes.pass(tap, passed, values.into_iter().map(|value| value as i32));
+        }
     }
 
     fn beyond(&self, action: &'static str, memory: &'static str, address: usize, depth: usize) -> Error {

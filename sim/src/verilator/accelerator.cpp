@@ -1,6 +1,6 @@
-// Whole inferences through the AXI ports of the accelerator, driven in C for speed.
+// Whole inferences through the AXI ports of the accelerator, driven in C for speed. Generated before this text: the
+// top's signals, EMPF_TAPS and `lanes_show`.
 
-#include "Vdut___024root.h"
 #include <cstddef>
 #include <vector>
 
@@ -9,12 +9,38 @@ namespace {
 // One bank written to the activation memory.
 struct Write {
     uint64_t data;
+    uint64_t cycle;
     uint32_t step;
     uint32_t bank;
     uint32_t address;
     uint32_t unused;
 };
-static_assert(sizeof(Write) == 24 && offsetof(Write, address) == 16, "as `Write` in accelerator.rs");
+static_assert(sizeof(Write) == 32 && offsetof(Write, address) == 24, "as `Write` in record.rs");
+
+// A position that came by a tap of the lanes.
+struct Passed {
+    uint64_t cycle;
+    uint32_t step;
+    uint32_t unused;
+};
+static_assert(sizeof(Passed) == 16 && offsetof(Passed, step) == 8, "as `Passed` in record.rs");
+
+// What is seen of an inference.
+struct Record {
+    std::vector<Write> writes;
+    // Cycles in which logits were taken.
+    std::vector<uint64_t> logits;
+    // Of each tap, positions and a value of each lane.
+    std::vector<Passed> passed[EMPF_TAPS];
+    std::vector<uint32_t> values[EMPF_TAPS];
+
+    void clear() {
+        writes.clear();
+        logits.clear();
+        for (auto& positions : passed) positions.clear();
+        for (auto& of_tap : values) of_tap.clear();
+    }
+};
 
 enum Status : int {
     DONE = 0,
@@ -50,7 +76,10 @@ struct Channel {
 struct Run {
     Dut& dut;
     Vdut& top;
-    std::vector<Write>* writes;
+    // Nothing is kept where it is null.
+    Record* record;
+    // The lanes are looked at too.
+    bool probes;
     uint64_t stall_seed;
     uint64_t cycles = 0;
     Channel m_axis, b, r;
@@ -75,12 +104,18 @@ struct Run {
     void tick() {
         check_rules();
         const auto& root = *top.rootp;
-        if (uint64_t banks = writes ? root.empf_top__DOT__act_write_en : 0) {
+        if (uint64_t banks = record ? root.empf_top__DOT__act_write_en : 0) {
             for (uint32_t bank = 0; banks >> bank; bank++) {
                 if (!(banks >> bank & 1)) continue;
-                writes->push_back({root.empf_top__DOT__act_write_data, root.empf_top__DOT__step, bank,
-                                   root.empf_top__DOT__act_write_addr, 0});
+                record->writes.push_back({root.empf_top__DOT__act_write_data, cycles, root.empf_top__DOT__step,
+                                          bank, root.empf_top__DOT__act_write_addr, 0});
             }
+        }
+        if (probes) {
+            lanes_show(root, [&](int tap, std::initializer_list<uint32_t> values) {
+                record->passed[tap].push_back({cycles, root.empf_top__DOT__step, 0});
+                record->values[tap].insert(record->values[tap].end(), values);
+            });
         }
         dut.edge();
         cycles++;
@@ -172,6 +207,7 @@ struct Run {
             dut.settle();
             if (top.m_axis_tvalid && top.m_axis_tready) {
                 logits[received++] = static_cast<int32_t>(top.m_axis_tdata);
+                if (record) record->logits.push_back(cycles);
                 if (top.m_axis_tlast != (received == count)) return LAST_MISPLACED;
             }
             tick();
@@ -187,7 +223,7 @@ extern "C" {
 
 int empf_reset(void* handle, int held) {
     auto& dut = *static_cast<Dut*>(handle);
-    Run run{dut, *dut.top, nullptr, 0};
+    Run run{dut, *dut.top, nullptr, false, 0};
     run.reset(held);
     return run.broken;
 }
@@ -195,7 +231,7 @@ int empf_reset(void* handle, int held) {
 // Sends an input and starts, and leaves it there after `cycles` cycles; the receiver is ready, then and later.
 int empf_begin(void* handle, const uint8_t* input, size_t bytes, uint64_t cycles) {
     auto& dut = *static_cast<Dut*>(handle);
-    Run run{dut, *dut.top, nullptr, 0};
+    Run run{dut, *dut.top, nullptr, false, 0};
     run.end = cycles;
     run.top.m_axis_tready = 1;
     run.send(input, bytes, cycles);
@@ -208,12 +244,12 @@ int empf_begin(void* handle, const uint8_t* input, size_t bytes, uint64_t cycles
 }
 
 // One inference. `counted` becomes the accelerator's cycle counter, `simulated` the cycles simulated.
-// The writes are kept until the next call where `capture` is set.
+// What is seen is kept in `record` until the next call, of the lanes too where `probes` is set.
 int empf_run(void* handle, const uint8_t* input, size_t bytes, int32_t* logits, size_t count, uint64_t limit,
-             uint64_t stall_seed, int capture, uint32_t* counted, uint64_t* simulated, std::vector<Write>* writes) {
+             uint64_t stall_seed, int probes, uint32_t* counted, uint64_t* simulated, Record* record) {
     auto& dut = *static_cast<Dut*>(handle);
-    writes->clear();
-    Run run{dut, *dut.top, capture ? writes : nullptr, stall_seed};
+    if (record) record->clear();
+    Run run{dut, *dut.top, record, record && probes, stall_seed};
     auto ended = [&](Status status) {
         *simulated = run.cycles;
         dut.tell();
@@ -234,7 +270,7 @@ int empf_run(void* handle, const uint8_t* input, size_t bytes, int32_t* logits, 
 // Single transfers at the ports.
 int empf_send(void* handle, const uint8_t* input, size_t bytes, uint64_t limit) {
     auto& dut = *static_cast<Dut*>(handle);
-    Run run{dut, *dut.top, nullptr, 0};
+    Run run{dut, *dut.top, nullptr, false, 0};
     bool sent = run.send(input, bytes, limit);
     run.top.s_axis_tvalid = 0;
     return run.broken ? run.broken : sent ? DONE : INPUT_REFUSED;
@@ -242,14 +278,14 @@ int empf_send(void* handle, const uint8_t* input, size_t bytes, uint64_t limit) 
 
 int empf_receive(void* handle, int32_t* logits, size_t count, uint64_t limit) {
     auto& dut = *static_cast<Dut*>(handle);
-    Run run{dut, *dut.top, nullptr, 0};
+    Run run{dut, *dut.top, nullptr, false, 0};
     Status status = run.receive(logits, count, limit);
     return run.broken ? run.broken : status;
 }
 
 int empf_wait(void* handle, uint64_t cycles) {
     auto& dut = *static_cast<Dut*>(handle);
-    Run run{dut, *dut.top, nullptr, 0};
+    Run run{dut, *dut.top, nullptr, false, 0};
     while (run.cycles < cycles) {
         dut.settle();
         run.tick();
@@ -259,24 +295,39 @@ int empf_wait(void* handle, uint64_t cycles) {
 
 int empf_write(void* handle, uint8_t address, uint32_t value, uint8_t strobe) {
     auto& dut = *static_cast<Dut*>(handle);
-    Run run{dut, *dut.top, nullptr, 0};
+    Run run{dut, *dut.top, nullptr, false, 0};
     bool written = run.write(address, value, strobe);
     return run.broken ? run.broken : written ? DONE : CONTROL_REFUSED;
 }
 
 int empf_read(void* handle, uint8_t address, uint32_t* value) {
     auto& dut = *static_cast<Dut*>(handle);
-    Run run{dut, *dut.top, nullptr, 0};
+    Run run{dut, *dut.top, nullptr, false, 0};
     bool read = run.read(address, *value);
     return run.broken ? run.broken : read ? DONE : CONTROL_REFUSED;
 }
 
-std::vector<Write>* empf_writes_new() { return new std::vector<Write>; }
+Record* empf_record_new() { return new Record; }
 
-void empf_writes_free(std::vector<Write>* writes) { delete writes; }
+void empf_record_free(Record* record) { delete record; }
 
-const Write* empf_writes(const std::vector<Write>* writes, size_t* count) {
-    *count = writes->size();
-    return writes->data();
+const Write* empf_writes(const Record* record, size_t* count) {
+    *count = record->writes.size();
+    return record->writes.data();
+}
+
+const uint64_t* empf_logits(const Record* record, size_t* count) {
+    *count = record->logits.size();
+    return record->logits.data();
+}
+
+const Passed* empf_passed(const Record* record, int tap, size_t* count) {
+    *count = record->passed[tap].size();
+    return record->passed[tap].data();
+}
+
+const uint32_t* empf_values(const Record* record, int tap, size_t* count) {
+    *count = record->values[tap].size();
+    return record->values[tap].data();
 }
 }

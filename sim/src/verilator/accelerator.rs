@@ -3,10 +3,15 @@
 use super::build::Purpose;
 use super::model::{Instance, Object, Port};
 use super::progress::Progress;
+use super::record::{Record, control, lanes_show};
 use super::waves::Waves;
 use crate::activation::ActivationMemory;
 use crate::capture::{self, replay};
+use crate::compare::{LOGITS, Mismatch, Seen};
+use crate::lanes::{self, Lanes};
+use crate::origin::{Origin, RESET_CYCLES};
 use crate::roms::Roms;
+use crate::writer::writer;
 use crate::{Engine, Error, Interpreter, Promise, Result, check_input};
 use empf_ir::{ArchConfig, Program, Trace};
 use std::ffi::{CString, c_char, c_int, c_void};
@@ -15,27 +20,6 @@ use std::sync::Arc;
 
 /// Name of the accelerator's module.
 const TOP: &str = "empf_top";
-
-/// Signals of the top that the shim reads: the activation memory's write port and the running step.
-const CONTROL: &str = r#"
-public_flat_rd -module "empf_top" -var "act_write_en"
-public_flat_rd -module "empf_top" -var "act_write_addr"
-public_flat_rd -module "empf_top" -var "act_write_data"
-public_flat_rd -module "empf_top" -var "step"
-"#;
-
-/// As `Write` in the shim.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Write {
-    data: u64,
-    step: u32,
-    bank: u32,
-    address: u32,
-    unused: u32,
-}
-
-const _: () = assert!(size_of::<Write>() == 24 && std::mem::offset_of!(Write, address) == 16);
 
 type Run = unsafe extern "C" fn(
     *mut c_void,
@@ -51,8 +35,6 @@ type Run = unsafe extern "C" fn(
     *mut c_void,
 ) -> c_int;
 
-/// Cycles of reset before the first inference.
-const RESET_CYCLES: u32 = 4;
 /// Cycles of patience beyond twice what is expected.
 const PATIENCE: u64 = 10_000;
 
@@ -73,6 +55,8 @@ pub struct Options {
     pub progress: Option<Progress>,
     /// Only logits and cycles: the traces have no tensors.
     pub logits_only: bool,
+    /// The traces have what the neuron lanes give, where they have tensors.
+    pub probe: bool,
     /// Not 0: sender and receiver pause at random, and the cycles are not those of the prediction.
     pub stall_seed: u64,
     /// Of the random values at which registers and memories start.
@@ -83,8 +67,8 @@ impl Accelerator {
     /// The accelerator of `arch` as `verilog` describes it. Its engines can write waves where that is its `purpose`.
     pub fn build(verilog: &str, arch: &ArchConfig, purpose: Purpose) -> Result<Self> {
         let ports = [Port::new("aclk", 1)];
-        let extension = include_str!("accelerator.cpp");
-        let object = Object::new(verilog, TOP, ("aclk", &ports), (extension, CONTROL), purpose)?;
+        let extension = lanes_show(arch) + include_str!("accelerator.cpp");
+        let object = Object::new(verilog, TOP, ("aclk", &ports), (&extension, &control()), purpose)?;
         Ok(Accelerator { object, arch: arch.clone(), purpose })
     }
 
@@ -105,7 +89,8 @@ impl Accelerator {
         }
         let expected = Interpreter::new(program)?.predicted_cycles();
         let mut engine = Verilator {
-            writes: Writes::new(&self.object)?,
+            record: Record::new(&self.object)?,
+            lanes: Lanes::default(),
             memory: ActivationMemory::new(&self.arch),
             limit: PATIENCE
                 + (expected + program.input_bytes() as u64) * if options.stall_seed == 0 { 2 } else { 8 },
@@ -115,7 +100,7 @@ impl Accelerator {
             instance,
             _roms: roms,
         };
-        engine.reset(RESET_CYCLES)?;
+        engine.reset(RESET_CYCLES as u32)?;
         Ok(engine)
     }
 }
@@ -131,45 +116,6 @@ fn failure(message: impl Into<String>) -> Error {
     Error::Engine { engine: "verilator".into(), message: message.into() }
 }
 
-/// The shim's list of writes.
-struct Writes {
-    list: *mut c_void,
-    free: unsafe extern "C" fn(*mut c_void),
-    get: unsafe extern "C" fn(*const c_void, *mut usize) -> *const Write,
-    _object: Arc<Object>,
-}
-
-impl Writes {
-    fn new(object: &Arc<Object>) -> Result<Self> {
-        // SAFETY: the types are those of the shim; `_object` outlives the functions.
-        unsafe {
-            let new: unsafe extern "C" fn() -> *mut c_void = object.function("empf_writes_new")?;
-            Ok(Writes {
-                list: new(),
-                free: object.function("empf_writes_free")?,
-                get: object.function("empf_writes")?,
-                _object: object.clone(),
-            })
-        }
-    }
-
-    fn as_slice(&self) -> &[Write] {
-        let mut count = 0;
-        // SAFETY: the shim's list stays unchanged while `self` is borrowed.
-        unsafe {
-            let first = (self.get)(self.list, &mut count);
-            if count == 0 { &[] } else { std::slice::from_raw_parts(first, count) }
-        }
-    }
-}
-
-impl Drop for Writes {
-    fn drop(&mut self) {
-        // SAFETY: the list came from `empf_writes_new` and is freed once.
-        unsafe { (self.free)(self.list) }
-    }
-}
-
 /// The verilated accelerator with a program.
 pub struct Verilator<'p> {
     pub(super) program: &'p Program,
@@ -177,12 +123,13 @@ pub struct Verilator<'p> {
     memory: ActivationMemory,
     pub(super) limit: u64,
     simulated: u64,
-    writes: Writes,
+    record: Record,
+    lanes: Lanes,
     pub(super) instance: Instance,
     _roms: Roms,
 }
 
-// SAFETY: the list of writes is touched by this engine's calls alone.
+// SAFETY: the record is touched by this engine's calls alone.
 unsafe impl Send for Verilator<'_> {}
 
 impl Verilator<'_> {
@@ -220,13 +167,12 @@ impl Verilator<'_> {
     }
 
     fn tensors(&mut self, trace: &mut Trace) -> Result<()> {
-        let writes = self.writes.as_slice().iter().map(|write| capture::Write {
-            step: write.step,
-            bank: write.bank,
-            address: write.address,
-            data: write.data,
-        });
-        replay("verilator", self.program, &mut self.memory, writes, trace)
+        replay("verilator", self.program, &mut self.memory, self.record.writes(), trace)?;
+        if self.options.probe {
+            self.lanes = self.record.lanes(&self.program.arch);
+            lanes::replay("verilator", self.program, &mut self.lanes, trace)?;
+        }
+        Ok(())
     }
 }
 
@@ -236,13 +182,12 @@ impl Engine for Verilator<'_> {
     }
 
     fn promise(&self) -> Promise {
-        let whole = Promise::of_program(self.program);
         let cycles = self.options.stall_seed == 0;
         if self.options.logits_only {
-            Promise { cycles, ..Promise::default() }
-        } else {
-            Promise { cycles, ..whole }
+            return Promise { cycles, ..Promise::default() };
         }
+        let lanes = if self.options.probe { lanes::nodes(self.program) } else { Default::default() };
+        Promise { cycles, lanes, ..Promise::of_program(self.program) }
     }
 
     fn run(&mut self, input: &[u8]) -> Result<Trace> {
@@ -260,10 +205,10 @@ impl Engine for Verilator<'_> {
                 logits.len(),
                 self.limit,
                 self.options.stall_seed,
-                c_int::from(!self.options.logits_only),
+                c_int::from(self.options.probe),
                 &mut counted,
                 &mut self.simulated,
-                self.writes.list,
+                if self.options.logits_only { std::ptr::null_mut() } else { self.record.handle },
             )
         };
         self.check(status)?;
@@ -273,5 +218,14 @@ impl Engine for Verilator<'_> {
             self.tensors(&mut trace)?;
         }
         Ok(trace)
+    }
+    fn origin(&self, mismatch: &Mismatch) -> Option<Origin> {
+        let step = writer(self.program, mismatch)?;
+        let cycle = match mismatch.seen {
+            Seen::Lanes => self.lanes.cycle(self.program, step, mismatch),
+            Seen::Result if mismatch.layer == LOGITS => self.record.logit_cycle(mismatch.channel),
+            Seen::Result => capture::cycle(self.program, step, mismatch, self.record.writes()),
+        };
+        Origin::of_step(self.program, step, cycle)
     }
 }
