@@ -93,11 +93,15 @@ pub fn crowd() -> Result<Vec<Case>> {
             &[vec![conv(4, 1)], odd_bits, vec![Layer::Back { by: 2 }], even_bits].concat(),
             2,
         ),
-        // Attention on maps of several tiles: on all frames together, and frame by frame, with all kinds of shortcuts.
-        large(120, [1, 5, 5], 4, &[conv(4, 1), attending(8, 7, None)], 2),
+        // Frames that lie far from the first.
+        large(120, [1, 1, 600], 62, &[conv(4, 1), Layer::GlobalPool], 2),
+        // Attention frame by frame on maps of several tiles, with shortcuts.
         large(121, [1, 5, 13], 4, &[conv(12, 1), attending(12, 7, Some(identity))], 2),
         large(122, [1, 5, 13], 2, &[conv(4, 3), attending(10, 5, Some(projection))], 2),
     ]);
+    // Attention on all frames together. Signs hang on every tile where sums are small, as some of these are.
+    let of_tiles = |seed| large(seed, [1, 5, 5], 4, &[conv(4, 1), attending(8, 7, None)], 2);
+    cases.extend((130..142).map(of_tiles));
     fit(&mut cases)?;
     Ok(cases)
 }

@@ -105,6 +105,36 @@ fn the_counter_spans_the_inference() {
     }
 }
 
+/// The counter runs on while nobody takes a logit. Its highest bits would take hours.
+#[test]
+fn the_counter_counts_every_cycle() {
+    let bench = Bench::new();
+    let mut engine = bench.engine(0);
+    engine.send(&bench.inputs[0]).unwrap();
+    control(&mut engine, START);
+    let mut elapsed = |cycles: u64| {
+        let before = engine.register(CYCLES).unwrap();
+        engine.wait(cycles).unwrap();
+        engine.register(CYCLES).unwrap() - before
+    };
+    let of_reading = elapsed(0);
+    for bit in 0..20 {
+        assert_eq!(elapsed(1 << bit), (1 << bit) + of_reading, "2^{bit} cycles");
+    }
+    assert_eq!(engine.receive().unwrap(), bench.logits[0]);
+}
+
+#[test]
+fn every_bit_of_the_build_id_is_read() {
+    let bench = Bench::new();
+    for build_id in [0, !0] {
+        let program = Program { build_id, ..bench.program.clone() };
+        let mut engine = bench.suite.verilog().engine(&program, Options::default()).unwrap();
+        engine.wait(HEADER).unwrap();
+        assert_eq!(engine.register(BUILD_ID).unwrap(), build_id);
+    }
+}
+
 #[test]
 fn a_start_while_busy_counts_for_the_next_input() {
     let bench = Bench::new();

@@ -1,5 +1,6 @@
 //! Cases that together use every bit of a small accelerator, in Verilator.
 
+use empf_ir::QuantOp;
 use empf_tests::{Suite, crowd};
 
 #[test]
@@ -9,5 +10,41 @@ fn every_case_is_exact() {
     for (index, case) in cases.iter().enumerate() {
         let outcome = suite.run(case).unwrap_or_else(|failure| panic!("case {index}: {failure}"));
         assert!(outcome.elements > 0 && outcome.cycles > 0, "case {index}");
+    }
+}
+
+/// Case of the crowd whose shortcut has a position of 680 channels.
+const WIDE_SHORTCUT: u64 = 112;
+
+/// Shifts that are larger than drawn ones, of sums that are as large: half of what is shifted out decides.
+#[test]
+fn large_shifts_of_shortcuts_are_rounded() {
+    let cases = crowd().unwrap();
+    let case = cases.iter().find(|case| case.seed == WIDE_SHORTCUT).unwrap();
+    let suite = Suite::shared(&case.arch).unwrap();
+    let inputs: Vec<Vec<u8>> = (0..4).map(|index| case.input(index)).collect();
+    for large in 16..=28 {
+        let mut network = case.network();
+        for node in &mut network.nodes {
+            match (node.name.as_str(), &mut node.op) {
+                ("short3", QuantOp::Conv { shift, .. }) => *shift = large,
+                ("spike3", QuantOp::Neuron { shift, .. }) => *shift = 0,
+                _ => {}
+            }
+        }
+        let mantissa = (1 << (large - 9)).min(1 << 14);
+        let own =
+            ["conv3.mantissa", "conv3.bias", "short3.bias", "spike3.theta"].map(|name| (name, vec![0; 4]));
+        // Spikes are the currents of the shortcut.
+        let mantissas = [1, 6, 13, 27].map(|more| mantissa + more).to_vec();
+        let of_shortcut = [("short3.weight", vec![1; 4 * 680]), ("short3.mantissa", mantissas)];
+        for (name, values) in own.into_iter().chain(of_shortcut) {
+            let (node, kind) = name.split_once('.').unwrap();
+            let shape = network.tensors.get(name).unwrap().shape.clone();
+            network.set_tensor(node, kind, shape, values);
+        }
+        let program = empf_compiler::lower(&network, &case.arch).unwrap();
+        let outcome = suite.run_network(&network, &program, &inputs);
+        outcome.unwrap_or_else(|failure| panic!("shift {large}: {failure}"));
     }
 }
