@@ -95,6 +95,7 @@ pub(crate) fn replay(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::Seen;
     use empf_ir::isa::{Pool, Task};
     use empf_ir::program::{Placement, Step};
     use empf_ir::{ArchConfig, Shape};
@@ -157,5 +158,28 @@ mod tests {
         assert!(replayed(&[&whole[..], &[late]].concat()).unwrap_err().to_string().contains("out of order"));
         let far = Write { address: 16, ..whole[0] };
         assert!(replayed(&[far]).unwrap_err().to_string().contains("beyond the activation memory"));
+    }
+
+    #[test]
+    fn a_value_is_of_the_last_write_of_its_step() {
+        let write = |step, bank, address, cycle| Write { step, bank, address, data: 0, cycle: Some(cycle) };
+        // Channels 2 and 3 of the second position are bank 1 of word 5; another bank, word and step lie around.
+        let writes = [(0, 1, 5, 10), (0, 1, 5, 20), (0, 0, 5, 30), (0, 1, 3, 40), (1, 1, 5, 50)];
+        let element = |channel| Mismatch {
+            layer: "a".into(),
+            seen: Seen::Result,
+            time_step: 0,
+            channel,
+            y: 0,
+            x: 1,
+            expected: 0,
+            got: 0,
+            origin: None,
+        };
+        let at = |channel| {
+            let writes = writes.into_iter().map(|(step, bank, address, at)| write(step, bank, address, at));
+            cycle(&program(), 0, &element(channel), writes)
+        };
+        assert_eq!([1, 3, 4].map(at), [Some(30), Some(20), None]);
     }
 }

@@ -188,3 +188,111 @@ fn put(tensor: &mut Array4<i32>, currents: &Currents, place: Place, values: &[i3
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::compare::Seen;
+    use empf_ir::Shape;
+    use empf_ir::isa::{Pool, Task};
+    use empf_ir::program::{Added, MemoryUse};
+
+    /// Two lanes; a pooling step, and one of 3 channels, 3 positions in tiles of 2 and 1, and steps 1 and 2 of 3.
+    pub(crate) fn program() -> Program {
+        let shape = Shape::new(3, 3, 1);
+        let drain = Drain {
+            tiles: 2,
+            tile_positions: 2,
+            last_tile_positions: 1,
+            groups: 2,
+            time_steps: 2,
+            shortcut: 1,
+            ..Drain::default()
+        };
+        let added = Some(Added { shortcut: "short".into(), sum: "sum".into() });
+        let currents = Some(Currents { shape, first_step: 1, sums: "conv".into(), added });
+        let pool =
+            Step { node: "pool".into(), task: Task::Pool(Pool::default()), additions: 0, currents: None };
+        let fires = Step { node: "spike".into(), task: Task::Drain(Box::new(drain)), additions: 0, currents };
+        Program {
+            name: "shown".into(),
+            arch: ArchConfig { lanes: 2, ..ArchConfig::sized(4, 4, 8) },
+            build_id: 0,
+            time_steps: 3,
+            classes: 1,
+            input: shape,
+            input_frames: 1,
+            steps: vec![pool, fires],
+            placements: vec![],
+            memory: MemoryUse::default(),
+            checksums: Default::default(),
+            weights: vec![],
+            parameters: vec![],
+        }
+    }
+
+    /// Of each tap 12 positions of step 1, whose values count up; a stray one in front, and one of another step.
+    fn passed() -> Lanes {
+        let mut lanes = Lanes::default();
+        for tap in Tap::ALL {
+            lanes.pass(tap, Passed { step: 2, cycle: 0 }, [-1, -1]);
+            lanes.pass(tap, Passed { step: 0, cycle: 0 }, [-2, -2]);
+            for index in 0..12 {
+                let first = 1000 * tap as i32 + 2 * index;
+                lanes.pass(tap, Passed { step: 1, cycle: 100 + index as u64 }, [first, first + 1]);
+            }
+        }
+        lanes
+    }
+
+    #[test]
+    fn values_go_where_the_loops_are() {
+        let (program, mut lanes, mut trace) = (program(), passed(), Trace::default());
+        replay("any", &program, &mut lanes, &mut trace).unwrap();
+        assert_eq!(trace.lanes.keys().collect::<Vec<_>>(), ["conv", "short", "spike", "sum"]);
+        assert_eq!(nodes(&program), trace.lanes.keys().cloned().collect());
+        let conv = &trace.lanes["conv"];
+        assert_eq!(conv.dim(), (3, 3, 3, 1));
+        assert!(
+            conv.index_axis(ndarray::Axis(0), 0).iter().all(|value| *value == 0),
+            "another record's frame"
+        );
+        // Tile 0: group 0, steps 1 and 2, positions 0 and 1; group 1; then tile 1.
+        let at = |element| conv[element];
+        assert_eq!([[1, 0, 0, 0], [1, 1, 1, 0], [2, 0, 0, 0], [1, 2, 0, 0]].map(at), [0, 3, 4, 8]);
+        assert_eq!([[1, 0, 2, 0], [2, 1, 2, 0], [2, 2, 2, 0]].map(at), [16, 19, 22]);
+        assert_eq!(trace.lanes["spike"][[2, 2, 2, 0]], 3022);
+        let mismatch = Mismatch {
+            layer: "sum".into(),
+            seen: Seen::Lanes,
+            time_step: 2,
+            channel: 2,
+            y: 2,
+            x: 0,
+            expected: 0,
+            got: 0,
+            origin: None,
+        };
+        assert_eq!(lanes.cycle(&program, 1, &mismatch), Some(111));
+        assert_eq!(lanes.cycle(&program, 1, &Mismatch { time_step: 0, ..mismatch }), None);
+    }
+
+    #[test]
+    fn as_many_positions_come_by_as_there_are() {
+        let error = |lanes: &mut Lanes| {
+            replay("any", &program(), lanes, &mut Trace::default()).unwrap_err().to_string()
+        };
+        let mut lanes = passed();
+        lanes.pass(Tap::Spike, Passed { step: 1, cycle: 0 }, [0, 0]);
+        assert_eq!(error(&mut lanes), "any: 13 positions came by the lanes in step 1 (`spike`), expected 12");
+        assert!(error(&mut Lanes::default()).contains("0 positions came by the lanes in step 1 (`conv`)"));
+    }
+
+    #[test]
+    fn currents_have_a_sign_and_codes_have_none() {
+        let arch = ArchConfig { membrane_bits: 12, ..ArchConfig::sized(4, 4, 8) };
+        assert_eq!(number(Tap::Current, 0x800, &arch), -2048);
+        assert_eq!(number(Tap::Addend, 0x7ff, &arch), 2047);
+        assert_eq!(number(Tap::Spike, 0xff, &arch), 255);
+    }
+}

@@ -4,12 +4,13 @@
 //! |---|---|---|
 //! | [`GoldenEngine`] | the integer network, as `docs/numerics.md` defines it | every node |
 //! | [`IntegerEngine`] | the same, by other code and faster; called `trainer` | every node |
-//! | [`Interpreter`] | schedule and ROM images | tensors in the activation memory, cycles |
-//! | [`RustHdl`] | the accelerator's description | tensors in the activation memory, cycles |
-//! | [`verilator::Verilator`] | the emitted Verilog, compiled | tensors in the activation memory, cycles |
+//! | [`Interpreter`] | schedule and ROM images | tensors in the activation memory, neuron lanes, cycles |
+//! | [`RustHdl`] | the accelerator's description | tensors in the activation memory, neuron lanes, cycles |
+//! | [`verilator::Verilator`] | the emitted Verilog, compiled | tensors in the activation memory, neuron lanes, cycles |
 //! | [`Icarus`] | the emitted Verilog, interpreted | tensors in the activation memory, cycles |
 //!
-//! All are an [`Engine`]; [`compare()`] holds one's [`empf_ir::Trace`] to another's, element by element.
+//! All are an [`Engine`]; [`compare()`] holds one's [`empf_ir::Trace`] to another's, element by element, and [`examine`]
+//! asks the engine besides where the first mismatch comes from.
 
 mod activation;
 mod axi;

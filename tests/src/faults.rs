@@ -220,6 +220,8 @@ pub fn off_by_one_stride() -> Result<Vec<Located>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use empf_sim::RustHdl;
+    use empf_sim::compare::Seen;
 
     #[test]
     fn a_fault_elsewhere_is_not_located() {
@@ -232,5 +234,32 @@ mod tests {
         let (network, program) = compile(&case()).unwrap();
         let error = in_both("none", &place, &network, &program).unwrap_err();
         assert_eq!(error.to_string(), "not seen: none");
+    }
+
+    /// The cycle and the record of each element, by two simulators that know nothing of each other.
+    #[test]
+    fn simulators_agree_on_where_values_come_from() {
+        let (network, program) = compile(&case()).unwrap();
+        let suite = Suite::shared(&case().arch).unwrap();
+        let options = Options { probe: true, ..Options::default() };
+        let mut verilator = suite.verilog().engine(&program, options).unwrap();
+        let mut rust_hdl = RustHdl::new(&program, 1).unwrap();
+        let input = &inputs(&case())[0];
+        let trace = verilator.run(input).unwrap();
+        rust_hdl.run(input).unwrap();
+        let results = trace.tensors.iter().map(|of| (Seen::Result, of));
+        let mut seen = 0;
+        for (place, (layer, tensor)) in results.chain(trace.lanes.iter().map(|of| (Seen::Lanes, of))) {
+            for ((time_step, channel, y, x), _) in tensor.indexed_iter() {
+                let (layer, origin) = (layer.clone(), None);
+                let element =
+                    Mismatch { layer, seen: place, time_step, channel, y, x, expected: 0, got: 0, origin };
+                let origin = verilator.origin(&element).unwrap();
+                assert!(origin.cycle.is_some(), "{element}");
+                assert_eq!(rust_hdl.origin(&element), Some(origin), "{element}");
+                seen += 1;
+            }
+        }
+        assert!(trace.lanes.len() == network.nodes.len() - 2 && seen > 5_000, "{seen}");
     }
 }

@@ -2,7 +2,7 @@
 
 use empf_compiler::digits::digit;
 use empf_ir::{ArchConfig, QuantOp};
-use empf_tests::{Case, CaseInput, Conv, Layer, Suite, accelerator};
+use empf_tests::{Case, CaseInput, Conv, Layer, Shortcut, Suite, accelerator};
 
 fn conv(channels: usize, kernel: usize, stride: usize, padding: usize, sign: bool) -> Layer {
     Layer::Conv(Conv {
@@ -33,6 +33,23 @@ fn verilator_icarus_and_rust_hdl_are_equal() {
         input: CaseInput { channels: 3, height: 6, width: 6, is_static: false, zero_point: 9.into() },
         layers: vec![conv(5, 3, 1, 1, false), conv(5, 3, 2, 1, true), Layer::GlobalPool],
         classes: 6,
+    });
+}
+
+/// Of a shortcut, lanes show three currents: its own, the one that it is added to, and both together.
+#[test]
+fn a_shortcut_is_equal_everywhere() {
+    let mut sum = conv(5, 3, 1, 1, true);
+    if let Layer::Conv(conv) = &mut sum {
+        conv.shortcut = Some(Shortcut { by: 0, scaled: true, windows: None });
+    }
+    equal_everywhere(&Case {
+        seed: 3,
+        arch: accelerator([4, 4], 6),
+        time_steps: 2,
+        input: CaseInput { channels: 3, height: 5, width: 5, is_static: true, zero_point: 9.into() },
+        layers: vec![conv(5, 3, 1, 1, false), sum],
+        classes: 3,
     });
 }
 

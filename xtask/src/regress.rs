@@ -59,9 +59,10 @@ pub(crate) fn run(args: Args) -> crate::error::Result {
         all.merge(of_group);
     }
     print!("\nDrawn:\n{drawn}\n");
-    let Totals { passed, failed, elements, .. } = all;
+    let Totals { passed, failed, elements, in_lanes, .. } = all;
     let seconds = start.elapsed().as_secs();
-    println!("{passed} cases passed, {failed} failed; {elements} tensor elements compared; {seconds} s");
+    print!("{passed} cases passed, {failed} failed; {elements} tensor elements compared, ");
+    println!("{in_lanes} of them in the neuron lanes; {seconds} s");
     if failed == 0 { Ok(()) } else { Err(format!("{failed} cases failed").into()) }
 }
 
@@ -162,6 +163,7 @@ struct Totals {
     passed: usize,
     failed: usize,
     elements: usize,
+    in_lanes: usize,
     cycles: u64,
     time_steps: BTreeSet<usize>,
 }
@@ -170,6 +172,7 @@ impl Totals {
     fn add(&mut self, case: &Case, outcome: Outcome) {
         self.passed += 1;
         self.elements += outcome.elements;
+        self.in_lanes += outcome.in_lanes;
         self.cycles += outcome.cycles;
         self.time_steps.insert(case.time_steps);
     }
@@ -178,6 +181,7 @@ impl Totals {
         self.passed += other.passed;
         self.failed += other.failed;
         self.elements += other.elements;
+        self.in_lanes += other.in_lanes;
     }
 }
 
