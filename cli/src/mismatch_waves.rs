@@ -58,10 +58,11 @@ mod tests {
         assert_eq!(beside(Path::new("tiny/")).unwrap(), Path::new("tiny.mismatch.fst"));
         let place = tempfile::tempdir().unwrap();
         let folder = place.path().canonicalize().unwrap().join("b");
-        std::fs::create_dir(&folder).unwrap();
-        assert_eq!(
-            beside(&folder.join("../b/..").join("b/.")).unwrap(),
-            folder.with_file_name("b.mismatch.fst")
-        );
+        std::fs::create_dir_all(folder.join("c")).unwrap();
+        let expected = folder.with_file_name("b.mismatch.fst");
+        assert_eq!(beside(&folder.join("c/..")).unwrap(), expected, "a path that ends in no name");
+        let winding = beside(&folder.join("../b/..").join("b/.")).unwrap();
+        let there = winding.parent().unwrap().canonicalize().unwrap();
+        assert_eq!(there.join(winding.file_name().unwrap()), expected);
     }
 }
