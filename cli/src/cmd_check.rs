@@ -237,7 +237,7 @@ impl Summary {
             }
         }
         let compared: usize = self.totals.iter().map(Comparison::compared).sum();
-        let in_lanes: usize = self.totals.iter().flat_map(|c| c.lanes.values()).map(|c| c.compared).sum();
+        let in_lanes: usize = self.totals.iter().map(Comparison::in_lanes).sum();
         if in_lanes > 0 {
             print(&format!(
                 "{:24}{} currents and spikes compared",

@@ -70,7 +70,8 @@ pub fn saturation(network: &QuantNetwork, images: ArrayView5<u8>) -> Result<Vec<
         .try_reduce(Vec::new, |a, b| Ok(sum(a, b)))
 }
 
-fn sum(mut a: Vec<Saturation>, b: Vec<Saturation>) -> Vec<Saturation> {
+/// Of two inferences, or sets of them; one of none is empty.
+pub fn sum(mut a: Vec<Saturation>, b: Vec<Saturation>) -> Vec<Saturation> {
     if a.is_empty() {
         return b;
     }
@@ -81,8 +82,8 @@ fn sum(mut a: Vec<Saturation>, b: Vec<Saturation>) -> Vec<Saturation> {
     a
 }
 
-/// Of one inference.
-fn of_trace(network: &QuantNetwork, trace: &Trace) -> Result<Vec<Saturation>> {
+/// Numbers of every node that gives currents or codes, in order, in one inference.
+pub fn of_trace(network: &QuantNetwork, trace: &Trace) -> Result<Vec<Saturation>> {
     let mut all = Vec::new();
     for node in &network.nodes {
         let (number, is_end): (_, &dyn Fn(i64) -> bool) = match node.op.gives() {

@@ -220,6 +220,8 @@ struct Pace {
     running: Expr,
     last_vector: Expr,
     tile_end: Expr,
+    /// The next weight tile, or the first one, begins with the next cycle.
+    again: Expr,
 }
 
 /// What ends with the present weight tile.
@@ -288,7 +290,7 @@ impl Stream {
             .when(&again, &all)
             .when(&working & self.cycles_left.e().any(), self.cycles_left.minus(1));
         rtl.register(&self.long_enough, 0)
-            .when(again, lit(0, 1))
+            .when(&again, lit(0, 1))
             .when(&working & self.cycles_left.is(2), lit(1, 1));
         let unread = self.cycles_left.e().gt(lit((min_cycles - rows) as u64, self.cycles_left.width()));
         rtl.register(&self.reading, 0).set(&working & unread);
@@ -298,7 +300,7 @@ impl Stream {
         rtl.register(&self.frame_ends, 0).set(frame_end);
         rtl.register(&self.vectors_end, 0).set(&last_vector);
         rtl.register(&self.tile_ends, 0).set(&tile_end);
-        Pace { running, last_vector, tile_end }
+        Pace { running, last_vector, tile_end, again }
     }
 
     /// State and banks.
@@ -330,7 +332,6 @@ impl Stream {
         let d = &self.descriptor;
         rtl.section("Vectors of a weight tile: positions of the tile, then frames");
         let frame_end = rtl.named("frame_end", &p.running & &self.last_position);
-        let begins_or = |event: &Expr| &self.begins | event;
         rtl.register(&self.positions, 0)
             .when(&self.begins, &self.first_positions)
             .when(&p.tile_end, &self.next_positions);
@@ -348,12 +349,11 @@ impl Stream {
             .when(&frame_end, &self.one_position)
             .when(&p.running, self.positions_left.is(2));
         rtl.register(&self.one_frame, 0).set(d.frames.is(1));
-        let again = rtl.named("frames_again", begins_or(&p.tile_end));
         rtl.register(&self.frames_left, 0)
-            .when(&again, &d.frames)
+            .when(&p.again, &d.frames)
             .when(&frame_end, self.frames_left.minus(1));
         rtl.register(&self.last_frame, 0)
-            .when(again, &self.one_frame)
+            .when(&p.again, &self.one_frame)
             .when(frame_end, self.frames_left.is(2));
     }
 

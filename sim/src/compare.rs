@@ -89,6 +89,11 @@ impl Comparison {
         self.counts().map(|count| count.compared).sum()
     }
 
+    /// Those of them that were seen in the neuron lanes.
+    pub fn in_lanes(&self) -> usize {
+        self.lanes.values().map(|count| count.compared).sum()
+    }
+
     fn counts(&self) -> impl Iterator<Item = &Count> {
         self.layers.values().chain(self.lanes.values())
     }

@@ -26,7 +26,7 @@ pub(crate) struct Args {
     yosys: String,
 }
 
-/// Counts the cells of the array in both adder forms and holds the ECP5 form to its limits.
+/// Counts the cells of the array for both targets and holds that of the ECP5 to its limits.
 pub(crate) fn run(args: &Args) -> crate::error::Result {
     for target in [Target::Generic, Target::Ecp5] {
         let arch = ArchConfig { target, ..ArchConfig::sized(args.rows, args.cols, args.act_bits) };

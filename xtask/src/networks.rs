@@ -1,7 +1,7 @@
 //! The paper's networks, whole: trained briefly, compiled, and held to golden model and integers in Verilator.
 
-use empf_compiler::saturation::Number;
-use empf_compiler::{lower, saturation};
+use empf_compiler::lower;
+use empf_compiler::saturation::{self, Number};
 use empf_data::{Augment, Dataset, Pixels};
 use empf_ir::arch::Memory;
 use empf_ir::program::MemoryUse;
@@ -10,7 +10,7 @@ use empf_sim::{Engine, GoldenEngine, interleaved};
 use empf_tests::{Suite, with_memories};
 use empf_trainer::presets::{Target, preset, settings};
 use empf_trainer::runs::train::{Rule, Task, TrainConfig, train};
-use ndarray::{ArrayView5, Axis};
+use ndarray::Axis;
 use rand::prelude::*;
 use rand_pcg::Pcg64Mcg;
 use std::collections::BTreeMap;
@@ -102,7 +102,7 @@ impl Subject {
         let program = lower(&quantized, &arch)?;
         print_memory(&program.memory, &arch);
         let inputs: Vec<Vec<u8>> = codes.axis_iter(Axis(0)).take(args.images).map(interleaved).collect();
-        print_shares(&quantized, codes.slice_axis(Axis(0), (..args.images).into()))?;
+        print_shares(&quantized, &inputs)?;
         let start = Instant::now();
         let suite = Suite::fast(&arch)?;
         println!("  Verilator's model of {0}x{0}: {1:.0} s", args.size, start.elapsed().as_secs_f64());
@@ -189,17 +189,18 @@ fn print_memory(used: &MemoryUse, arch: &ArchConfig) {
 
 /// Prints of each tensor the shares of zeros and of numbers that are cut at the ends of their formats. One value must not
 /// hide the others: a tensor that has it almost everywhere is an error, as its mistakes would hardly be seen.
-fn print_shares(network: &QuantNetwork, codes: ArrayView5<u8>) -> crate::error::Result {
-    let inputs: Vec<Vec<u8>> = codes.axis_iter(Axis(0)).map(interleaved).collect();
+fn print_shares(network: &QuantNetwork, inputs: &[Vec<u8>]) -> crate::error::Result {
     let mut golden = GoldenEngine::new(network);
     let mut counts: BTreeMap<String, BTreeMap<i32, usize>> = BTreeMap::new();
-    for input in &inputs {
-        for (node, tensor) in golden.run(input)?.tensors {
+    let mut cut = Vec::new();
+    for input in inputs {
+        let trace = golden.run(input)?;
+        cut = saturation::sum(cut, saturation::of_trace(network, &trace)?);
+        for (node, tensor) in trace.tensors {
             let counts = counts.entry(node).or_default();
             tensor.iter().for_each(|value| *counts.entry(*value).or_default() += 1);
         }
     }
-    let cut = saturation(network, codes)?;
     println!("  {:24}  {:>7}  {:>7}  {:>7}", "tensor", "zeros", "cut", "of one");
     let mut even = Vec::new();
     for node in &network.nodes {

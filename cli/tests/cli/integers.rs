@@ -1,4 +1,4 @@
-//! Networks whose operators are not yet in hardware.
+//! Networks as integers, and what of them the hardware runs.
 
 use crate::command::{fail, files, succeed, words};
 use empf_ir::Input;
