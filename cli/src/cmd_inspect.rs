@@ -3,13 +3,14 @@
 use crate::build::{self, Build};
 use crate::error::{Error, Result};
 use crate::output::{bytes, grouped, percent, print};
-use crate::report::{Layer, Report};
+use crate::report::Report;
 use crate::table::Table;
 use empf_ir::arch::Memory;
 use empf_ir::{
     ClassNames, Input, Network, NeuronVersion, Node, Op, Program, QuantNetwork, QuantOp, Shape, WeightKind,
     counted,
 };
+use empf_sim::cost::Layer;
 use empf_trainer::presets::{PRESETS, ParameterMemory, Target, preset};
 use std::path::PathBuf;
 

@@ -231,8 +231,8 @@ unit! {
         last_written: Wire<Local> = Wire::new(1),
         /// The present run is the layer's last.
         last_run: Wire<Local> = Wire::new(1),
-        /// The result that the run waits for is written in this cycle or was before, or it waits for none.
-        may_close: Wire<Local> = Wire::new(1),
+        /// The present run is closed.
+        closes: Wire<Local> = Wire::new(1),
         first_tile: Wire<Local> = Wire::new(1),
         attention: Vec<Attention> = (0..attentions).map(|_| Attention::new(arch)).collect(),
         factor: Vec<Factor> = (0..attentions).map(|_| Factor::new(arch)).collect(),
@@ -372,10 +372,7 @@ impl Drain {
         rtl.register(&self.last_run, 0).set(&tile_ends & &self.last_tile);
         let last_run = self.last_run.e();
         let awaits_result = rtl.named("awaits_result", &last_run | (&keeps & tile_ends));
-        let written = &self.last[RESULT - 2] | &self.last_written | &d.logits | !&awaits_result;
-        rtl.register(&self.may_close, 0).set(written);
-        let closes = State::Close.is(&self.state) & &self.may_close & (&last_run | &self.loaded);
-        let closes = rtl.named("closes", closes);
+        let closes = self.closes.e();
         let [group_end, tile_end, all_end] = rtl.nest(
             &self.start_i.e(),
             &closes,
@@ -439,6 +436,13 @@ impl Drain {
             .when(&e.run_end, mux(&self.descriptor.logits, State::Send, State::Close))
             .when(&all_sent, State::Close)
             .when(&e.closes, mux(&e.last_run, State::Idle, State::Open));
+        // It drives all loops, so that a register has it: what follows is known a cycle before.
+        let will_be = (&e.run_end & !&self.descriptor.logits) | &all_sent;
+        let will_be = will_be | (State::Close.is(&self.state) & !&self.closes);
+        let written =
+            &self.last[RESULT - 2] | &self.last_written | &self.descriptor.logits | !&e.awaits_result;
+        let loaded = &self.loaded | self.loading_last[self.loading_last.len() - 1].e() | &e.last_run;
+        rtl.register(&self.closes, 0).set(will_be & written & loaded);
         let bank_end = rtl.named("bank_end", &e.block_end & &e.takes_banks);
         rtl.register(&self.full_banks, 0)
             .when(&self.block_i & !&bank_end, self.full_banks.plus(1))

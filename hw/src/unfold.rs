@@ -61,6 +61,8 @@ unit! {
         last_y: Wire<Local> = Wire::new(1),
         last_frame: Wire<Local> = Wire::new(1),
         window: Wire<Local> = Wire::new(w.in_origin),
+        /// To the next window, which no window's end can follow at once.
+        window_step: Wire<Local> = Wire::new(w.in_origin),
         window_y: Wire<Local> = Wire::new(COORDINATE_BITS),
         window_x: Wire<Local> = Wire::new(COORDINATE_BITS),
         tap: Wire<Local> = Wire::new(w.in_origin),
@@ -203,14 +205,12 @@ impl Unfold {
         rtl.section("Address and coordinates of window and tap");
         let zero = lit(0, COORDINATE_BITS);
         let stride = rtl.named("stride_extended", self.descriptor.stride.e().zext(COORDINATE_BITS));
-        let step = mux(
-            &e.y_end,
-            &self.descriptor.frame_step,
-            mux(&e.x_end, &self.descriptor.row_step, &self.descriptor.x_step),
-        );
+        let of_row = mux(&self.last_x, &self.descriptor.row_step, &self.descriptor.x_step);
+        let of_frame = &self.last_x & &self.last_y;
+        rtl.register(&self.window_step, 0).set(mux(of_frame, &self.descriptor.frame_step, of_row));
         rtl.register(&self.window, 0)
             .when(&self.start_i, &self.descriptor.in_origin)
-            .when(&e.window_end, &self.window + step);
+            .when(&e.window_end, &self.window + &self.window_step);
         rtl.register(&self.window_y, 0)
             .when(&self.start_i | &e.y_end, &zero)
             .when(&e.x_end, &self.window_y + &stride);

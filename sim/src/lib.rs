@@ -17,6 +17,7 @@ mod axi;
 pub mod bench;
 mod capture;
 pub mod compare;
+pub mod cost;
 pub mod cycles;
 mod engine;
 mod error;

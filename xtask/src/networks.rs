@@ -6,6 +6,7 @@ use empf_data::{Augment, Dataset, Pixels};
 use empf_ir::arch::Memory;
 use empf_ir::program::MemoryUse;
 use empf_ir::{ArchConfig, Network, QuantNetwork};
+use empf_sim::cost::{Cost, Work};
 use empf_sim::{Engine, GoldenEngine, interleaved};
 use empf_tests::{Suite, with_memories};
 use empf_trainer::presets::{Target, preset, settings};
@@ -101,6 +102,7 @@ impl Subject {
         let arch = with_memories(&ample, &program.memory);
         let program = lower(&quantized, &arch)?;
         print_memory(&program.memory, &arch);
+        print_cost(&Cost::of(&program));
         let inputs: Vec<Vec<u8>> = codes.axis_iter(Axis(0)).take(args.images).map(interleaved).collect();
         print_shares(&quantized, &inputs)?;
         let start = Instant::now();
@@ -185,6 +187,16 @@ fn ample(size: usize) -> ArchConfig {
 fn print_memory(used: &MemoryUse, arch: &ArchConfig) {
     let words = Memory::ALL.map(|memory| format!("{} {}", memory.name(), used.of(memory)));
     println!("  words of each memory, {} lanes: {}", arch.lanes, words.join(", "));
+}
+
+/// Prints the cycles of each layer, and the share of its additions that are a weight times an activation.
+fn print_cost(Cost { layers, total }: &Cost) {
+    println!("  {:24}  {:>9}  {:>10}  {:>7}", "layer", "unit", "cycles", "in use");
+    let row = |name: &str, unit: &str, work: &Work| {
+        println!("  {name:24}  {unit:>9}  {:10}  {:5.1} %", work.cycles, 100.0 * work.utilisation);
+    };
+    layers.iter().for_each(|layer| row(&layer.node, layer.unit, &layer.work));
+    row("all", "", total);
 }
 
 /// Prints of each tensor the shares of zeros and of numbers that are cut at the ends of their formats. One value must not

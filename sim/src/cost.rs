@@ -1,0 +1,125 @@
+//! What an inference costs, layer by layer: cycles, use of the array, bits of the memories.
+
+use crate::cycles::Cycles;
+use empf_ir::isa::{Array, Drain, Task};
+use empf_ir::program::Step;
+use empf_ir::{ArchConfig, Program};
+use serde::Serialize;
+
+/// Costs of one inference.
+#[derive(Clone, Debug)]
+pub struct Cost {
+    /// In the order of the schedule.
+    pub layers: Vec<Layer>,
+    /// Of the whole inference: more cycles than the layers have, by those of the input and of the schedule.
+    pub total: Work,
+}
+
+/// Costs of a step of the schedule, or of all that do the same for other frames.
+#[derive(Clone, Debug, Serialize)]
+pub struct Layer {
+    /// Node whose result the step writes.
+    pub node: String,
+    /// `unfold`, `conv`, `linear`, `attention`, `pool`.
+    pub unit: &'static str,
+    /// Cycles, and what the array does in them.
+    #[serde(flatten)]
+    pub work: Work,
+    /// Bits of its weights in the weight ROM, rows and columns without a weight included.
+    pub weight_bits: u64,
+    /// Bits of its neurons' parameters, or of its biases.
+    pub parameter_bits: u64,
+    /// Bits of its result in the activation memory.
+    pub activation_bits: u64,
+}
+
+/// Cycles, and what the array does in them.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Work {
+    /// Clock cycles.
+    pub cycles: u64,
+    /// Additions of a weight digit times an activation, borders included.
+    pub useful_additions: u64,
+    /// `useful_additions / (rows * cols * cycles)`.
+    pub utilisation: f64,
+}
+
+impl Work {
+    fn new(cycles: u64, useful_additions: u64, arch: &ArchConfig) -> Self {
+        let possible = (arch.rows * arch.cols) as f64 * cycles as f64;
+        let utilisation = if cycles == 0 { 0.0 } else { useful_additions as f64 / possible };
+        Work { cycles, useful_additions, utilisation }
+    }
+
+    /// Of several layers together.
+    pub fn sum<'a>(layers: impl IntoIterator<Item = &'a Layer>, arch: &ArchConfig) -> Self {
+        let (mut cycles, mut additions) = (0, 0);
+        for layer in layers {
+            cycles += layer.work.cycles;
+            additions += layer.work.useful_additions;
+        }
+        Work::new(cycles, additions, arch)
+    }
+}
+
+impl Layer {
+    fn new(step: &Step, cycles: u64, program: &Program) -> Self {
+        let arch = &program.arch;
+        let (unit, weight_bits, parameter_bits) = match &step.task {
+            Task::Unfold(_) => ("unfold", 0, 0),
+            Task::Pool(_) => ("pool", 0, 0),
+            Task::Array(array) => {
+                let Array { stream, drain } = &**array;
+                let unit = if drain.logits == 1 { "linear" } else { "conv" };
+                (unit, stream.weight_words(arch) * arch.cols as u64, parameter_bits(drain, arch))
+            }
+            Task::Drain(drain) => ("attention", 0, parameter_bits(drain, arch)),
+        };
+        let words = program.placements.iter().filter(|p| p.node == step.node).map(|p| u64::from(p.words));
+        Layer {
+            node: step.node.clone(),
+            unit,
+            work: Work::new(cycles, step.additions, arch),
+            weight_bits,
+            parameter_bits,
+            activation_bits: words.sum::<u64>() * arch.rows as u64 * u64::from(arch.act_bits),
+        }
+    }
+}
+
+/// Bits of the parameters of a drain.
+fn parameter_bits(drain: &Drain, arch: &ArchConfig) -> u64 {
+    drain.parameter_words(arch) * u64::from(arch.parameter_bits())
+}
+
+/// The layers of all steps; steps that do the same for other frames are one layer, with one set of weights.
+fn layers(steps: impl IntoIterator<Item = Layer>, arch: &ArchConfig) -> Vec<Layer> {
+    let mut layers: Vec<Layer> = vec![];
+    for step in steps {
+        match layers.iter_mut().find(|layer| (&layer.node, layer.unit) == (&step.node, step.unit)) {
+            Some(layer) => {
+                layer.parameter_bits += step.parameter_bits;
+                layer.work = Work::new(
+                    layer.work.cycles + step.work.cycles,
+                    layer.work.useful_additions + step.work.useful_additions,
+                    arch,
+                );
+            }
+            None => layers.push(step),
+        }
+    }
+    layers
+}
+
+impl Cost {
+    /// Costs of `program`.
+    pub fn of(program: &Program) -> Cost {
+        let arch = &program.arch;
+        let Cycles { steps, total } = Cycles::of(program.steps.iter().map(|step| &step.task), arch);
+        let of_steps =
+            program.steps.iter().zip(steps).map(|(step, cycles)| Layer::new(step, cycles, program));
+        let layers = layers(of_steps, arch);
+        let additions = layers.iter().map(|layer| layer.work.useful_additions).sum();
+        Cost { layers, total: Work::new(total, additions, arch) }
+    }
+}
