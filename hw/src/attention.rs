@@ -28,7 +28,7 @@ const PLACE_DELAY: usize = 3;
 /// moves in, its word's number is found, and the table's address is added.
 pub(crate) const SCORE_DELAY: usize = PLACE_DELAY + WINDOW + READ_DELAY + 2;
 /// Cycles from the last current of a run to the one in which its last sum can be read, besides one for each lane.
-pub(crate) const SUMMED_DELAY: usize = 2 + READ_DELAY + 1;
+pub(crate) const SUMMED_DELAY: usize = 2 + READ_DELAY + 2;
 
 /// Bits of a sum: all currents that are kept are of one channel.
 fn sum_bits(arch: &ArchConfig) -> usize {
@@ -79,10 +79,12 @@ unit! {
         held_left: Wire<Local> = Wire::new(counter_bits(arch.lanes)),
         held_place: Wire<Local> = Wire::new(w.sum_step),
         held_sets: Wire<Local> = Wire::new(1),
-        late: Vec<Wire<Local>> = Wire::array(READ_DELAY, sum),
+        late: Vec<Wire<Local>> = Wire::array(READ_DELAY + 1, sum),
         late_sets: Vec<Wire<Local>> = Wire::array(READ_DELAY, 1),
-        writes: Vec<Wire<Local>> = Wire::array(READ_DELAY + 1, 1),
-        write_place: Vec<Wire<Local>> = Wire::array(READ_DELAY + 1, w.sum_step),
+        writes: Vec<Wire<Local>> = Wire::array(READ_DELAY + 2, 1),
+        write_place: Vec<Wire<Local>> = Wire::array(READ_DELAY + 2, w.sum_step),
+        /// What is in the memory, or 0 for the first.
+        sum_before: Wire<Local> = Wire::new(sum),
         total: Wire<Local> = Wire::new(sum),
 
         loads: Vec<Wire<Local>> = Wire::array(PLACE_DELAY - 1, 1),
@@ -169,7 +171,8 @@ impl Attention {
         let late = rtl.delay_data(&self.held[0], &self.late);
         let sets = rtl.delay_data(&self.held_sets, &self.late_sets);
         let before = self.sums.read_data_o.e() & (!sets).repeat(late.width());
-        rtl.register(&self.total, 0).without_reset().set(before + late);
+        rtl.register(&self.sum_before, 0).without_reset().set(before);
+        rtl.register(&self.total, 0).without_reset().set(&self.sum_before + late);
         let write = rtl.delay(&moving, &self.writes);
         let place = rtl.delay_data(&self.held_place, &self.write_place);
         rtl.clock(&self.sums.clock);

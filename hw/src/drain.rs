@@ -194,7 +194,7 @@ unit! {
         last: Vec<Wire<Local>> = Wire::array(RESULT - 1, 1),
         /// The last of a run.
         run_ends: Vec<Wire<Local>> = Wire::array(attentions * KEPT, 1),
-        /// The step on its way through the lanes is the first.
+        /// The potentials that come are of the first step.
         from_zero: Wire<Local> = Wire::new(1),
         potential_read: Wire<Local> = Wire::new(potential),
         potential_write: Wire<Local> = Wire::new(potential),
@@ -226,6 +226,9 @@ unit! {
         potentials: Vec<Ram> = (0..arch.lanes)
             .map(|_| Ram::new("potential_memory", arch.membrane_bits as usize, Memory::Potential.depth(arch)))
             .collect(),
+
+        /// Of the position on its way through a lane.
+        potential: Vec<Wire<Local>> = Wire::array(arch.lanes, arch.membrane_bits as usize),
 
         /// The last result of a run that is waited for is written.
         last_written: Wire<Local> = Wire::new(1),
@@ -658,7 +661,7 @@ impl Drain {
         let d = &self.descriptor;
         let needed = SUM_DELAY + POTENTIAL_NEEDED;
         for (counter, at) in
-            [(&self.potential_read, needed - READ_DELAY), (&self.potential_write, POTENTIAL_WRITE)]
+            [(&self.potential_read, needed - 1 - READ_DELAY), (&self.potential_write, POTENTIAL_WRITE)]
         {
             let first = before(at - 1, &e.first_complete, &self.first_complete);
             // The first potential of a layer has number 0.
@@ -667,8 +670,8 @@ impl Drain {
                 .when(before(at - 1, &e.complete, &self.complete), counter.plus(1))
                 .when(&self.start_i, counter.zero().minus(1));
         }
-        let first_needed = before(needed - 1, &e.first_complete, &self.first_complete);
-        rtl.register(&self.from_zero, 1).when(first_needed, &self.first_step & &d.fresh);
+        let first_comes = before(needed - 2, &e.first_complete, &self.first_complete);
+        rtl.register(&self.from_zero, 1).when(first_comes, &self.first_step & &d.fresh);
         rtl.section(
             "Half of what the shifts of the layer shift out; shift and half of the product that is there",
         );
@@ -694,7 +697,8 @@ impl Drain {
             .map(|place| before(SUM_DELAY + place, &e.shortcut, &self.shortcut));
         let next = before(SUM_DELAY + PLACES.operand - 1, &e.shortcut, &self.shortcut);
         rtl.register(&self.other_operand, 0).set(mux(next, !&e.has_sums, &e.scales));
-        for (l, (lane, memory)) in self.lanes.iter().zip(&self.potentials).enumerate() {
+        let memories = self.potentials.iter().zip(&self.potential);
+        for (l, (lane, (memory, potential))) in self.lanes.iter().zip(memories).enumerate() {
             let parameters = lane_parameters(&self.parameters, l);
             let of_shortcut = shortcut_parameters(&self.shortcut_parameters, l);
             rtl.clock(&lane.clock);
@@ -725,7 +729,9 @@ impl Drain {
             rtl.assign(&lane.requant_half_i, &self.product_half);
             rtl.assign(&lane.spike_shift_i, &self.descriptor.spike_shift);
             rtl.assign(&lane.spike_half_i, &self.spike_half);
-            rtl.assign(&lane.potential_i, mux(&self.from_zero, lit(0, v), &memory.read_data_o));
+            let kept = mux(&self.from_zero, lit(0, v), &memory.read_data_o);
+            rtl.register(potential, 0).without_reset().set(kept);
+            rtl.assign(&lane.potential_i, potential);
             rtl.clock(&memory.clock);
             rtl.assign(&memory.read_i, lit(1, 1));
             rtl.assign(&memory.read_address_i, &self.potential_read);
