@@ -136,6 +136,15 @@ unit! {
 
         descriptor: Registers<Fields<Wire<Local>>> = Registers::new(arch),
 
+        /// Every position of the layer has a shortcut, which is a sum.
+        paired: Wire<Local> = Wire::new(1),
+        has_sums: Wire<Local> = Wire::new(1),
+        /// Currents of the layer are kept; those that were kept are scaled.
+        keeps: Wire<Local> = Wire::new(1),
+        scales: Wire<Local> = Wire::new(1),
+        /// The layer takes banks of sums.
+        takes_banks: Wire<Local> = Wire::new(1),
+
         state: Wire<Local> = State::wire(),
         full_banks: Wire<Local> = Wire::new(2),
         /// The next run is the first of its column block.
@@ -361,13 +370,22 @@ impl Drain {
         let rtl = &mut self._rtl;
         let d = &self.descriptor;
         rtl.section("Loops: step, group, tile of positions");
-        let has_sums = rtl.named("shortcut_has_sums", d.shortcut.e().all());
-        let keeps = rtl.named("keeps_currents", is_attention(&d.attention, ATTENTION_KEEPS));
-        let scales = rtl.named("scales_currents", is_attention(&d.attention, ATTENTION_SCALES));
-        let takes_banks = rtl.named("takes_banks", !&scales | &has_sums);
+        let has_sums = d.shortcut.e().all();
+        let scales = is_attention(&d.attention, ATTENTION_SCALES);
+        let of_layer = [
+            (&self.paired, d.shortcut.e().any()),
+            (&self.has_sums, has_sums.clone()),
+            (&self.keeps, is_attention(&d.attention, ATTENTION_KEEPS)),
+            (&self.scales, scales.clone()),
+            (&self.takes_banks, !scales | has_sums),
+        ];
+        for (register, value) in of_layer {
+            rtl.register(register, 0).without_reset().set(value);
+        }
+        let [paired, has_sums, keeps, scales, takes_banks] =
+            [&self.paired, &self.has_sums, &self.keeps, &self.scales, &self.takes_banks].map(Wire::e);
         let bank_is_full = !&self.block_begins | self.full_banks.e().any() | !&takes_banks;
         let bank_is_full = rtl.named("bank_is_full", bank_is_full);
-        let paired = rtl.named("paired", d.shortcut.e().any());
         let in_turn = rtl.named("in_turn", !(&paired & &self.odd));
         let opens = State::Open.is(&self.state) & &self.loaded & bank_is_full & in_turn;
         let opens = rtl.named("opens", opens);
