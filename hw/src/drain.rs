@@ -191,6 +191,8 @@ unit! {
         /// Beside the sums and codes on their way, a cycle each: the first of a run, a shortcut's, the one with which its
         /// position is complete, that of the run's first position, that of the layer's last.
         first: Vec<Wire<Local>> = Wire::array(TAKEN_ALL, 1),
+        /// The lanes take the last of the run's parameters, and another run follows.
+        taken: Wire<Local> = Wire::new(1),
         /// Currents leave the lanes that are kept.
         kept: Wire<Local> = Wire::new(1),
         /// Potentials leave the lanes that are kept.
@@ -418,13 +420,13 @@ impl Drain {
         let running = rtl.named("running", State::Run.is(&self.state));
         let shortcut = rtl.named("reads_shortcut", &running & &self.second);
         let first = rtl.named("first_of_run", &running & &self.first_position & !&self.second);
-        let taken = rtl.named("taken", before(TAKEN_ALL, &first, &self.first) & !&last_run);
+        rtl.register(&self.taken, 0).set(before(TAKEN_ALL - 1, &first, &self.first) & !&last_run);
         let complete = rtl.named("position_complete", &running & (&self.second | !&paired));
         Events {
             first,
-            load: rtl.named("load", &self.start_i | &taken),
+            load: rtl.named("load", &self.start_i | &self.taken),
             kept: self.kept.e(),
-            taken,
+            taken: self.taken.e(),
             first_complete: rtl.named("first_complete", &complete & &self.first_position),
             run_end: rtl.named("run_end", &complete & &self.last_position),
             shortcut,
