@@ -197,7 +197,7 @@ impl Probe for Emitter {
         self.dependencies.add(&description);
         let mut parameters = memory::parameters(description.memory.as_ref(), self.form.images);
         parameters.extend(block.children.iter().flat_map(|child| child.parameters.clone()));
-        if let crate::rtl::Form::Primitive { model, .. } = &description.form {
+        if let crate::rtl::Implementation::Primitive { model, .. } = &description.implementation {
             self.models.insert(description.kind.clone(), model);
         }
         let primitive = instance::primitive(&description);

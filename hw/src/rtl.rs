@@ -63,7 +63,8 @@ pub use wire::Wire;
 pub(crate) use expr::{Binary, Compare, Node, Shift};
 pub(crate) use states::states;
 pub(crate) use unit::{
-    Description, Form, Memory, MemoryImage, MemoryRead, Multiply, RegisterSpec, Section, description_of,
+    Description, Implementation, Memory, MemoryImage, MemoryRead, Multiply, RegisterSpec, Section,
+    description_of,
 };
 pub(crate) use wire::Net;
 

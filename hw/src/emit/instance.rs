@@ -4,7 +4,7 @@ use super::expression::{Scope, range};
 use super::memory::Parameters;
 use super::signal::{Instance, Signal};
 use super::text::line;
-use crate::rtl::{Description, Form};
+use crate::rtl::{Description, Implementation};
 use std::collections::HashMap;
 
 /// `child` with its connections.
@@ -53,7 +53,7 @@ fn fill(ports: &[String]) -> String {
 
 /// The primitive's name with its parameters, or `None` for a unit with a module of its own.
 pub(super) fn primitive(description: &Description) -> Option<String> {
-    let Form::Primitive { parameters, .. } = &description.form else { return None };
+    let Implementation::Primitive { parameters, .. } = &description.implementation else { return None };
     let parameters: Vec<String> =
         parameters.iter().map(|(name, value)| format!(".{name}({value})")).collect();
     Some(format!("{} #({})", description.kind, parameters.join(", ")))

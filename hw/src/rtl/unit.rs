@@ -96,7 +96,7 @@ impl Memory {
 
 /// How a unit appears in Verilog.
 #[derive(Clone, Debug)]
-pub(crate) enum Form {
+pub(crate) enum Implementation {
     Module,
     /// Cell of the target's library, with ports named in upper case; its Verilog model is for simulation alone.
     Primitive {
@@ -109,7 +109,7 @@ pub(crate) enum Form {
 pub(crate) struct Description {
     pub(crate) kind: String,
     pub(crate) doc: String,
-    pub(crate) form: Form,
+    pub(crate) implementation: Implementation,
     pub(crate) clock: Option<Net>,
     pub(crate) reset: Option<Expr>,
     pub(crate) assigns: Vec<Assign>,
@@ -165,7 +165,10 @@ impl Rtl {
     pub fn primitive(name: &str, parameters: &[(&str, &str)], model: &'static str) -> Self {
         let parameters = parameters.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
         Rtl {
-            description: Description { form: Form::Primitive { parameters, model }, ..blank(name.into()) },
+            description: Description {
+                implementation: Implementation::Primitive { parameters, model },
+                ..blank(name.into())
+            },
             ..empty()
         }
     }
@@ -390,7 +393,7 @@ fn blank(kind: String) -> Description {
     Description {
         kind,
         doc: String::new(),
-        form: Form::Module,
+        implementation: Implementation::Module,
         clock: None,
         reset: None,
         assigns: vec![],
