@@ -64,7 +64,7 @@ struct Dump {
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment, after_long_help = passes_help())]
 pub(crate) struct Args {
-    /// Folder with network.json and weights.safetensors
+    /// Folder with network.json and weights.safetensors, or of a run, whose last network is taken
     network: PathBuf,
     /// What to calibrate on: `glyphs`, a folder with a data set as for `empf train`, or a .npy or
     /// .npz file of inputs
@@ -107,7 +107,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             run_folder::check_outside(target)?;
         }
     }
-    let network = Network::load(&args.network)?;
+    let network = Network::load(&run_folder::network_of(&args.network)?)?;
     let images = calibration_images(args, &network)?;
     calibration::say_count(images.len());
     let mut compilation = Compilation::of_network(&network, images.frames(), &arch);

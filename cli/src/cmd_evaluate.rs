@@ -8,7 +8,7 @@ use crate::output::{percent, print};
 use crate::run_folder;
 use empf_ir::{Network, counted, store};
 use empf_trainer::Model;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Judge a trained network by test images
 ///
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
         None => None,
     };
-    let network = Network::load(&folder_of(&args.network)?)?;
+    let network = Network::load(&run_folder::network_of(&args.network)?)?;
     let mut images = Interface::from(&network).part(&args.data, args.split, args.reading)?;
     images.truncate(args.samples.unwrap_or(usize::MAX));
     if images.is_empty() {
@@ -70,16 +70,4 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let evaluation = &judgement.evaluation;
     let (accuracy, images) = (percent(evaluation.accuracy()), counted(evaluation.total(), "image"));
     print(&format!("{}\n\n{}\n\naccuracy {accuracy} of {images}", judgement.table(), judgement.classes()))
-}
-
-/// The folder of the network itself.
-fn folder_of(path: &Path) -> Result<PathBuf> {
-    let candidates = [path.to_owned(), path.join("network")];
-    let found = candidates.into_iter().find(|folder| folder.join("network.json").exists());
-    found.ok_or_else(|| {
-        Error::file(
-            path,
-            "holds neither network.json nor network/network.json; give a network or a finished run",
-        )
-    })
 }

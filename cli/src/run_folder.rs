@@ -34,6 +34,18 @@ const RUN: Kind = Kind {
 /// Name of the checkpoint.
 const CHECKPOINT: &str = "checkpoint.safetensors";
 
+/// The folder of the network at `path`, which is one or that of a finished run.
+pub(crate) fn network_of(path: &Path) -> Result<PathBuf> {
+    let candidates = [path.to_owned(), path.join("network")];
+    let found = candidates.into_iter().find(|folder| folder.join("network.json").exists());
+    found.ok_or_else(|| {
+        Error::file(
+            path,
+            "holds neither network.json nor network/network.json; give a network or a finished run",
+        )
+    })
+}
+
 /// No run puts its own files where `target` is to be: it could not save what it has learned.
 pub(crate) fn check_outside(target: &Path) -> Result<()> {
     let path = std::path::absolute(target).map_err(|e| Error::file(target, e))?;

@@ -203,7 +203,7 @@ fn folders_that_hold_nothing() {
     let place = tempfile::tempdir().unwrap();
     contains(&fail(place.path(), &words("inspect .")), &["holds neither network.json nor"]);
     contains(&fail(place.path(), &words("check .")), &["is no build", "`empf compile` writes one"]);
-    contains(&fail(place.path(), &words("compile . -o new")), &["cannot read ./network.json"]);
+    contains(&fail(place.path(), &words("compile . -o new")), &["holds neither network.json nor"]);
     contains(&fail(place.path(), &words("train --data none -o run")), &["none: is no folder"]);
 }
 

@@ -105,7 +105,7 @@ fn data_of_other_classes_is_refused_with_both_lists() {
     write_photographs(&place.join("data"), &["ant", "bee", "cow"]);
     write_photographs(&place.join("other"), &["ant", "bee", "cat"]);
     succeed(place, &words(&format!("{TRAIN} data --side 12")));
-    succeed(place, &words("compile run/network --data data --samples 3 --integers-only -o build"));
+    succeed(place, &words("compile run --data data --samples 3 --integers-only -o build"));
     for verb in [
         "evaluate run --data other",
         "compile run/network --data other --samples 3 --integers-only -o new",
