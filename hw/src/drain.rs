@@ -136,11 +136,13 @@ unit! {
 
         descriptor: Registers<Fields<Wire<Local>>> = Registers::new(arch),
 
-        /// Every position of the layer has a shortcut, which is a sum.
+        /// Every position of the layer has a shortcut.
         paired: Wire<Local> = Wire::new(1),
+        /// It is a sum.
         has_sums: Wire<Local> = Wire::new(1),
-        /// Currents of the layer are kept; those that were kept are scaled.
+        /// Currents of the layer are kept.
         keeps: Wire<Local> = Wire::new(1),
+        /// Currents that were kept are scaled.
         scales: Wire<Local> = Wire::new(1),
         /// The layer takes banks of sums.
         takes_banks: Wire<Local> = Wire::new(1),
@@ -459,13 +461,13 @@ impl Drain {
             .when(&e.run_end, mux(&self.descriptor.logits, State::Send, State::Close))
             .when(&all_sent, State::Close)
             .when(&e.closes, mux(&e.last_run, State::Idle, State::Open));
-        // It drives all loops, so that a register has it: what follows is known a cycle before.
-        let will_be = (&e.run_end & !&self.descriptor.logits) | &all_sent;
-        let will_be = will_be | (State::Close.is(&self.state) & !&self.closes);
+        // All loops follow from it, so that it is a register: what the next cycle will be is known in this one.
+        let enters = (&e.run_end & !&self.descriptor.logits) | &all_sent;
+        let is_next = enters | (State::Close.is(&self.state) & !&self.closes);
         let written =
             &self.last[RESULT - 2] | &self.last_written | &self.descriptor.logits | !&e.awaits_result;
         let loaded = &self.loaded | self.loading_last[self.loading_last.len() - 1].e() | &e.last_run;
-        rtl.register(&self.closes, 0).set(will_be & written & loaded);
+        rtl.register(&self.closes, 0).set(is_next & written & loaded);
         let bank_end = rtl.named("bank_end", &e.block_end & &e.takes_banks);
         rtl.register(&self.full_banks, 0)
             .when(&self.block_i & !&bank_end, self.full_banks.plus(1))
