@@ -64,7 +64,8 @@ struct Dump {
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment, after_long_help = passes_help())]
 pub(crate) struct Args {
-    /// Folder with network.json and weights.safetensors, or of a run, whose last network is taken
+    /// Folder with a network, or of a run, whose last network is taken
+    #[arg(value_name = "RUN|NETWORK")]
     network: PathBuf,
     /// What to calibrate on: `glyphs`, a folder with a data set as for `empf train`, or a .npy or
     /// .npz file of inputs

@@ -4,6 +4,7 @@ use crate::build::{self, Build};
 use crate::error::{Error, Result};
 use crate::output::{bytes, grouped, percent, print};
 use crate::report::Report;
+use crate::run_folder;
 use crate::table::Table;
 use empf_ir::arch::Memory;
 use empf_ir::{
@@ -55,10 +56,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
     } else if holds(build::MARKER) {
         print(&quant(&QuantNetwork::load(folder)?)?)
-    } else if holds("network.json") {
-        print(&network(&Network::load(folder)?)?)
-    } else if holds("network/network.json") {
-        print(&network(&Network::load(&folder.join("network"))?)?)
+    } else if let Ok(folder) = run_folder::network_of(folder) {
+        print(&network(&Network::load(&folder)?)?)
     } else if let Some(name) = args.folder.to_str().filter(|name| PRESETS.contains(name)) {
         print(&network(&graph(name, args)?)?)
     } else {

@@ -46,6 +46,8 @@ const PARAMETERS: usize = LaneParameters::<()>::WORDS;
 const OF_SHORTCUT: usize = ShortcutParameters::<()>::WORDS;
 /// Cycles from a position's address to its sum at the lanes.
 pub(crate) const SUM_DELAY: usize = DRAIN_DELAY;
+/// Cycles from a position's address to that of its last potential, which is read, then is 0 in a first step.
+const POTENTIAL_READ: usize = SUM_DELAY + POTENTIAL_NEEDED - 1 - READ_DELAY;
 /// Cycles from a position's address to its new potential, and to its result.
 const POTENTIAL_WRITE: usize = SUM_DELAY + POTENTIAL_DELAY;
 const RESULT: usize = SUM_DELAY + SPIKE_DELAY;
@@ -240,14 +242,14 @@ unit! {
             .map(|_| Ram::new("potential_memory", arch.membrane_bits as usize, Memory::Potential.depth(arch)))
             .collect(),
 
-        /// Of the position on its way through a lane.
-        potential: Vec<Wire<Local>> = Wire::array(arch.lanes, arch.membrane_bits as usize),
+        /// Potential of the position on its way through a lane, behind the step before.
+        last_potential: Vec<Wire<Local>> = Wire::array(arch.lanes, arch.membrane_bits as usize),
 
         /// The last result of a run that is waited for is written.
         last_written: Wire<Local> = Wire::new(1),
         /// The present run is the layer's last.
         last_run: Wire<Local> = Wire::new(1),
-        /// The present run is closed.
+        /// The present run is closed: loops take their next turns.
         closes: Wire<Local> = Wire::new(1),
         first_tile: Wire<Local> = Wire::new(1),
         attention: Vec<Attention> = (0..attentions).map(|_| Attention::new(arch)).collect(),
@@ -293,39 +295,21 @@ fn is_attention(field: &Wire<Local>, kind: u32) -> Expr {
 /// Conditions of the present cycle.
 struct Events {
     running: Expr,
-    /// Every position has a shortcut.
-    paired: Expr,
-    /// It is a sum.
-    has_sums: Expr,
-    /// Currents are kept.
-    keeps: Expr,
-    /// Currents that were kept are scaled.
-    scales: Expr,
-    /// The layer takes banks of sums.
-    takes_banks: Expr,
     /// The present run is closed behind its last result.
     awaits_result: Expr,
     /// The present run is opened: its first position follows.
     opens: Expr,
-    /// The present run is closed: loops take their next turns.
-    closes: Expr,
-    /// With `closes`: all steps of a group are done.
+    /// The present run is closed, and all steps of a group are done.
     group_end: Expr,
     /// So is the column block.
     block_end: Expr,
     /// So is the tile of positions.
     tile_end: Expr,
     all_end: Expr,
-    /// The present run is the layer's last.
-    last_run: Expr,
     /// The first cycle of a run.
     first: Expr,
-    /// The lanes take the last of the run's parameters, and another run follows.
-    taken: Expr,
     /// The next run's parameters begin to come in.
     load: Expr,
-    /// The current that a lane gives is kept.
-    kept: Expr,
     /// The present position's shortcut.
     shortcut: Expr,
     /// The present position's last cycle.
@@ -386,21 +370,17 @@ impl Drain {
         for (register, value) in of_layer {
             rtl.register(register, 0).without_reset().set(value);
         }
-        let [paired, has_sums, keeps, scales, takes_banks] =
-            [&self.paired, &self.has_sums, &self.keeps, &self.scales, &self.takes_banks].map(Wire::e);
-        let bank_is_full = !&self.block_begins | self.full_banks.e().any() | !&takes_banks;
+        let bank_is_full = !&self.block_begins | self.full_banks.e().any() | !&self.takes_banks;
         let bank_is_full = rtl.named("bank_is_full", bank_is_full);
-        let in_turn = rtl.named("in_turn", !(&paired & &self.odd));
+        let in_turn = rtl.named("in_turn", !(&self.paired & &self.odd));
         let opens = State::Open.is(&self.state) & &self.loaded & bank_is_full & in_turn;
         let opens = rtl.named("opens", opens);
         let tile_ends = rtl.named("last_of_tile", &self.last_step & &self.last_group);
         rtl.register(&self.last_run, 0).set(&tile_ends & &self.last_tile);
-        let last_run = self.last_run.e();
-        let awaits_result = rtl.named("awaits_result", &last_run | (&keeps & tile_ends));
-        let closes = self.closes.e();
+        let awaits_result = rtl.named("awaits_result", &self.last_run | (&self.keeps & tile_ends));
         let [group_end, tile_end, all_end] = rtl.nest(
             &self.start_i.e(),
-            &closes,
+            &self.closes.e(),
             [
                 Loop {
                     end: "group_end",
@@ -422,32 +402,23 @@ impl Drain {
         let running = rtl.named("running", State::Run.is(&self.state));
         let shortcut = rtl.named("reads_shortcut", &running & &self.second);
         let first = rtl.named("first_of_run", &running & &self.first_position & !&self.second);
-        rtl.register(&self.taken, 0).set(before(TAKEN_ALL - 1, &first, &self.first) & !&last_run);
-        let complete = rtl.named("position_complete", &running & (&self.second | !&paired));
+        rtl.register(&self.taken, 0).set(before(TAKEN_ALL - 1, &first, &self.first) & !&self.last_run);
+        let complete = rtl.named("position_complete", &running & (&self.second | !&self.paired));
         Events {
             first,
             load: rtl.named("load", &self.start_i | &self.taken),
-            kept: self.kept.e(),
-            taken: self.taken.e(),
             first_complete: rtl.named("first_complete", &complete & &self.first_position),
             run_end: rtl.named("run_end", &complete & &self.last_position),
             shortcut,
             complete,
             running,
-            paired,
-            has_sums,
-            keeps,
-            scales,
-            takes_banks,
             awaits_result,
             sent: rtl.named("logit_sent", self.logit_valid_o.e() & &self.logit_ready_i),
             opens,
-            closes,
             group_end,
             block_end,
             tile_end,
             all_end,
-            last_run,
         }
     }
 
@@ -460,15 +431,15 @@ impl Drain {
             .when(&e.opens, State::Run)
             .when(&e.run_end, mux(&self.descriptor.logits, State::Send, State::Close))
             .when(&all_sent, State::Close)
-            .when(&e.closes, mux(&e.last_run, State::Idle, State::Open));
+            .when(&self.closes, mux(&self.last_run, State::Idle, State::Open));
         // All loops follow from it, so that it is a register: what the next cycle will be is known in this one.
         let enters = (&e.run_end & !&self.descriptor.logits) | &all_sent;
         let is_next = enters | (State::Close.is(&self.state) & !&self.closes);
         let written =
             &self.last[RESULT - 2] | &self.last_written | &self.descriptor.logits | !&e.awaits_result;
-        let loaded = &self.loaded | self.loading_last[self.loading_last.len() - 1].e() | &e.last_run;
+        let loaded = &self.loaded | self.loading_last[self.loading_last.len() - 1].e() | &self.last_run;
         rtl.register(&self.closes, 0).set(is_next & written & loaded);
-        let bank_end = rtl.named("bank_end", &e.block_end & &e.takes_banks);
+        let bank_end = rtl.named("bank_end", &e.block_end & &self.takes_banks);
         rtl.register(&self.full_banks, 0)
             .when(&self.block_i & !&bank_end, self.full_banks.plus(1))
             .when(&bank_end & !&self.block_i, self.full_banks.minus(1));
@@ -490,7 +461,7 @@ impl Drain {
             .when(&e.group_end, self.group.plus(1));
         rtl.register(&self.first_step, 1)
             .when(&self.start_i | &e.group_end, lit(1, 1))
-            .when(&e.closes, lit(0, 1));
+            .when(&self.closes, lit(0, 1));
         rtl.register(&self.first_tile, 1).when(&self.start_i, lit(1, 1)).when(&e.tile_end, lit(0, 1));
         // Without attention nobody asks for these.
         rtl.discard(&self.first_tile);
@@ -508,7 +479,7 @@ impl Drain {
         rtl.register(&self.last_position, 0)
             .when(&e.complete, self.positions_left.is(2))
             .when(&waits, self.positions.is(1));
-        rtl.register(&self.second, 0).set(&e.running & &e.paired & !&self.second);
+        rtl.register(&self.second, 0).set(&e.running & &self.paired & !&self.second);
         rtl.register(&self.odd, 0).when(&self.start_i, lit(0, 1)).set(!&self.odd);
     }
 
@@ -525,15 +496,15 @@ impl Drain {
         rtl.clock(&attention.clock);
         rtl.assign(&attention.reset_i, &self.reset_i);
         rtl.assign(&attention.start_i, &self.start_i);
-        rtl.assign(&attention.next_i, &e.taken);
+        rtl.assign(&attention.next_i, &self.taken);
         rtl.assign(&attention.last_step_i, &self.last_step);
         rtl.assign(&attention.last_group_i, &self.last_group);
-        rtl.assign(&attention.scales_i, &e.scales);
+        rtl.assign(&attention.scales_i, &self.scales);
         rtl.assign(&attention.sum_step_i, &d.sum_step);
         rtl.assign(&attention.channels_i, &d.channels);
         rtl.assign(&attention.reach_i, &d.score_reach);
         rtl.assign(&attention.base_i, &d.score_base);
-        rtl.assign(&attention.valid_i, &e.kept);
+        rtl.assign(&attention.valid_i, &self.kept);
         rtl.assign(&attention.first_i, before(KEPT, &e.first_complete, &self.first_complete));
         rtl.assign(&attention.last_i, before(KEPT, &e.run_end, &self.run_ends));
         rtl.assign(&attention.first_tile_i, &self.first_tile);
@@ -546,7 +517,7 @@ impl Drain {
             let before = &self.lane_word[(index + PARAMETERS - 1) % PARAMETERS];
             rtl.register(word, 0).when(&e.load, lit(u64::from(index == 0), 1)).when(&self.reading, before);
         }
-        let mantissa = &self.reading & &self.lane_word[0] & !&self.of_shortcut & &e.scales;
+        let mantissa = &self.reading & &self.lane_word[0] & !&self.of_shortcut & &self.scales;
         let mantissa = rtl.delay(mantissa, &self.loading_mantissa);
         let score = rtl.delay(&attention.score_o, &self.loading_score);
         rtl.clock(&factor.clock);
@@ -560,13 +531,15 @@ impl Drain {
         let rtl = &mut self._rtl;
         let [address] = &self.current_address[..] else { return };
         rtl.section("Currents that are kept, in the order of the loops");
-        let reads = &e.running & &e.scales & !&self.second;
+        let reads = &e.running & &self.scales & !&self.second;
         rtl.delay(reads, &self.current_reads);
         let read = self.current_reads[0].e();
-        rtl.register(address, 0).when(&self.start_i, address.zero()).when(&read | &e.kept, address.plus(1));
+        rtl.register(address, 0)
+            .when(&self.start_i, address.zero())
+            .when(&read | &self.kept, address.plus(1));
         for (memory, lane) in self.currents.iter().zip(&self.lanes) {
             rtl.clock(&memory.clock);
-            rtl.assign(&memory.write_i, &e.kept);
+            rtl.assign(&memory.write_i, &self.kept);
             rtl.assign(&memory.write_address_i, address);
             rtl.assign(&memory.write_data_i, &lane.current_o);
             rtl.assign(&memory.read_i, &read);
@@ -580,15 +553,19 @@ impl Drain {
         rtl.section("The next run's parameters shift in serially, so that no lane needs an address");
         let last_word = rtl.named("last_word", &self.reading & self.words_left.is(1));
         let loads = match &self.attention[..] {
-            [attention] => rtl.named("parameters_follow", (&e.load & !&e.scales) | &attention.last_score_o),
+            [attention] => {
+                rtl.named("parameters_follow", (&e.load & !&self.scales) | &attention.last_score_o)
+            }
             _ => e.load.clone(),
         };
         rtl.register(&self.reading, 0).when(loads, lit(1, 1)).when(&last_word, lit(0, 1));
         let words = |count: usize| lit((count * lanes) as u64, self.words_left.width());
-        let all = mux(&e.paired, words(PARAMETERS + OF_SHORTCUT), words(PARAMETERS));
+        let all = mux(&self.paired, words(PARAMETERS + OF_SHORTCUT), words(PARAMETERS));
         rtl.register(&self.words_left, 0).when(&e.load, all).when(&self.reading, self.words_left.minus(1));
         let last_of_lane = &self.reading & self.words_left.e().eq(words(OF_SHORTCUT).plus(1));
-        rtl.register(&self.of_shortcut, 0).when(&e.load, lit(0, 1)).when(last_of_lane & &e.paired, lit(1, 1));
+        rtl.register(&self.of_shortcut, 0)
+            .when(&e.load, lit(0, 1))
+            .when(last_of_lane & &self.paired, lit(1, 1));
         let tile_again = &e.load & &self.last_step & &self.last_group;
         rtl.register(&self.parameter_address, 0)
             .when(&self.start_i | tile_again, &self.descriptor.parameter_base)
@@ -627,13 +604,13 @@ impl Drain {
         let next_step = mux(one_frame, &self.step_entry, &self.step_entry + positions);
         rtl.register(&self.step_entry, 0)
             .when(&self.start_i | &e.group_end, self.step_entry.zero())
-            .when(&e.closes, next_step);
+            .when(&self.closes, next_step);
         rtl.register(&self.entry, 0)
             .when(&e.complete, self.entry.plus(1))
             .when(!&e.running, &self.step_entry);
         let of_shortcut = &self.entry + &self.descriptor.shortcut_entry;
         rtl.register(&self.second_entry, 0).set(of_shortcut);
-        rtl.assign(&self.drain_o, &e.running & mux(&self.second, &e.has_sums, !&e.scales));
+        rtl.assign(&self.drain_o, &e.running & mux(&self.second, &self.has_sums, !&self.scales));
         rtl.assign(&self.drain_bank_o, &self.bank);
         rtl.assign(&self.drain_address_o, mux(&self.second, &self.second_entry, &self.entry));
         rtl.assign(&self.drain_group_o, &self.group);
@@ -646,7 +623,7 @@ impl Drain {
         rtl.section("A shortcut's codes, in the group's bank");
         let base = mux(&self.first_position, &self.run_out, &self.shortcut_address);
         let step = mux(&self.first_position, &d.shortcut_step, &d.out_blocks);
-        rtl.register(&self.shortcut_read_o, 0).set(&e.shortcut & !&e.has_sums);
+        rtl.register(&self.shortcut_read_o, 0).set(&e.shortcut & !&self.has_sums);
         rtl.register(&self.shortcut_address, 0).when(&e.shortcut, base + step).without_reset();
         rtl.register(&self.shortcut_bank, 0).when(&e.first, &self.group_bank).without_reset();
         let double = rtl.named("double", d.shortcut.e().bit(1));
@@ -676,14 +653,13 @@ impl Drain {
         rtl.delay(&e.run_end, &self.run_ends);
         rtl.delay(&e.first_complete, &self.first_complete);
         rtl.delay(&e.run_end & &e.awaits_result, &self.last);
-        let keeps_current = before(KEPT - 1, &e.complete, &self.complete) & &e.keeps;
+        let keeps_current = before(KEPT - 1, &e.complete, &self.complete) & &self.keeps;
         rtl.register(&self.kept, 0).set(keeps_current);
-        let writes_potential = before(POTENTIAL_WRITE - 1, &e.complete, &self.complete) & !&e.keeps;
+        let writes_potential = before(POTENTIAL_WRITE - 1, &e.complete, &self.complete) & !&self.keeps;
         rtl.register(&self.potential_written, 0).set(writes_potential);
         let d = &self.descriptor;
-        let needed = SUM_DELAY + POTENTIAL_NEEDED;
         for (counter, at) in
-            [(&self.potential_read, needed - 1 - READ_DELAY), (&self.potential_write, POTENTIAL_WRITE)]
+            [(&self.potential_read, POTENTIAL_READ), (&self.potential_write, POTENTIAL_WRITE)]
         {
             let first = before(at - 1, &e.first_complete, &self.first_complete);
             // The first potential of a layer has number 0.
@@ -692,7 +668,7 @@ impl Drain {
                 .when(before(at - 1, &e.complete, &self.complete), counter.plus(1))
                 .when(&self.start_i, counter.zero().minus(1));
         }
-        let first_comes = before(needed - 2, &e.first_complete, &self.first_complete);
+        let first_comes = before(POTENTIAL_READ + READ_DELAY - 1, &e.first_complete, &self.first_complete);
         rtl.register(&self.from_zero, 1).when(first_comes, &self.first_step & &d.fresh);
         rtl.section(
             "Half of what the shifts of the layer shift out; shift and half of the product that is there",
@@ -718,9 +694,9 @@ impl Drain {
         let [operand, bias, current] = [PLACES.operand, PLACES.bias, PLACES.current]
             .map(|place| before(SUM_DELAY + place, &e.shortcut, &self.shortcut));
         let next = before(SUM_DELAY + PLACES.operand - 1, &e.shortcut, &self.shortcut);
-        rtl.register(&self.other_operand, 0).set(mux(next, !&e.has_sums, &e.scales));
-        let memories = self.potentials.iter().zip(&self.potential);
-        for (l, (lane, (memory, potential))) in self.lanes.iter().zip(memories).enumerate() {
+        rtl.register(&self.other_operand, 0).set(mux(next, !&self.has_sums, &self.scales));
+        let memories = self.potentials.iter().zip(&self.last_potential);
+        for (l, (lane, (memory, last_potential))) in self.lanes.iter().zip(memories).enumerate() {
             let parameters = lane_parameters(&self.parameters, l);
             let of_shortcut = shortcut_parameters(&self.shortcut_parameters, l);
             rtl.clock(&lane.clock);
@@ -752,8 +728,8 @@ impl Drain {
             rtl.assign(&lane.spike_shift_i, &self.descriptor.spike_shift);
             rtl.assign(&lane.spike_half_i, &self.spike_half);
             let kept = mux(&self.from_zero, lit(0, v), &memory.read_data_o);
-            rtl.register(potential, 0).without_reset().set(kept);
-            rtl.assign(&lane.potential_i, potential);
+            rtl.register(last_potential, 0).without_reset().set(kept);
+            rtl.assign(&lane.potential_i, last_potential);
             rtl.clock(&memory.clock);
             rtl.assign(&memory.read_i, lit(1, 1));
             rtl.assign(&memory.read_address_i, &self.potential_read);
@@ -774,7 +750,7 @@ impl Drain {
             .when(&e.tile_end, &self.tile_out + &d.out_tile_step);
         rtl.register(&self.step_out, 0)
             .when(&self.start_i | &e.group_end, self.step_out.zero())
-            .when(&e.closes, &self.step_out + &d.out_frame_step);
+            .when(&self.closes, &self.step_out + &d.out_frame_step);
         let last_bank = self.group_bank.is(arch.banks() as u64 - 1);
         let word_end = rtl.named("word_end", &e.group_end & last_bank);
         let restart = rtl.named("restart", &self.start_i | &e.tile_end);
@@ -793,8 +769,10 @@ impl Drain {
             .when(&first, &self.run_out)
             .when(before(RESULT - 1, &e.complete, &self.complete), &self.write_address + &d.out_blocks);
         rtl.register(&self.write_bank, 0).when(&first, &self.group_bank);
-        let written = rtl
-            .named("result_written", before(RESULT, &e.complete, &self.complete) & !(&d.logits | &e.keeps));
+        let written = rtl.named(
+            "result_written",
+            before(RESULT, &e.complete, &self.complete) & !(&d.logits | &self.keeps),
+        );
         let banks = (0..arch.banks() as u64).rev().map(|b| self.write_bank.is(b) & &written);
         rtl.assign(&self.write_o, concat(banks));
         let address = mux(&self.shortcut_read_o, &self.shortcut_address, &self.write_address);

@@ -61,7 +61,7 @@ unit! {
         last_y: Wire<Local> = Wire::new(1),
         last_frame: Wire<Local> = Wire::new(1),
         window: Wire<Local> = Wire::new(w.in_origin),
-        /// To the next window, which no window's end can follow at once.
+        /// To the next window. Windows take some cycles, so that it is there when one ends.
         window_step: Wire<Local> = Wire::new(w.in_origin),
         window_y: Wire<Local> = Wire::new(COORDINATE_BITS),
         window_x: Wire<Local> = Wire::new(COORDINATE_BITS),

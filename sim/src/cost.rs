@@ -99,11 +99,7 @@ fn layers(steps: impl IntoIterator<Item = Layer>, arch: &ArchConfig) -> Vec<Laye
         match layers.iter_mut().find(|layer| (&layer.node, layer.unit) == (&step.node, step.unit)) {
             Some(layer) => {
                 layer.parameter_bits += step.parameter_bits;
-                layer.work = Work::new(
-                    layer.work.cycles + step.work.cycles,
-                    layer.work.useful_additions + step.work.useful_additions,
-                    arch,
-                );
+                layer.work = Work::sum([&*layer, &step], arch);
             }
             None => layers.push(step),
         }

@@ -32,18 +32,23 @@ pub(crate) struct Args {
 /// What is counted of the whole accelerator.
 const WHOLE: [&str; 5] = ["LUT4", "CCU2C", "TRELLIS_FF", "DP16KD", "MULT18X18D"];
 
-/// Counts the cells of the array for both targets and holds that of the ECP5 to its limits; or those of the whole
-/// accelerator.
 pub(crate) fn run(args: &Args) -> crate::error::Result {
-    if args.whole {
-        let arch = timing::arch(args.rows, args.cols, args.act_bits);
-        arch.validate()?;
-        let text = empf_hw::emit_without_images(&arch)?;
-        let cells = count(&args.yosys, &text, "empf_top")?;
-        let counted = WHOLE.map(|cell| format!("{} {cell}", cells(cell)));
-        println!("{}x{} A={}, whole: {}", args.rows, args.cols, args.act_bits, counted.join(", "));
-        return Ok(());
-    }
+    if args.whole { of_whole(args) } else { of_array(args) }
+}
+
+/// Counts the cells of the whole accelerator.
+fn of_whole(args: &Args) -> crate::error::Result {
+    let arch = timing::arch(args.rows, args.cols, args.act_bits);
+    arch.validate()?;
+    let text = empf_hw::emit_without_images(&arch)?;
+    let cells = count(&args.yosys, &text, "empf_top")?;
+    let counted = WHOLE.map(|cell| format!("{} {cell}", cells(cell)));
+    println!("{}x{} A={}, whole: {}", args.rows, args.cols, args.act_bits, counted.join(", "));
+    Ok(())
+}
+
+/// Counts the cells of the array for both targets and holds that of the ECP5 to its limits.
+fn of_array(args: &Args) -> crate::error::Result {
     for target in [Target::Generic, Target::Ecp5] {
         let arch = ArchConfig { target, ..ArchConfig::sized(args.rows, args.cols, args.act_bits) };
         arch.validate()?;
