@@ -51,10 +51,10 @@ unit! {
         channels_i: Wire<In> = Wire::new(w.channels),
         reach_i: Wire<In> = Wire::new(w.score_reach),
         base_i: Wire<In> = Wire::new(w.score_base),
-        /// Currents to be summed up, the first and the last of a run; those of the first tile of positions are the first of
-        /// all.
+        /// The next cycle's current is the first of a run; none is summed up in this one.
+        first_follows_i: Wire<In> = Wire::new(1),
+        /// Currents to be summed up, the last of a run; those of the first tile of positions are the first of all.
         valid_i: Wire<In> = Wire::new(1),
-        first_i: Wire<In> = Wire::new(1),
         last_i: Wire<In> = Wire::new(1),
         first_tile_i: Wire<In> = Wire::new(1),
         current_i: Vec<Wire<In>> = Wire::array(arch.lanes, arch.membrane_bits as usize),
@@ -71,6 +71,7 @@ unit! {
         channel: Wire<Local> = Wire::new(w.channels + 2),
 
         lane_sum: Vec<Wire<Local>> = Wire::array(arch.lanes, sum),
+        first: Wire<Local> = Wire::new(1),
         run_place: Wire<Local> = Wire::new(w.sum_step),
         run_sets: Wire<Local> = Wire::new(1),
         summed: Wire<Local> = Wire::new(1),
@@ -145,10 +146,13 @@ impl Attention {
         let rtl = &mut self._rtl;
         rtl.section("Sums of a run, a lane each");
         for (sum, current) in self.lane_sum.iter().zip(&self.current_i) {
-            let before = sum.e() & (!&self.first_i).repeat(sum.width());
-            rtl.register(sum, 0).when(&self.valid_i, before + current.e().sext(sum.width())).without_reset();
+            rtl.register(sum, 0)
+                .when(&self.first_follows_i, sum.zero())
+                .when(&self.valid_i, sum + current.e().sext(sum.width()))
+                .without_reset();
         }
-        let first = rtl.named("first_current", &self.valid_i & &self.first_i);
+        rtl.register(&self.first, 0).set(&self.first_follows_i);
+        let first = rtl.named("first_current", &self.valid_i & &self.first);
         rtl.register(&self.run_place, 0).when(&first, &self.place).without_reset();
         rtl.register(&self.run_sets, 0).when(first, &self.first_tile_i).without_reset();
         rtl.register(&self.summed, 0).set(&self.valid_i & &self.last_i);

@@ -505,7 +505,7 @@ impl Drain {
         rtl.assign(&attention.reach_i, &d.score_reach);
         rtl.assign(&attention.base_i, &d.score_base);
         rtl.assign(&attention.valid_i, &self.kept);
-        rtl.assign(&attention.first_i, before(KEPT, &e.first_complete, &self.first_complete));
+        rtl.assign(&attention.first_follows_i, before(KEPT - 1, &e.first_complete, &self.first_complete));
         rtl.assign(&attention.last_i, before(KEPT, &e.run_end, &self.run_ends));
         rtl.assign(&attention.first_tile_i, &self.first_tile);
         for (input, lane) in attention.current_i.iter().zip(&self.lanes) {

@@ -365,57 +365,62 @@ impl Stream {
         let next = |shortcut: &Wire<Local>, main: &Wire<Local>| mux(&self.shortcut_follows, shortcut, main);
         let once = |main: &Wire<Local>| mux(&self.shortcut_follows, lit(1, main.width()), main);
         let parts = concat([d.shortcut.e(), !&d.shortcut]);
-        let [blocks_end, row_end, taps_end, pass_end, part_end, block_end, positions_end, all_end] = rtl
-            .nest(
-                &self.begins.e(),
-                &self.tile_ends.e(),
-                [
-                    Loop {
-                        end: "blocks_end",
-                        left: &self.blocks_left,
-                        last: &self.last_block,
-                        turns: next(&d.shortcut_blocks, &d.blocks),
-                    },
-                    Loop {
-                        end: "row_end",
-                        left: &self.kx_left,
-                        last: &self.last_kx,
-                        turns: next(&d.shortcut_kernel_width, &d.kernel_width),
-                    },
-                    Loop {
-                        end: "taps_end",
-                        left: &self.ky_left,
-                        last: &self.last_ky,
-                        turns: next(&d.shortcut_kernel_height, &d.kernel_height),
-                    },
-                    Loop {
-                        end: "pass_end",
-                        left: &self.summed_left,
-                        last: &self.last_summed,
-                        turns: once(&d.summed_frames),
-                    },
-                    Loop {
-                        end: "part_end",
-                        left: &self.passes_left,
-                        last: &self.last_pass,
-                        turns: once(&d.passes),
-                    },
-                    Loop { end: "block_end", left: &self.parts_left, last: &self.last_part, turns: parts },
-                    Loop {
-                        end: "positions_end",
-                        left: &self.column_blocks_left,
-                        last: &self.last_column_block,
-                        turns: d.column_blocks.e(),
-                    },
-                    Loop {
-                        end: "all_end",
-                        left: &self.tiles_left,
-                        last: &self.last_tile,
-                        turns: d.tiles.e(),
-                    },
-                ],
-            );
-        Events { blocks_end, row_end, taps_end, pass_end, part_end, block_end, positions_end, all_end }
+        let [blocks_end, row_end, taps_end, pass_end, part_end, ..] = rtl.nest(
+            &self.begins.e(),
+            &self.tile_ends.e(),
+            [
+                Loop {
+                    end: "blocks_end",
+                    left: &self.blocks_left,
+                    last: &self.last_block,
+                    turns: next(&d.shortcut_blocks, &d.blocks),
+                },
+                Loop {
+                    end: "row_end",
+                    left: &self.kx_left,
+                    last: &self.last_kx,
+                    turns: next(&d.shortcut_kernel_width, &d.kernel_width),
+                },
+                Loop {
+                    end: "taps_end",
+                    left: &self.ky_left,
+                    last: &self.last_ky,
+                    turns: next(&d.shortcut_kernel_height, &d.kernel_height),
+                },
+                Loop {
+                    end: "pass_end",
+                    left: &self.summed_left,
+                    last: &self.last_summed,
+                    turns: once(&d.summed_frames),
+                },
+                Loop {
+                    end: "part_end",
+                    left: &self.passes_left,
+                    last: &self.last_pass,
+                    turns: once(&d.passes),
+                },
+                Loop { end: "block_end", left: &self.parts_left, last: &self.last_part, turns: parts },
+                Loop {
+                    end: "positions_end",
+                    left: &self.column_blocks_left,
+                    last: &self.last_column_block,
+                    turns: d.column_blocks.e(),
+                },
+                Loop { end: "all_end", left: &self.tiles_left, last: &self.last_tile, turns: d.tiles.e() },
+            ],
+        );
+        // The addresses wait for these, which are known long before.
+        let mut closed = |name, closes: &Wire<Local>| rtl.named(name, &self.tile_ends & closes);
+        Events {
+            block_end: closed("block_closed", &self.closes_block),
+            positions_end: closed("positions_closed", &self.closes_positions),
+            all_end: closed("layer_closed", &self.closes_layer),
+            blocks_end,
+            row_end,
+            taps_end,
+            pass_end,
+            part_end,
+        }
     }
 
     /// What the end of the present weight tile will be, and what follows it.

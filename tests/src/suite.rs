@@ -101,7 +101,7 @@ impl Suite {
         hold(&network, &inputs(case), engines)
     }
 
-    /// Runs a network and its program of this suite's architecture on the same engines.
+    /// Runs a network and its program of this suite's architecture on the same engines; the lanes are looked at.
     pub fn run_network(
         &self,
         network: &QuantNetwork,
@@ -109,7 +109,7 @@ impl Suite {
         inputs: &[Vec<u8>],
     ) -> Result<Outcome> {
         let mut engines = schedule_engines(network, program)?;
-        engines.push(Box::new(self.verilog.engine(program, Options::default())?));
+        engines.push(Box::new(self.verilog.engine(program, Options { probe: true, ..Options::default() })?));
         hold(network, inputs, engines)
     }
 
