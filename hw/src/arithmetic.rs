@@ -59,27 +59,19 @@ impl Saturation {
 }
 
 unit! {
-    /// `(value + half) >> shift`, where `half` is `2^(shift-1)`, or 0 for no shift, in [`ROUND_SHIFT_DELAY`] cycles: half
-    /// is added, then the shift goes in two steps.
+    /// `(value + 2^(shift-1)) >> shift`, or the value for no shift, in [`ROUND_SHIFT_DELAY`] cycles: the shift goes in two
+    /// steps and keeps one bit behind the point, which is added.
     pub(crate) struct RoundShift(width: usize, shift: usize) "round_shift" {
         /// Signed.
         value_i: Wire<In> = Wire::new(width),
-        /// With the value: its shift, and half of what that shifts out.
-        half_i: Wire<In> = Wire::new(width),
+        /// With the value.
         shift_i: Wire<In> = Wire::new(shift),
-        /// One bit wider, so that the addition cannot overflow.
-        value_o: Wire<Out> = Wire::new(width + 1),
-        rounded: Wire<Local> = Wire::new(width + 1),
+        value_o: Wire<Out> = Wire::new(width),
+        /// The lowest bit is behind the point.
         coarse: Wire<Local> = Wire::new(width + 1),
-        coarse_shift: Wire<Local> = Wire::new(shift),
+        fine: Wire<Local> = Wire::new(width + 1),
         fine_shift: Wire<Local> = Wire::new(shift.div_ceil(2)),
     }
-}
-
-/// Bits in which a value of `width` bits is rounded and shifted by up to `shift` bits of an amount: half of what is
-/// shifted out has its place in them.
-pub(crate) fn rounding_bits(width: usize, shift: usize) -> usize {
-    width.max(1 << shift)
 }
 
 /// Cycles of a [`RoundShift`].
@@ -90,20 +82,16 @@ impl RoundShift {
     pub(crate) fn new(width: usize, shift: usize) -> Self {
         let mut u = Self::declare(width, shift);
         let rtl = &mut u._rtl;
-        rtl.doc("Rounding shift: half is added, then a shift by multiples of a power of two, then the rest.");
+        rtl.doc("Rounding shift: by multiples of a power of two, then by the rest, then half is rounded up.");
         let fine = shift.div_ceil(2);
-        let steps = concat([u.coarse_shift.e().slice(fine, shift - fine), lit(0, fine)]);
-        rtl.register(&u.rounded, 0).set(u.value_i.e().sext(width + 1) + u.half_i.e().zext(width + 1));
-        rtl.register(&u.coarse_shift, 0).set(&u.shift_i);
-        rtl.register(&u.coarse, 0).set(u.rounded.e().shr_signed_by(steps));
-        rtl.register(&u.fine_shift, 0).set(u.coarse_shift.e().slice(0, fine));
-        rtl.register(&u.value_o, 0).set(u.coarse.e().shr_signed_by(&u.fine_shift));
+        let steps = concat([u.shift_i.e().slice(fine, shift - fine), lit(0, fine)]);
+        let value = concat([u.value_i.e(), lit(0, 1)]);
+        rtl.register(&u.coarse, 0).set(value.shr_signed_by(steps));
+        rtl.register(&u.fine_shift, 0).set(u.shift_i.e().slice(0, fine));
+        rtl.register(&u.fine, 0).set(u.coarse.e().shr_signed_by(&u.fine_shift));
+        let half = u.fine.e().bit(0).zext(width);
+        rtl.register(&u.value_o, 0).set(u.fine.e().slice(1, width) + half);
         u
-    }
-
-    /// Half of what a shift by `shift` shifts out, in `width` bits.
-    pub(crate) fn half(shift: &Expr, width: usize) -> Expr {
-        lit(1, width + 1).shl_by(shift).slice(1, width)
     }
 }
 

@@ -21,13 +21,12 @@
 //! of sums, with mantissas that are times a score.
 
 use crate::accumulator::DRAIN_DELAY;
-use crate::arithmetic::{RoundShift, counter_bits};
+use crate::arithmetic::counter_bits;
 use crate::attention::{Attention, SCORE_DELAY, SUMMED_DELAY};
 use crate::descriptor::{FIELD_BITS, Registers, index_bits, keep_descriptor, opcode_bits, widths};
 use crate::factor::{FACTOR_DELAY, Factor};
 use crate::neuron_lane::{
     CURRENT_DELAY, NeuronLane, PLACES, POTENTIAL_DELAY, POTENTIAL_NEEDED, SPIKE_DELAY, TAKEN, other_bits,
-    requant_bits, spike_bits,
 };
 use crate::rtl::prelude::*;
 use crate::rtl::word::mask;
@@ -231,12 +230,8 @@ unit! {
         /// It, or a current that was kept, beside the sums.
         other: Vec<Wire<Local>> = Wire::array(arch.lanes, other_bits(arch)),
 
-        requant_half: Wire<Local> = Wire::new(requant_bits(arch)),
-        shortcut_half: Wire<Local> = Wire::new(requant_bits(arch)),
         /// Of the product that is there.
         product_shift: Wire<Local> = Wire::new(w.requant_shift),
-        product_half: Wire<Local> = Wire::new(requant_bits(arch)),
-        spike_half: Wire<Local> = Wire::new(spike_bits(arch)),
         lanes: Vec<NeuronLane> = (0..arch.lanes).map(|_| NeuronLane::new(arch)).collect(),
         potentials: Vec<Ram> = (0..arch.lanes)
             .map(|_| Ram::new("potential_memory", arch.membrane_bits as usize, Memory::Potential.depth(arch)))
@@ -670,20 +665,8 @@ impl Drain {
         }
         let first_comes = before(POTENTIAL_READ + READ_DELAY - 1, &e.first_complete, &self.first_complete);
         rtl.register(&self.from_zero, 1).when(first_comes, &self.first_step & &d.fresh);
-        rtl.section(
-            "Half of what the shifts of the layer shift out; shift and half of the product that is there",
-        );
-        let halves = [
-            (&self.requant_half, &d.requant_shift),
-            (&self.shortcut_half, &d.shortcut_shift),
-            (&self.spike_half, &d.spike_shift),
-        ];
-        for (half, shift) in halves {
-            rtl.register(half, 0).set(RoundShift::half(&shift.e(), half.width()));
-        }
         let of_shortcut = before(SUM_DELAY + PLACES.shift - 1, &e.shortcut, &self.shortcut);
         rtl.register(&self.product_shift, 0).set(mux(&of_shortcut, &d.shortcut_shift, &d.requant_shift));
-        rtl.register(&self.product_half, 0).set(mux(&of_shortcut, &self.shortcut_half, &self.requant_half));
     }
 
     fn run_lanes(&mut self, e: &Events, arch: &ArchConfig) {
@@ -724,9 +707,7 @@ impl Drain {
                 rtl.assign(input, take);
             }
             rtl.assign(&lane.requant_shift_i, &self.product_shift);
-            rtl.assign(&lane.requant_half_i, &self.product_half);
             rtl.assign(&lane.spike_shift_i, &self.descriptor.spike_shift);
-            rtl.assign(&lane.spike_half_i, &self.spike_half);
             let kept = mux(&self.from_zero, lit(0, v), &memory.read_data_o);
             rtl.register(last_potential, 0).without_reset().set(kept);
             rtl.assign(&lane.potential_i, last_potential);

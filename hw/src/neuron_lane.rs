@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cycle   0        1    6        9             10   12       15            16      18        19       20              24
-//! sum ->  operand  * M  product  round, shift  + B  current  + the one     + leak  membrane  - theta  positive -> ... spike
+//! sum ->  operand  * M  product  shift, round  + B  current  + the one     + leak  membrane  - theta  positive -> ... spike
 //!                                                            before it
 //!                                                   9: v ->  * lambda  14: product  15: leak    22: v
 //! ```
@@ -16,7 +16,7 @@
 //! that of the sum is added, and spike and potential are those of both.
 
 use crate::arithmetic::{
-    ROUND_SHIFT_DELAY, RoundShift, SATURATION_DELAY, Saturation, clamp, round_shift, rounding_bits, saturate,
+    ROUND_SHIFT_DELAY, RoundShift, SATURATION_DELAY, Saturation, clamp, round_shift, saturate,
 };
 use crate::descriptor::widths;
 use crate::product::{PRODUCT_DELAY, Product};
@@ -81,13 +81,8 @@ fn operand_bits(arch: &ArchConfig) -> usize {
 }
 
 /// Bits of what the requantizer rounds.
-pub(crate) fn requant_bits(arch: &ArchConfig) -> usize {
-    rounding_bits(operand_bits(arch) + multiplier(), widths::<Drain<usize>>(arch).requant_shift)
-}
-
-/// Bits of what is rounded to a spike.
-pub(crate) fn spike_bits(arch: &ArchConfig) -> usize {
-    rounding_bits(arch.membrane_bits as usize + 1, widths::<Drain<usize>>(arch).spike_shift)
+fn requant_bits(arch: &ArchConfig) -> usize {
+    operand_bits(arch) + multiplier()
 }
 
 unit! {
@@ -119,12 +114,10 @@ unit! {
         take_lambda_i: Wire<In> = Wire::new(1),
         take_theta_i: Wire<In> = Wire::new(1),
         take_offset_i: Wire<In> = Wire::new(1),
-        /// Right shift after the mantissa, and half of what it shifts out, of the product that is there.
+        /// Right shift after the mantissa, of the product that is there.
         requant_shift_i: Wire<In> = Wire::new(w.requant_shift),
-        requant_half_i: Wire<In> = Wire::new(requant_bits(arch)),
-        /// Right shift from membrane to spike, and half of what it shifts out.
+        /// Right shift from membrane to spike.
         spike_shift_i: Wire<In> = Wire::new(w.spike_shift),
-        spike_half_i: Wire<In> = Wire::new(spike_bits(arch)),
         /// [`CURRENT_DELAY`] cycles after the sum, or after its shortcut.
         current_o: Wire<Out> = Wire::new(v),
         spike_o: Wire<Out> = Wire::new(arch.act_bits as usize),
@@ -145,8 +138,8 @@ unit! {
         scaling: RoundShift = RoundShift::new(requant_bits(arch), w.requant_shift),
         /// B of the product that is being scaled.
         present_bias: Wire<Local> = Wire::new(v),
-        biased: Wire<Local> = Wire::new(requant_bits(arch) + 2),
-        current: Saturation = Saturation::new(requant_bits(arch) + 2, v),
+        biased: Wire<Local> = Wire::new(requant_bits(arch) + 1),
+        current: Saturation = Saturation::new(requant_bits(arch) + 1, v),
         /// Current of the cycle before, in front of its shortcut's; else 0.
         current_before: Wire<Local> = Wire::new(v),
         both: Wire<Local> = Wire::new(v + 1),
@@ -160,7 +153,7 @@ unit! {
         membrane_late: Wire<Local> = Wire::new(v),
         theta_late: Wire<Local> = Wire::new(v),
         positive: Wire<Local> = Wire::new(v),
-        spike: RoundShift = RoundShift::new(spike_bits(arch), w.spike_shift),
+        spike: RoundShift = RoundShift::new(v + 1, w.spike_shift),
         bounded: Wire<Local> = Wire::new(v),
         offset_off: Wire<Local> = Wire::new(v + 1),
     }
@@ -173,7 +166,7 @@ impl NeuronLane {
         let mut u = Self::declare(arch, v, &widths(arch));
         u._rtl.doc("Requantizer and EM-PF neuron: one accumulator in, one spike out, every cycle.");
         u.take_parameters();
-        u.requantize(requant_bits(arch));
+        u.requantize();
         u.add();
         u.integrate();
         u.fire(v, arch);
@@ -197,7 +190,7 @@ impl NeuronLane {
     }
 
     /// `I = sat(round_shift(acc * M, sh) + B)`, of a sum or of a shortcut's code.
-    fn requantize(&mut self, bits: usize) {
+    fn requantize(&mut self) {
         let rtl = &mut self._rtl;
         rtl.section("I = sat(round_shift(acc * M, requant_shift) + B), of a sum or of a shortcut's code");
         let width = self.product.a_i.width();
@@ -209,8 +202,7 @@ impl NeuronLane {
         rtl.assign(&self.product.a_i, &self.operand);
         rtl.assign(&self.product.b_i, &self.present_mantissa);
         rtl.clock(&self.scaling.clock);
-        rtl.assign(&self.scaling.value_i, self.product.product_o.e().sext(bits));
-        rtl.assign(&self.scaling.half_i, &self.requant_half_i);
+        rtl.assign(&self.scaling.value_i, &self.product.product_o);
         rtl.assign(&self.scaling.shift_i, &self.requant_shift_i);
         let width = self.biased.width();
         rtl.register(&self.present_bias, 0).set(mux(&self.shortcut_bias_i, &self.second_bias, &self.bias));
@@ -259,10 +251,8 @@ impl NeuronLane {
         let below = self.excess.e().msb();
         rtl.register(&self.positive, 0).set(mux(&below, lit(0, v), self.excess.e().slice(0, v)));
         rtl.register(&self.bounded, 0).set(mux(&below, &self.membrane_late, &self.theta_late));
-        let bits = spike_bits(arch);
         rtl.clock(&self.spike.clock);
-        rtl.assign(&self.spike.value_i, self.positive.e().zext(bits));
-        rtl.assign(&self.spike.half_i, &self.spike_half_i);
+        rtl.assign(&self.spike.value_i, self.positive.e().zext(v + 1));
         rtl.assign(&self.spike.shift_i, &self.spike_shift_i);
         rtl.register(&self.spike_o, 0).set(clamp(&self.spike.value_o.e(), arch.act_bits as usize));
         rtl.register(&self.offset_off, 0).set(self.bounded.e().sext(v + 1) - self.offset.e().sext(v + 1));
@@ -317,10 +307,7 @@ mod tests {
     /// Runs of positions with a model each follow each other without a gap; shifts are those of the first.
     fn check(arch: &ArchConfig, runs: &[(NeuronModel, Vec<Position>)]) {
         let mut lane = Bench::new(NeuronLane::new(arch), |lane| &lane.clock);
-        let half = |shift: u64| (1 << shift) >> 1;
-        let spike_shift = u64::from(runs[0].0.spike_shift);
-        lane.spike_shift_i.set(spike_shift);
-        lane.spike_half_i.set(half(spike_shift));
+        lane.spike_shift_i.set(runs[0].0.spike_shift.into());
         let all = slots(runs);
         let at = |cycle: usize, delay: usize| cycle.checked_sub(delay).and_then(|i| all.get(i));
         // Sums begin a cycle late, as parameters are taken a cycle early.
@@ -354,7 +341,6 @@ mod tests {
                 _ => u64::from(slot.model.requant_shift),
             });
             lane.requant_shift_i.set(shift);
-            lane.requant_half_i.set(half(shift));
             let position = |delay: usize| at(cycle, delay).map(|slot| slot.position);
             lane.sum_i.set_signed(position(1).map_or(-1, |(sum, ..)| sum));
             lane.other_i.set(position(1).map_or(1, |(_, code, _)| code as u64));
@@ -443,7 +429,7 @@ mod tests {
         }
     }
 
-    /// Half of what is shifted out is larger than any product of a narrow accumulator.
+    /// What is shifted out is larger than any product of a narrow accumulator.
     #[test]
     fn small_sums_are_rounded_by_large_shifts() {
         let arch = ArchConfig { acc_bits: 8, ..ArchConfig::sized(1, 1, 2) };

@@ -7,7 +7,7 @@
 //! A window is written while the next one is read. Outside the map codes are 0, which changes neither a sum nor the
 //! largest code of a window that has a position in the map.
 
-use crate::arithmetic::{ROUND_SHIFT_DELAY, RoundShift, clamp, counter_bits, rounding_bits};
+use crate::arithmetic::{ROUND_SHIFT_DELAY, RoundShift, clamp, counter_bits};
 use crate::descriptor::{FIELD_BITS, Registers, index_bits, keep_descriptor, opcode_bits, widths};
 use crate::rtl::READ_DELAY;
 use crate::rtl::prelude::*;
@@ -20,14 +20,14 @@ use empf_ir::isa::{POOL_WINDOW, Pool as Fields};
 const ADDRESS_DELAY: usize = 2;
 /// Cycles from the choice of a word to its codes, those outside the map at 0.
 const CODE_DELAY: usize = ADDRESS_DELAY + READ_DELAY + 1;
-/// Cycles from the choice of a bank to its codes at the memory: chosen, rounded and shifted, limited.
+/// Cycles from the choice of a bank to its codes at the memory: chosen, shifted and rounded, limited.
 const WRITE_DELAY: usize = 1 + ROUND_SHIFT_DELAY + 1;
 /// Cycles from the choice of the last window's last word to the end, besides one for each bank: code, sum, write.
 pub const POOL_TAIL_CYCLES: usize = CODE_DELAY + 1 + WRITE_DELAY;
 
 unit! {
     /// The pooling unit.
-    pub(crate) struct Pool(arch: &ArchConfig, w: &Fields<usize>, sum: usize, rounded: usize, bank_bits: usize) "pool" {
+    pub(crate) struct Pool(arch: &ArchConfig, w: &Fields<usize>, sum: usize, bank_bits: usize) "pool" {
         reset_i: Wire<In> = Wire::new(1),
         field_valid_i: Wire<In> = Wire::new(1),
         field_opcode_i: Wire<In> = Wire::new(opcode_bits()),
@@ -100,9 +100,8 @@ unit! {
         bank: Wire<Local> = Wire::new(counter_bits(arch.banks() - 1)),
         finishing: Wire<Local> = Wire::new(1),
         word: Wire<Local> = Wire::new(w.in_origin),
-        half: Wire<Local> = Wire::new(rounded),
         chosen: Vec<Wire<Local>> = Wire::array(arch.lanes, sum),
-        shifts: Vec<RoundShift> = (0..arch.lanes).map(|_| RoundShift::new(rounded, w.shift)).collect(),
+        shifts: Vec<RoundShift> = (0..arch.lanes).map(|_| RoundShift::new(sum + 1, w.shift)).collect(),
         written: Vec<Wire<Local>> = Wire::array(arch.lanes, arch.act_bits as usize),
         /// Beside the codes on their way to the memory.
         writes: Vec<Wire<Local>> = Wire::array(WRITE_DELAY, arch.banks()),
@@ -134,8 +133,7 @@ impl Pool {
         // A window of codes that all are the greatest.
         let sum = arch.act_bits as usize + POOL_WINDOW.ilog2() as usize;
         let w = widths::<Fields<usize>>(arch);
-        let rounded = rounding_bits(sum + 1, w.shift);
-        let mut u = Self::declare(arch, &w, sum, rounded, counter_bits(arch.banks().max(2)));
+        let mut u = Self::declare(arch, &w, sum, counter_bits(arch.banks().max(2)));
         u._rtl.doc(
             "Pooling: sums windows of whole words, or finds their largest codes, then writes them bank by bank.",
         );
@@ -306,11 +304,9 @@ impl Pool {
         let rtl = &mut self._rtl;
         let shift = self.descriptor.shift.e();
         rtl.section("round_shift(sum, shift), limited to a code");
-        rtl.register(&self.half, 0).without_reset().set(RoundShift::half(&shift, self.half.width()));
         for ((chosen, unit), written) in self.chosen.iter().zip(&self.shifts).zip(&self.written) {
             rtl.clock(&unit.clock);
-            rtl.assign(&unit.value_i, chosen.e().zext(self.half.width()));
-            rtl.assign(&unit.half_i, &self.half);
+            rtl.assign(&unit.value_i, chosen.e().zext(chosen.width() + 1));
             rtl.assign(&unit.shift_i, &shift);
             rtl.register(written, 0).without_reset().set(clamp(&unit.value_o.e(), arch.act_bits as usize));
         }

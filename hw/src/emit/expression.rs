@@ -160,7 +160,6 @@ impl Scope {
             Node::Shift(op, a, amount) => {
                 let amount = self.at_least(amount, Level::Primary);
                 let text = match op {
-                    Shift::Left => format!("{} << {amount}", self.operand(a)),
                     Shift::Right => format!("{} >> {amount}", self.operand(a)),
                     Shift::RightSigned => format!("$signed({}) >>> {amount}", self.text(a)),
                 };

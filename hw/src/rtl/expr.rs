@@ -36,7 +36,6 @@ pub(crate) enum Compare {
 /// Shifts by a variable amount.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Shift {
-    Left,
     Right,
     RightSigned,
 }
@@ -333,11 +332,6 @@ impl Expr {
     pub fn shr_signed(&self, amount: usize) -> Expr {
         let amount = amount.min(self.width - 1);
         self.slice(amount, self.width - amount).sext(self.width)
-    }
-
-    /// Shifted left by the unsigned `amount`, same width.
-    pub fn shl_by(&self, amount: impl Into<Expr>) -> Expr {
-        Expr::new(Node::Shift(Shift::Left, self.clone(), amount.into()), self.width)
     }
 
     /// Shifted right by the unsigned `amount`, zeros moving in, same width.

@@ -124,9 +124,8 @@ fn expression(
         },
         15 => {
             let amount = 1 + random.below(7);
-            match random.below(3) {
-                0 => sub(random, width).shl_by(sub(random, amount)),
-                1 => sub(random, width).shr_by(sub(random, amount)),
+            match random.below(2) {
+                0 => sub(random, width).shr_by(sub(random, amount)),
                 _ => sub(random, width).shr_signed_by(sub(random, amount)),
             }
         }

@@ -51,7 +51,6 @@ impl Expr {
             Node::Shift(op, a, amount) => {
                 let amount = amount.eval().min(MAX_WIDTH as u64) as u32;
                 match op {
-                    Shift::Left => a.eval().checked_shl(amount).unwrap_or(0),
                     Shift::Right => a.eval().checked_shr(amount).unwrap_or(0),
                     Shift::RightSigned => (signed(a) >> amount.min(MAX_WIDTH as u32 - 1)) as u64,
                 }
