@@ -761,16 +761,21 @@ impl Drain {
         rtl.assign(&self.write_data_o, concat(self.lanes.iter().rev().map(|lane| &lane.spike_o)));
     }
 
-    /// The bias of a logit is the lane's first two parameters, low and high half.
+    /// The bias of a logit is the lane's first two parameters, low and high half. Logits move on by a lane as one is sent.
     fn send_logits(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
         rtl.section("Logits: the bias is in two halves among the lane's parameters");
         let (bits, half_bits) = (LOGIT_BITS as usize, BIAS_HALF_BITS as usize);
         let sums = before(SUM_DELAY, &e.complete, &self.complete);
-        for (l, logit) in self.logit.iter().enumerate() {
+        let mut next = lit(0, bits);
+        for (l, logit) in self.logit.iter().enumerate().rev() {
             let [low, high] = lane_parameters(&self.parameters, l).bias_halves();
             let bias = concat([high, low].map(|half| half.slice(0, half_bits)));
-            rtl.register(logit, 0).when(&sums, self.sum_i[l].e().sext(bits) + bias);
+            rtl.register(logit, 0)
+                .when(&sums, self.sum_i[l].e().sext(bits) + bias)
+                .without_reset()
+                .when(&e.sent, next);
+            next = logit.e();
         }
         rtl.register(&self.summed, 0).when(&e.opens, lit(0, 1)).when(&sums, lit(1, 1));
         rtl.register(&self.lane, 0).when(&e.opens, self.lane.zero()).when(&e.sent, self.lane.plus(1));
@@ -787,7 +792,7 @@ impl Drain {
             .when(&e.sent, self.classes_left.is(2));
         rtl.assign(&self.logit_valid_o, State::Send.is(&self.state) & &self.summed);
         rtl.assign(&self.logit_last_o, &self.last_class);
-        rtl.assign(&self.logit_o, select(&self.logit.iter().map(Wire::e).collect::<Vec<_>>(), &self.lane));
+        rtl.assign(&self.logit_o, &self.logit[0]);
     }
 }
 
