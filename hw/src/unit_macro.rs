@@ -3,7 +3,7 @@
 /// A RustHDL block with the field `clock`, the given fields and its behaviour `_rtl`, together with
 /// `declare(..)`, which makes them; `new(..)` then describes the behaviour.
 ///
-/// ```ignore
+/// ```text
 /// unit! {
 ///     /// Adds one.
 ///     pub(crate) struct Increment(width: usize) "increment" {
