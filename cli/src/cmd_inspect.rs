@@ -62,7 +62,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         print(&network(&graph(name, args)?)?)
     } else {
         let message = "holds neither network.json nor quant.json; give a network or a build";
-        Err(Error::file(folder, message))
+        Err(run_folder::unfinished(folder).unwrap_or_else(|| Error::file(folder, message)))
     }
 }
 

@@ -88,7 +88,7 @@ pub(crate) struct Args {
     device: DeviceName,
     #[command(flatten)]
     augment: AugmentArgs,
-    /// Go on from the checkpoint in the run's folder
+    /// Go on from the checkpoint in the run's folder, or start where there is no run
     #[arg(long)]
     resume: bool,
     /// Folder of the run

@@ -39,6 +39,14 @@ impl Kind {
         let read = file.and_then(|file| file.take(MARKED_BYTES).read_to_end(&mut start));
         read.is_ok() && String::from_utf8_lossy(&start).contains(self.mark)
     }
+
+    /// What `folder`, which is not marked, has in place of a header.
+    fn unmarked(&self, folder: &Path) -> String {
+        match folder.join(self.header).exists() {
+            true => format!("its {} is damaged or of another program", self.header),
+            false => format!("no {} of this program: it is another kind of result", self.header),
+        }
+    }
 }
 
 /// Fills `target` by `fill`, which writes into the folder that it is given; after a failure nothing is left, and an
@@ -90,7 +98,7 @@ pub(crate) fn check_replaceable(target: &Path, kind: Kind) -> Result<()> {
     }
     match files.first() {
         Some(file) if !kind.is_marked(target) && !was_interrupted(target) => {
-            would_lose(file, &format!("but no {} of this program: it is another kind of result", kind.header))
+            would_lose(file, &format!("but {}", kind.unmarked(target)))
         }
         _ => Ok(()),
     }
@@ -121,8 +129,7 @@ pub(crate) fn check_no_file_in_the_way(target: &Path, kind: Kind) -> Result<()> 
     }
     match kind.names().find(|name| target.join(name).symlink_metadata().is_ok()) {
         Some(name) if !kind.is_marked(target) && !was_interrupted(target) => {
-            let header = kind.header;
-            let message = format!("holds {name}, which would be lost, but no {header} of this program");
+            let message = format!("holds {name}, which would be lost, but {}", kind.unmarked(target));
             Err(Error::file(target, message + "; choose another output"))
         }
         _ => Ok(()),

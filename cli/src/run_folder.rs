@@ -37,13 +37,38 @@ const CHECKPOINT: &str = "checkpoint.safetensors";
 /// The folder of the network at `path`, which is one or that of a finished run.
 pub(crate) fn network_of(path: &Path) -> Result<PathBuf> {
     let candidates = [path.to_owned(), path.join("network")];
-    let found = candidates.into_iter().find(|folder| folder.join("network.json").exists());
+    let found = candidates.into_iter().find(|folder| holds_network(folder));
     found.ok_or_else(|| {
-        Error::file(
-            path,
-            "holds neither network.json nor network/network.json; give a network or a finished run",
-        )
+        unfinished(path).unwrap_or_else(|| {
+            Error::file(
+                path,
+                "holds neither network.json nor network/network.json; give a network or a finished run",
+            )
+        })
     })
+}
+
+fn holds_network(folder: &Path) -> bool {
+    folder.join(NETWORK.header).exists()
+}
+
+/// What to do with the run at `path`, or whose last network would be there, where it has not come to its end.
+pub(crate) fn unfinished(path: &Path) -> Option<Error> {
+    let parent = path.ends_with("network").then(|| store::folder_of(path));
+    let run = [Some(path), parent].into_iter().flatten().find(|folder| RUN.is_marked(folder))?;
+    if holds_network(&run.join("network")) {
+        return None;
+    }
+    let best = run.join("best");
+    let so_far = match holds_network(&best) {
+        true => format!(" its best network so far is {};", best.display()),
+        false => String::new(),
+    };
+    let message = format!(
+        "is a run that has not ended;{so_far} `empf train --resume -o {}` with its options goes on",
+        run.display()
+    );
+    Some(Error::file(run, message))
 }
 
 /// No run puts its own files where `target` is to be: it could not save what it has learned.
@@ -77,13 +102,22 @@ impl RunFolder {
     pub(crate) fn new(folder: &Path, resume: bool) -> Result<Self> {
         folder::check_no_file_in_the_way(folder, RUN)?;
         folder::check_no_file_in_the_way(folder, judgement::FILES)?;
-        if folder.join(CHECKPOINT).exists() && !resume {
+        let has_checkpoint = folder.join(CHECKPOINT).exists();
+        if has_checkpoint && !resume {
             let message =
                 "holds a checkpoint of an earlier run; add --resume to go on, or choose another output";
             return Err(Error::file(folder, message));
         }
-        for network in ["best", "network"] {
-            folder::check_replaceable(&folder.join(network), NETWORK)?;
+        for network in ["best", "network"].map(|name| folder.join(name)) {
+            folder::check_replaceable(&network, NETWORK)?;
+            if !has_checkpoint && holds_network(&network) {
+                let message =
+                    "is of a run that has no checkpoint any more, and would be lost; choose another output";
+                return Err(Error::file(network, message));
+            }
+        }
+        if !has_checkpoint && resume {
+            eprintln!("note: there is no run to go on with in {}; it starts anew", folder.display());
         }
         Ok(RunFolder {
             folder: folder.into(),

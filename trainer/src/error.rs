@@ -1,5 +1,6 @@
 //! What can go wrong in training.
 
+use empf_ir::counted;
 use std::path::PathBuf;
 
 /// A result of this crate.
@@ -24,8 +25,10 @@ pub enum Error {
     Batch(String),
     /// A loss that is not a number any more.
     #[error(
-        "training diverged at epoch {epoch}, batch {batch}: `{layer}` is not finite; \
-         lower the learning rate or start from an earlier checkpoint"
+        "training diverged at epoch {}, batch {}: `{layer}` is not finite; \
+         lower the learning rate or start from an earlier checkpoint",
+        epoch + 1,
+        batch + 1
     )]
     Diverged {
         /// Counted from 0.
@@ -61,7 +64,7 @@ pub enum Error {
     #[error(transparent)]
     Watcher(Box<dyn std::error::Error + Send + Sync>),
     /// The run was asked to stop; its checkpoint lets it go on.
-    #[error("stopped at epoch {epoch}, batch {batch}; start again with the same settings to go on")]
+    #[error("stopped in epoch {}, after {}; start again with the same settings to go on", epoch + 1, counted(*batch, "batch"))]
     Stopped {
         /// Counted from 0.
         epoch: usize,

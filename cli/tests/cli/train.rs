@@ -1,6 +1,6 @@
 //! Runs that are interrupted.
 
-use crate::command::{empf, error_of, fail, succeed, words};
+use crate::command::{empf, error_of, fail, run, succeed, words};
 use empf_ir::Network;
 use std::fs;
 use std::path::Path;
@@ -82,6 +82,48 @@ fn a_log_goes_on_behind_the_checkpoint() {
     fs::write(&file, format!("{whole}{later}\n{}", &later[..9])).unwrap();
     succeed(place, &[words(TRAIN), vec!["run", "--resume"]].concat());
     assert_eq!(fs::read_to_string(&file).unwrap(), whole);
+}
+
+#[test]
+fn a_run_that_has_not_ended_says_how_to_go_on() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    write_idx(&place.join("data"), 40);
+    let train = TRAIN.replace("--epochs 30", "--epochs 2");
+    let output = run(place, &words(&format!("{train} run --resume")));
+    let note = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(note.contains("note: there is no run to go on with in run; it starts anew"), "{note}");
+    let compile = "compile run --data data --arch 4x4 --samples 16 -o build";
+    succeed(place, &words(compile));
+
+    fs::remove_dir_all(place.join("run/network")).unwrap();
+    let verbs = [
+        compile,
+        "compile run/network --arch 4x4 -o new",
+        "evaluate run",
+        "inspect run",
+        "inspect run/network",
+    ];
+    for verb in verbs {
+        let error = fail(place, &words(verb));
+        let said = "run: is a run that has not ended; its best network so far is run/best; `empf train --resume -o run`";
+        assert!(error.contains(said), "{error}");
+    }
+    let error = fail(place, &words(&format!("{} run --resume", train.replace("--batch 20", "--batch 10"))));
+    assert!(error.contains("other settings: batch_size is 20, here 10; use those"), "{error}");
+
+    let best = fs::read(place.join("run/best/weights.safetensors")).unwrap();
+    for options in ["", " --resume"] {
+        fs::rename(place.join("run/checkpoint.safetensors"), place.join("kept")).unwrap();
+        let error = fail(place, &words(&format!("{train} run{options}")));
+        assert!(error.contains("run/best: is of a run that has no checkpoint any more"), "{error}");
+        fs::rename(place.join("kept"), place.join("run/checkpoint.safetensors")).unwrap();
+    }
+    assert_eq!(fs::read(place.join("run/best/weights.safetensors")).unwrap(), best);
+
+    fs::write(place.join("run/best/network.json"), "{").unwrap();
+    let error = fail(place, &words(&format!("{train} run --resume")));
+    assert!(error.contains("run/best: holds ") && error.contains("its network.json is damaged"), "{error}");
 }
 
 #[test]

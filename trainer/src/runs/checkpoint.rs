@@ -4,26 +4,43 @@ use crate::Model;
 use crate::error::{Error, Result};
 use crate::runs::average::Average;
 use crate::runs::config::TrainConfig;
+use crate::runs::difference::difference;
 use crate::runs::optimizer::Sgd;
 use empf_ir::{Codes, store};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::HashMap;
 use std::path::Path;
 
 const VERSION: u32 = 1;
 /// Key of the header in the file's metadata.
 const HEADER: &str = "empf-checkpoint";
+/// What to do where a run cannot go on.
+const START_OVER: &str = "start over in another folder";
 
 /// What a run is: a checkpoint goes on only with all of this unchanged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Identity {
     pub(crate) config: TrainConfig,
     /// Name, T, classes, input and nodes.
-    pub(crate) graph: serde_json::Value,
+    pub(crate) graph: Value,
     /// SHA-256 of the training data.
     pub(crate) data: String,
+}
+
+impl Identity {
+    /// In what `here` is another run, in words that follow "other"; nothing where it is the same.
+    fn difference(&self, here: &Self) -> serde_json::Result<Option<String>> {
+        let settings = |identity: &Self| serde_json::to_value(&identity.config);
+        let said = |what: &str, there: &Value, here: &Value| {
+            difference(there, here).map(|difference| format!("{what}: {difference}"))
+        };
+        let data = || (self.data != here.data).then(|| "training data".to_owned());
+        let settings = said("settings", &settings(self)?, &settings(here)?);
+        Ok(settings.or_else(|| said("network", &self.graph, &here.graph)).or_else(data))
+    }
 }
 
 /// Where a run is, and what the current epoch has seen.
@@ -93,28 +110,18 @@ pub(crate) fn save(path: &Path, identity: &Identity, position: Position, mut sta
 /// Puts `state` where the checkpoint at `path` left off.
 pub(crate) fn load(path: &Path, identity: &Identity, mut state: State<'_>) -> Result<Position> {
     let wrong = |message: String| Error::Checkpoint { path: path.into(), message };
-    let damaged = |e: &dyn std::fmt::Display| wrong(format!("is damaged ({e}); delete it to start over"));
+    let damaged = |e: &dyn std::fmt::Display| wrong(format!("is damaged ({e}); {START_OVER}"));
     let bytes = store::read(path)?;
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(&e))?;
     let header = metadata.metadata().as_ref().and_then(|m| m.get(HEADER));
     let header = header.ok_or_else(|| damaged(&"no header"))?;
-    let version: serde_json::Value = serde_json::from_str(header).map_err(|e| damaged(&e))?;
+    let version: Value = serde_json::from_str(header).map_err(|e| damaged(&e))?;
     if version["version"] != VERSION {
-        return Err(wrong(format!(
-            "is of version {}, expected {VERSION}; delete it to start over",
-            version["version"]
-        )));
+        return Err(wrong(format!("is of version {}, expected {VERSION}; {START_OVER}", version["version"])));
     }
     let header: Header = serde_json::from_str(header).map_err(|e| damaged(&e))?;
-    let differs = [
-        ("settings", header.identity.config != identity.config),
-        ("network", header.identity.graph != identity.graph),
-        ("training data", header.identity.data != identity.data),
-    ];
-    if let Some((what, _)) = differs.iter().find(|(_, differs)| *differs) {
-        return Err(wrong(format!(
-            "belongs to a run with other {what}; use those, or delete it to start over"
-        )));
+    if let Some(other) = header.identity.difference(identity).map_err(|e| damaged(&e))? {
+        return Err(wrong(format!("belongs to a run with other {other}; use those, or {START_OVER}")));
     }
 
     let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(&e))?;

@@ -5,6 +5,7 @@ mod average;
 mod batches;
 mod checkpoint;
 mod config;
+mod difference;
 pub mod evaluate;
 pub mod log;
 pub(crate) mod optimizer;

@@ -127,7 +127,10 @@ fn a_checkpoint_of_another_run_is_refused() {
 
     let other = TrainConfig { seed: 6, ..first.clone() };
     let error = train(Task { config: &other, ..task }, &mut ()).unwrap_err().to_string();
-    assert!(error.contains("other settings"), "{error}");
+    assert!(error.contains("with other settings: seed is 5, here 6; use those"), "{error}");
+    let wider = Network { name: "wide".into(), ..network.clone() };
+    let error = train(Task { network: &wider, ..task }, &mut ()).unwrap_err().to_string();
+    assert!(error.contains("with other network: name is \"tiny\", here \"wide\"; use"), "{error}");
     let mut fewer = data.clone();
     fewer.truncate(80);
     let error = train(Task { train: &fewer, ..task }, &mut ()).unwrap_err().to_string();
@@ -145,11 +148,13 @@ fn divergence_names_the_place_and_leaves_no_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let plan = CheckpointPlan { path: folder.path().join("run.safetensors"), every: 1 };
     let task = Task { network: &network, train: &data, test: None, config: &config, checkpoint: Some(&plan) };
-    match train(task, &mut ()) {
-        Err(Error::Diverged { epoch: 0, layer, .. }) => {
+    let error = train(task, &mut ()).unwrap_err();
+    assert!(error.to_string().starts_with("training diverged at epoch 1, batch "), "{error}");
+    match error {
+        Error::Diverged { epoch: 0, layer, .. } => {
             assert!(network.nodes.iter().any(|n| layer.starts_with(&n.name)), "{layer}");
         }
-        other => panic!("{:?}", other.map(|_| ())),
+        other => panic!("{other}"),
     }
     if plan.path.exists() {
         assert!(matches!(train(task, &mut ()), Err(Error::Diverged { .. })));
