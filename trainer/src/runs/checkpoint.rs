@@ -6,17 +6,20 @@ use crate::runs::average::Average;
 use crate::runs::config::TrainConfig;
 use crate::runs::difference::difference;
 use crate::runs::optimizer::Sgd;
+use crc32c::{crc32c, crc32c_append};
 use empf_ir::{Codes, store};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Key of the header in the file's metadata.
 const HEADER: &str = "empf-checkpoint";
+/// Key of the checksum in the file's metadata.
+const CHECKSUM: &str = "crc32c";
 /// What to do where a run cannot go on.
 const START_OVER: &str = "start over in another folder";
 
@@ -81,6 +84,16 @@ struct Header {
     codes: Option<Codes>,
 }
 
+/// CRC-32C of the header and of names, shapes and values of all tensors, in the order of their names.
+fn checksum<'t>(header: &str, tensors: impl Iterator<Item = (&'t str, &'t TensorView<'t>)>) -> String {
+    let sorted: BTreeMap<_, _> = tensors.collect();
+    let sum = sorted.into_iter().fold(crc32c(header.as_bytes()), |sum, (name, view)| {
+        let shape = format!("{name}{:?}", view.shape());
+        crc32c_append(crc32c_append(sum, shape.as_bytes()), view.data())
+    });
+    sum.to_string()
+}
+
 /// Writes the state to `path`, whole or not at all.
 pub(crate) fn save(path: &Path, identity: &Identity, position: Position, mut state: State<'_>) -> Result<()> {
     let broken = |e: &dyn std::fmt::Display| Error::Checkpoint { path: path.into(), message: e.to_string() };
@@ -102,7 +115,8 @@ pub(crate) fn save(path: &Path, identity: &Identity, position: Position, mut sta
     let codes = state.model.codes();
     let header = Header { version: VERSION, identity: identity.clone(), position, codes };
     let header = serde_json::to_string(&header).map_err(|e| broken(&e))?;
-    let metadata = HashMap::from([(HEADER.to_string(), header)]);
+    let sum = checksum(&header, views.iter().map(|(name, view)| (name.as_str(), view)));
+    let metadata = HashMap::from([(CHECKSUM.to_string(), sum), (HEADER.to_string(), header)]);
     let file = safetensors::serialize(views, Some(metadata)).map_err(|e| broken(&e))?;
     Ok(store::write(path, &file)?)
 }
@@ -113,18 +127,24 @@ pub(crate) fn load(path: &Path, identity: &Identity, mut state: State<'_>) -> Re
     let damaged = |e: &dyn std::fmt::Display| wrong(format!("is damaged ({e}); {START_OVER}"));
     let bytes = store::read(path)?;
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(&e))?;
-    let header = metadata.metadata().as_ref().and_then(|m| m.get(HEADER));
-    let header = header.ok_or_else(|| damaged(&"no header"))?;
+    let said = |key| metadata.metadata().as_ref().and_then(|m| m.get(key));
+    let header = said(HEADER).ok_or_else(|| damaged(&"no header"))?;
     let version: Value = serde_json::from_str(header).map_err(|e| damaged(&e))?;
     if version["version"] != VERSION {
         return Err(wrong(format!("is of version {}, expected {VERSION}; {START_OVER}", version["version"])));
+    }
+    let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(&e))?;
+    let sum = checksum(header, file.tensors().iter().map(|(name, view)| (name.as_str(), view)));
+    match said(CHECKSUM) {
+        Some(expected) if *expected == sum => {}
+        Some(expected) => return Err(damaged(&format!("its CRC-32C is {sum}, it says {expected}"))),
+        None => return Err(damaged(&"no checksum")),
     }
     let header: Header = serde_json::from_str(header).map_err(|e| damaged(&e))?;
     if let Some(other) = header.identity.difference(identity).map_err(|e| damaged(&e))? {
         return Err(wrong(format!("belongs to a run with other {other}; use those, or {START_OVER}")));
     }
 
-    let file = SafeTensors::deserialize(&bytes).map_err(|e| damaged(&e))?;
     let read = |name: &str| -> Result<(Vec<usize>, Vec<f32>)> {
         let view = file.tensor(name).map_err(|e| damaged(&e))?;
         if view.dtype() != Dtype::F32 {

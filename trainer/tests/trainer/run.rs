@@ -142,6 +142,34 @@ fn a_checkpoint_of_another_run_is_refused() {
 }
 
 #[test]
+fn a_checkpoint_with_another_bit_is_refused() {
+    let (data, network, config) = (data(), network("tiny", 10), config(Rule::Online));
+    let folder = tempfile::tempdir().unwrap();
+    let plan = CheckpointPlan { path: folder.path().join("run.safetensors"), every: 1 };
+    let task = Task { network: &network, train: &data, test: None, config: &config, checkpoint: Some(&plan) };
+    train(task, &mut Interrupt { every: 2, done: 0 }).unwrap_err();
+    let whole = std::fs::read(&plan.path).unwrap();
+    let said_of = |bytes: &[u8]| {
+        std::fs::write(&plan.path, bytes).unwrap();
+        train(task, &mut ()).unwrap_err().to_string()
+    };
+    let seed = whole.windows(7).position(|text| text == br#"seed\":"#).unwrap() + 7;
+    for at in [seed, whole.len() / 2, whole.len() - 1] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        let error = said_of(&bytes);
+        assert!(error.contains("is damaged (its CRC-32C is "), "{error}");
+    }
+    let mut bytes = whole.clone();
+    let end = bytes.len() - 4;
+    bytes[end..].copy_from_slice(&f32::NAN.to_le_bytes());
+    let error = said_of(&bytes);
+    assert!(error.contains("is damaged (its CRC-32C is "), "{error}");
+    std::fs::write(&plan.path, whole).unwrap();
+    train(task, &mut ()).unwrap();
+}
+
+#[test]
 fn divergence_names_the_place_and_leaves_no_checkpoint() {
     let (data, network) = (data(), network("tiny", 10));
     let config = TrainConfig { rate: 1e30, ..config(Rule::Online) };
