@@ -113,6 +113,15 @@ mod tests {
         for end in [8, 20, 40, whole.len() - 20] {
             assert!(error(&whole[..end]).contains("is no PNG that can be read: it is cut short"), "{end}");
         }
+        let mut damaged = whole.clone();
+        damaged[whole.len() - 30] ^= 0x40;
+        let said =
+            "is no PNG that can be read: it is damaged, a checksum does not fit; copy or save it again";
+        assert_eq!(error(&damaged), said);
+        let mut damaged = jpeg(24, 3);
+        let tables = damaged.windows(2).position(|mark| mark == [0xff, 0xc4]).unwrap();
+        damaged[tables + 4] = 0xee;
+        assert_eq!(error(&damaged), "is no JPEG that can be read: it is damaged; copy or save it again");
         assert!(error(&png(1, 40, |_, _| [0; 3])).contains("has 40x1 pixels, at most 32x32"));
         assert_eq!(error(b"GIF89a..."), "is a GIF, but JPEG and PNG are read; convert it");
         assert_eq!(error(b""), "is no JPEG or PNG");

@@ -40,10 +40,12 @@ pub(crate) fn decode(bytes: &[u8], side: usize) -> Result<Raster, String> {
 fn unreadable(bytes: &[u8], error: &DecodeErrors) -> String {
     let why = match error {
         DecodeErrors::Unsupported(_) => {
-            "it is coded without loss or arithmetically; save it as a baseline or progressive JPEG".into()
+            "it is coded without loss or arithmetically; save it as a baseline or progressive JPEG"
         }
-        _ if !bytes.windows(END.len()).any(|window| window == END) => "it is cut short".into(),
-        error => format!("it is damaged ({error})"),
+        _ if !bytes.windows(END.len()).any(|window| window == END) => {
+            "it is cut short; copy or save it again"
+        }
+        _ => "it is damaged; copy or save it again",
     };
-    format!("is no JPEG that can be read: {}", why.split_whitespace().collect::<Vec<_>>().join(" "))
+    format!("is no JPEG that can be read: {why}")
 }

@@ -10,6 +10,9 @@ const PIXELS_A_BYTE: usize = 8 * 1032;
 /// Memory that decoding may take.
 const LIMITS: Limits = Limits { bytes: 1 << 29 };
 
+const CUT: &str = "it is cut short; copy or save it again";
+const DAMAGED: &str = "it is damaged; copy or save it again";
+
 /// Of a file's bytes, with at most `side` rows and columns; of an animation the first picture. Of 16 bits the high 8
 /// count.
 pub(crate) fn decode(bytes: &[u8], side: usize) -> Result<Raster, String> {
@@ -37,21 +40,20 @@ pub(crate) fn decode(bytes: &[u8], side: usize) -> Result<Raster, String> {
 
 fn unreadable(error: DecodingError) -> String {
     let why = match error {
-        DecodingError::IoError(_) => "it is cut short".into(),
-        DecodingError::LimitsExceeded => "it takes too much memory".into(),
+        DecodingError::LimitsExceeded => "it takes too much memory",
+        DecodingError::IoError(_) => CUT,
+        DecodingError::Parameter(_) => DAMAGED,
         DecodingError::Format(error) => {
             let text = error.to_string();
-            let is_cut =
-                text.contains("end of file") || text.contains("end of image") || text.contains("EOF");
-            if is_cut {
-                "it is cut short".into()
-            } else {
-                format!("it is damaged ({})", text.trim_end_matches('.'))
+            let says = |what| text.contains(what);
+            match () {
+                () if says("end of file") || says("end of image") || says("EOF") => CUT,
+                () if says("CRC error") => "it is damaged, a checksum does not fit; copy or save it again",
+                () => DAMAGED,
             }
         }
-        DecodingError::Parameter(error) => format!("it is damaged ({error})"),
     };
-    format!("is no PNG that can be read: {}", why.split_whitespace().collect::<Vec<_>>().join(" "))
+    format!("is no PNG that can be read: {why}")
 }
 
 #[cfg(test)]
