@@ -59,7 +59,12 @@ impl ReadingArgs {
         }
         let cut = events.unwrap_or(EventCut::Count).into();
         let reading = Reading { cut, size, first_label, ..Reading::usual(frames) };
-        Ok(Split::load(source, &reading)?)
+        Split::load(source, &reading).map_err(|error| match error {
+            empf_data::Error::Setting { setting: option @ "first-label", message } => {
+                Error::Option { option, message }
+            }
+            error => error.into(),
+        })
     }
 
     /// Of which classes `data`, which was read so, has no image for its `purpose`, and what may be the cause, in words

@@ -136,13 +136,16 @@ impl<'a> Npy<'a> {
         if shape.len() == 4 && frames == 1 {
             shape.insert(1, 1);
         }
-        if shape.len() != 5 || shape[1..] != [frames, channels, height, width] || shape[0] == 0 {
+        if shape.len() != 5 || shape[1..] != [frames, channels, height, width] {
             let short =
                 if frames == 1 { format!("[N, {channels}, {height}, {width}] or ") } else { String::new() };
             return Err(format!(
                 "has shape {:?}, the network takes {short}[N, {frames}, {channels}, {height}, {width}]",
                 self.shape
             ));
+        }
+        if shape[0] == 0 {
+            return Err(format!("has shape {:?}: there is no sample", self.shape));
         }
         let data = self.exactly(1)?;
         let array = ArrayD::from_shape_vec(IxDyn(&shape).set_f(self.fortran), data.to_vec());
@@ -308,6 +311,8 @@ mod tests {
         assert!(error(&npy(&codes().mapv(i64::from))).ends_with(": x.round().astype('uint8')"));
         let turned = error(&npy(&codes().permuted_axes([0, 1, 2, 4, 3])));
         assert!(turned.contains("[3, 1, 2, 2, 3]") && turned.contains("[N, 1, 2, 3, 2]"), "{turned}");
+        let none = error(&npy(&Array5::<u8>::zeros((0, 1, 2, 3, 2))));
+        assert!(none.ends_with("has shape [0, 1, 2, 3, 2]: there is no sample"), "{none}");
         let frames = QuantInput { frames: 4, ..INPUT };
         let image = read(&npy(&codes().remove_axis(Axis(1))), &frames).unwrap_err().to_string();
         assert!(image.contains("takes [N, 4, 2, 3, 2]"), "{image}");
