@@ -58,6 +58,9 @@ pub struct ArchConfig {
     pub target: Target,
 }
 
+/// Words of a memory.
+const DEPTHS: RangeInclusive<usize> = 16..=1 << 24;
+
 /// As a TOML file that [`ArchConfig::load`] reads.
 impl fmt::Display for ArchConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -222,9 +225,18 @@ impl ArchConfig {
         range("acc_bits", self.acc_bits as usize, self.sum_bits() as usize..=32)?;
         range("lanes", self.lanes, 1..=16)?;
         for memory in Memory::ALL {
-            let is_left_out = !self.has_attention() && matches!(memory, Memory::Current | Memory::Sum);
-            if !is_left_out {
-                range(memory.key(), memory.depth(self), 16..=1 << 24)?;
+            match memory {
+                Memory::Current | Memory::Sum if !self.has_attention() => {}
+                Memory::Current if !DEPTHS.contains(&self.current_depth) => {
+                    let message = format!(
+                        "current_depth = {}, neither 0 (no attention) nor {DEPTHS:?}",
+                        self.current_depth
+                    );
+                    return Err(Error::invalid("architecture", message));
+                }
+                // The memory is as deep as a tile needs in any case, but the key is a depth like the others.
+                Memory::Potential => range(memory.key(), self.potential_depth, DEPTHS)?,
+                _ => range(memory.key(), memory.depth(self), DEPTHS)?,
             }
         }
         range("lanes * act_bits", self.lanes * self.act_bits as usize, 1..=64)?;

@@ -42,6 +42,11 @@ impl Border {
         self.codes[..self.count].iter().copied().max().unwrap_or(0)
     }
 
+    /// Channels have codes of their own.
+    pub(crate) fn is_list(&self) -> bool {
+        self.count > 1
+    }
+
     /// A map of `channels` channels can have it.
     pub fn fits(&self, channels: usize) -> bool {
         self.count == 1 || self.count == channels

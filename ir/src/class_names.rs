@@ -13,7 +13,20 @@ const LISTED: usize = 20;
 
 /// Names of all classes, by their numbers; none where only the numbers are known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>")]
 pub struct ClassNames(Vec<String>);
+
+/// In a file, who knows no names leaves out the list.
+impl TryFrom<Vec<String>> for ClassNames {
+    type Error = &'static str;
+
+    fn try_from(names: Vec<String>) -> std::result::Result<Self, Self::Error> {
+        match names.is_empty() {
+            true => Err("`class_names` is empty; leave it out where the names are not known"),
+            false => Ok(ClassNames(names)),
+        }
+    }
+}
 
 impl ClassNames {
     /// Class 0 is called by the first of `names`, and so on.

@@ -16,7 +16,7 @@ pub(crate) trait Content: Serialize + DeserializeOwned {
     const FORMAT: &'static str;
     /// Version of the form that is written and read.
     const VERSION: u32;
-    /// The oldest version that is read, all of whose files say the same in this version.
+    /// The oldest version that is read. What its files may hold says the same in this version.
     const OLDEST: u32 = Self::VERSION;
     /// Name of the JSON file.
     const FILE: &'static str;
@@ -27,6 +27,11 @@ pub(crate) trait Content: Serialize + DeserializeOwned {
 
     /// Everything agrees and is in its range.
     fn validate(&self) -> Result<()>;
+
+    /// Nothing is there that files of `version`, an older one, do not have yet.
+    fn validate_version(&self, _version: u32) -> Result<()> {
+        Ok(())
+    }
 
     /// Writes the files beside the JSON.
     fn write_beside(&self, folder: &Path) -> Result<()>;
@@ -77,10 +82,11 @@ impl<T: Content> Document<T> {
             return Err(Error::Syntax { path, message });
         }
         if !(T::OLDEST..=T::VERSION).contains(&version) {
-            let (format, expected, advice) = (T::FORMAT, T::VERSION, T::AGAIN);
+            let (format, expected, advice) = (T::FORMAT, T::OLDEST..=T::VERSION, T::AGAIN);
             return Err(Error::Version { path, format, found: version, expected, advice });
         }
         let Untagged(mut content) = serde_json::from_str::<Untagged<T>>(text).map_err(syntax)?;
+        content.validate_version(version).map_err(|error| error.of(path))?;
         content.read_beside(folder)?;
         content.validate_files(folder)?;
         Ok(content)

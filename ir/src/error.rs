@@ -1,6 +1,7 @@
 //! What can be wrong with data on disk.
 
 use crate::printable::spelled_out;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 /// A result of this crate.
@@ -28,7 +29,7 @@ pub enum Error {
         message: String,
     },
     /// A file of another format version.
-    #[error("{path}: {format} version {found}, but this program reads version {expected}; {advice}")]
+    #[error("{path}: {format} version {found}, but this program reads {}; {advice}", versions(expected))]
     Version {
         /// The file.
         path: PathBuf,
@@ -36,8 +37,8 @@ pub enum Error {
         format: &'static str,
         /// The version in the file.
         found: u32,
-        /// The version that is read.
-        expected: u32,
+        /// The versions that are read.
+        expected: RangeInclusive<u32>,
         /// What to do.
         advice: &'static str,
     },
@@ -94,5 +95,12 @@ impl Error {
     /// `self`, said of the file `path` that it was found in.
     pub(crate) fn of(self, path: PathBuf) -> Self {
         Error::Content { path, error: self.into() }
+    }
+}
+
+fn versions(read: &RangeInclusive<u32>) -> String {
+    match read.start() == read.end() {
+        true => format!("version {}", read.end()),
+        false => format!("versions {} to {}", read.start(), read.end()),
     }
 }

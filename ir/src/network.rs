@@ -5,6 +5,7 @@ use crate::formats::MAX_TIME_STEPS;
 use crate::graph::{self, Kind, Node, Operator};
 use crate::keys::Keys;
 use crate::name::check_name;
+use crate::per_channel;
 use crate::shape::MAX_ELEMENTS;
 use crate::tensors::{Dtype, Tensor, Tensors};
 use crate::{ClassNames, Codes, Error, PerChannel, Result, Shape, counted};
@@ -29,8 +30,10 @@ pub struct Input {
     /// 1: a static image, fed at every time-step; else one frame per time-step.
     pub frames: usize,
     /// The code whose value is 0, 0..=255; a fraction where a mean is one.
+    #[serde(deserialize_with = "per_channel::zero_point")]
     pub zero_point: PerChannel,
     /// Value of one code step, > 0.
+    #[serde(deserialize_with = "per_channel::scale")]
     pub scale: PerChannel,
 }
 
@@ -501,6 +504,18 @@ impl Content for Network {
 
     fn validate(&self) -> Result<()> {
         Network::validate(self)
+    }
+
+    fn validate_version(&self, version: u32) -> Result<()> {
+        let Input { zero_point, scale, .. } = &self.input;
+        let lists = [("zero_point", zero_point), ("scale", scale)];
+        match lists.into_iter().find(|(_, numbers)| matches!(numbers, PerChannel::Each(_))) {
+            Some((key, _)) if version < 2 => Err(Error::invalid(
+                "input",
+                format!("`{key}` is a list, which version {version} does not have"),
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn write_beside(&self, folder: &Path) -> Result<()> {

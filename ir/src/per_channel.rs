@@ -1,7 +1,8 @@
 //! A number for each channel of the input, or one for all of them.
 
 use crate::counted;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// In a file a number, or a list of one for each channel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -11,6 +12,21 @@ pub enum PerChannel {
     All(f32),
     /// One for each.
     Each(Vec<f32>),
+}
+
+/// Reads the key `zero_point`.
+pub(crate) fn zero_point<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PerChannel, D::Error> {
+    named("zero_point", deserializer)
+}
+
+/// Reads the key `scale`.
+pub(crate) fn scale<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PerChannel, D::Error> {
+    named("scale", deserializer)
+}
+
+/// Of what is neither a number nor a list, the parser knows no more than what it expects.
+fn named<'de, D: Deserializer<'de>>(key: &str, deserializer: D) -> Result<PerChannel, D::Error> {
+    PerChannel::deserialize(deserializer).map_err(|e| D::Error::custom(format_args!("`{key}` is not {e}")))
 }
 
 impl PerChannel {

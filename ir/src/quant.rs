@@ -446,6 +446,17 @@ impl Content for QuantNetwork {
         QuantNetwork::validate(self)
     }
 
+    fn validate_version(&self, version: u32) -> Result<()> {
+        let has_list = |op: &QuantOp| matches!(op, QuantOp::Conv { zero_point, .. } if zero_point.is_list());
+        match self.nodes.iter().find(|node| has_list(&node.op)) {
+            Some(node) if version < 2 => {
+                let message = format!("`zero_point` is a list, which version {version} does not have");
+                Err(Error::invalid(format!("node `{}`", node.name), message))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn write_beside(&self, folder: &Path) -> Result<()> {
         self.tensors.save(&folder.join(TENSORS))
     }

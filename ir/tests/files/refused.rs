@@ -60,7 +60,11 @@ fn json_of_other_types_is_said_in_plain_words() {
     let zero = of_network(|json| json["input"]["zero_point"] = 300.into());
     contains(&zero, &["input zero_point is 300, not a number of 0..=255"]);
     let scale = of_network(|json| json["input"]["scale"] = true.into());
-    contains(&scale, &["network.json: a number, or a list of one for each channel"]);
+    contains(&scale, &["network.json: `scale` is not a number, or a list of one for each channel"]);
+    let zero = of_network(|json| json["input"]["zero_point"] = Value::Null);
+    contains(&zero, &["network.json: `zero_point` is not a number, or a list of one for each channel"]);
+    let names = of_network(|json| json["class_names"] = json!([]));
+    contains(&names, &["network.json: `class_names` is empty; leave it out where the names are not known"]);
     contains(&of_network(|json| json["nodes"] = json!({})), &["invalid type: object, expected a list"]);
     contains(&of_network(|json| json["nodes"][1] = json!([])), &["invalid type: list, expected an object"]);
 }

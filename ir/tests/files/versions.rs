@@ -34,6 +34,30 @@ fn networks_of_version_1_are_read() {
 }
 
 #[test]
+fn version_1_has_no_lists() {
+    let folder = tempfile::tempdir().unwrap();
+    let float = network();
+    float.save(folder.path()).unwrap();
+    for key in ["zero_point", "scale"] {
+        let list: Vec<f32> = (0..float.input.channels).map(|channel| 1.5 + channel as f32).collect();
+        age(&folder.path().join("network.json"), |json| json["input"][key] = json!(list));
+        let error = Network::load(folder.path()).unwrap_err().to_string();
+        assert!(
+            error
+                .ends_with(&format!("network.json: input: `{key}` is a list, which version 1 does not have"))
+        );
+        age(&folder.path().join("network.json"), |json| json["input"][key] = json!(1.5));
+        Network::load(folder.path()).unwrap();
+    }
+    let integer = quant();
+    integer.save(folder.path()).unwrap();
+    let codes: Vec<usize> = (0..integer.input.channels).collect();
+    age(&folder.path().join("quant.json"), |json| json["nodes"][0]["zero_point"] = json!(codes));
+    let error = QuantNetwork::load(folder.path()).unwrap_err().to_string();
+    assert!(error.ends_with("`zero_point` is a list, which version 1 does not have"), "{error}");
+}
+
+#[test]
 fn numbers_of_each_channel_come_back() {
     let folder = tempfile::tempdir().unwrap();
     let (mut float, mut integer) = (network(), quant());
