@@ -73,9 +73,9 @@ pub(crate) struct Args {
     /// File for the waves around a difference of the Verilog [default: BUILD.mismatch.fst]
     #[arg(long, value_name = "FILE.fst")]
     waves: Option<PathBuf>,
-    /// Decides the random values at which registers and memories of the Verilog start
-    #[arg(long, default_value_t = 0, value_name = "SEED")]
-    power_up_seed: u32,
+    /// Decides the random values at which registers and memories of the Verilog start [default: 0]
+    #[arg(long, value_name = "SEED")]
+    power_up_seed: Option<u32>,
 }
 
 /// Runs all engines and prints the closing table.
@@ -84,14 +84,18 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         return Err(Error::file(folder_of(file), "is no folder; create it first"));
     }
     let build = Build::load(&args.build)?;
+    if build.hardware.is_none() {
+        check_options(args)?;
+    }
     let count = Count::or_default(args.samples, SAMPLES);
     let network = Interface::from(&build.quant);
     let samples = Samples::load(&args.data, args.split, args.reading, &network, count)?;
     let held = if build.hardware.is_some() { &HELD[..] } else { &HELD[..1] };
     let accelerator = build.hardware.as_ref().map(|_| verilated(&build, false)).transpose()?;
-    let options = Options { power_up_seed: args.power_up_seed, probe: args.probe, ..Options::default() };
+    let power_up_seed = args.power_up_seed.unwrap_or(0);
+    let options = Options { power_up_seed, probe: args.probe, ..Options::default() };
     if accelerator.is_some() {
-        print(&power_up(args.power_up_seed))?;
+        print(&power_up(power_up_seed))?;
     }
     let checked = check(&build, held, &samples, (accelerator.as_ref(), options.clone()))?;
     let float = activity::during("Float network", || classify(&build.network, samples.frames()))?;
@@ -103,6 +107,23 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             .unwrap_or_else(|error| eprintln!("note: no waves of the difference: {error}"));
     }
     Err(Error::Disagreement)
+}
+
+/// Nothing is asked for that only an accelerator has.
+fn check_options(args: &Args) -> Result<()> {
+    let of_accelerators = [
+        ("probe", args.probe),
+        ("waves", args.waves.is_some()),
+        ("power-up-seed", args.power_up_seed.is_some()),
+    ];
+    match of_accelerators.into_iter().find(|(_, given)| *given) {
+        Some((option, _)) => {
+            let message =
+                format!("needs an accelerator, and {} was compiled to integers only", args.build.display());
+            Err(Error::Option { option, message })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Keeps the waves around the first mismatch of a sample that is simulated by itself.
@@ -123,7 +144,7 @@ fn keep_waves(
         return print(&alone);
     };
     let file = args.waves.clone().map_or_else(|| mismatch_waves::beside(&args.build), Ok)?;
-    let shown = mismatch_waves::write(&args.build, (samples, sample), args.power_up_seed, cycle, &file)?;
+    let shown = mismatch_waves::write(&args.build, (samples, sample), options.power_up_seed, cycle, &file)?;
     print(&format!(
         "waves of sample {sample} by itself, cycles {} to {}, around cycle {cycle}: {}",
         shown.start,

@@ -18,7 +18,7 @@ pub(crate) enum Error {
     #[error(transparent)]
     Compile(#[from] empf_compiler::Error),
     /// The network has integers, but no accelerator.
-    #[error("{0}\nwith --integers-only, it is compiled for the engines golden and trainer")]
+    #[error("{0}; with --integers-only it compiles for the golden model and the trainer")]
     NoHardware(empf_compiler::Error),
     #[error("cannot emit the accelerator: {0}")]
     Emit(#[from] empf_hw::emit::EmitError),

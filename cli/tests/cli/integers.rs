@@ -35,7 +35,10 @@ fn attention_runs_as_integers() {
         error.contains("channel attention needs an accelerator with a `current_depth` above 0"),
         "{error}"
     );
-    assert!(error.contains("with --integers-only"), "{error}");
+    assert!(
+        error.ends_with("; with --integers-only it compiles for the golden model and the trainer"),
+        "{error}"
+    );
 
     let text = succeed(place, &words(COMPILE));
     let last = text.lines().last().unwrap();
@@ -78,6 +81,12 @@ fn engines_without_an_accelerator() {
         let line = format!("simulate build --input glyphs --samples 1 --engine {engine}");
         let error = fail(place, &words(&line));
         assert!(error.contains(&format!("{engine}: needs an accelerator")), "{error}");
+    }
+    for option in ["--probe", "--waves x.fst", "--power-up-seed 1"] {
+        let error = fail(place, &words(&format!("check build --samples 1 {option}")));
+        let option = option.split(' ').next().unwrap();
+        let said = format!("error: {option}: needs an accelerator, and build was compiled to integers only");
+        assert_eq!(error, said);
     }
     let text = succeed(place, &words("inspect build"));
     for op in ["widen << ", "channel attention 5", "add"] {

@@ -65,8 +65,7 @@ fn check_widths(network: &QuantNetwork, arch: &ArchConfig) -> Result<()> {
 
 /// An operator, `what`, that the accelerator has no unit for.
 fn not_in_hardware(node: &Node<QuantOp>, what: &str) -> Error {
-    let message = format!("{what} is not yet in hardware; the golden model and the trainer run it");
-    Error::unsupported(&node.name, message)
+    Error::unsupported(&node.name, format!("{what} is not yet in hardware"))
 }
 
 struct Lowering<'a> {
@@ -128,8 +127,7 @@ impl<'a> Lowering<'a> {
         if readers <= 1 {
             return Ok(());
         }
-        let message =
-            format!("its current is read by {readers} nodes; in hardware one neuron alone reads it");
+        let message = format!("its current is read by {readers} nodes; in hardware one node alone reads it");
         Err(Error::unsupported(&node.name, message))
     }
 
