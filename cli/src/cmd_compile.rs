@@ -53,13 +53,13 @@ struct Dump {
 /// (program.json and the ROM images *.mem), the Verilog (accel.v), a self-checking
 /// bench of it for other simulators (tb/) and the costs of every layer (report.json).
 ///
-/// A network that the hardware does not run, such as one that pools its input, can be
-/// compiled to integers only, which the golden model and the trainer run.
+/// A network that the hardware does not run, such as one with sums of three currents,
+/// can be compiled to integers only, which the golden model and the trainer run.
 ///
 /// Examples:
 ///   empf compile runs/tiny/network -o build/tiny
 ///   empf compile runs/fashion/network --data data/fashion_mnist --arch 32x32 -o build/vgg
-///   empf compile runs/pooled/network --data data/cifar10 --integers-only -o build/pooled
+///   empf compile runs/dense/network --data data/cifar10 --integers-only -o build/dense
 ///   empf compile runs/tiny/network --stop-after quantize --dump dump
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment, after_long_help = passes_help())]
@@ -108,6 +108,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
             run_folder::check_outside(target)?;
         }
     }
+    check_apart(args)?;
     let network = Network::load(&run_folder::network_of(&args.network)?)?;
     let images = calibration_images(args, &network)?;
     calibration::say_count(images.len());
@@ -140,6 +141,21 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     print(&summary(&report, output))
 }
 
+/// A build and a dump each want a folder for themselves.
+fn check_apart(args: &Args) -> Result<()> {
+    let (Some(output), Some(dump)) = (&args.output, &args.dump) else { return Ok(()) };
+    let [of_build, of_dump] = [folder::place_of(output)?, folder::place_of(dump)?];
+    if of_build.starts_with(&of_dump) || of_dump.starts_with(&of_build) {
+        let message = format!(
+            "{} and {}, of the build, lie in each other; choose another",
+            dump.display(),
+            output.display()
+        );
+        return Err(Error::Option { option: "dump", message });
+    }
+    Ok(())
+}
+
 /// Images to calibrate on.
 fn calibration_images(args: &Args, network: &Network) -> Result<Samples> {
     let count = Count::or_default(args.samples, SAMPLES);
@@ -166,11 +182,16 @@ fn run_passes(compilation: &mut Compilation, last: Pass, dump: Option<&Path>) ->
     Ok(())
 }
 
-/// Says how a network that the hardware does not run can be run.
+/// Says how a network that the hardware does not run, or this accelerator, can be run: it has integers by then.
 fn with_advice(pass: Pass, error: empf_compiler::Error) -> Error {
-    match (pass, error) {
-        (Pass::Lower, error @ empf_compiler::Error::Unsupported { .. }) => Error::NoHardware(error),
-        (_, error) => error.into(),
+    use empf_compiler::Error::{Limit, Memory, Overflow, Unsupported};
+    match error {
+        // Logits have 32 bits on every engine.
+        Overflow { what: "the logit", .. } => error.into(),
+        Unsupported { .. } | Limit { .. } | Memory(_) | Overflow { .. } if pass > Pass::Quantize => {
+            Error::NoHardware(error)
+        }
+        _ => error.into(),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::output::print;
+use crate::samples::Count;
+use empf_data::{GLYPHS, Reading, Split};
 use std::path::{Path, PathBuf};
 
 /// Train, compile, emit and co-simulate a small network on generated data
@@ -30,7 +32,8 @@ pub(crate) fn run(args: &Args, command: impl Fn(&[&str]) -> Result<()>) -> Resul
     };
     let place = |name: &str| text(&args.output.join(name));
     let (run, network, build) = (place("run")?, place("run/network")?, place("build")?);
-    let samples = args.samples.to_string();
+    let images = Split::load(GLYPHS, &Reading::default())?.test;
+    let samples = Count::Exactly(args.samples).of(GLYPHS, images.len())?.to_string();
     step(&["train", "--data", "glyphs", "--network", "tiny", "--resume", "-o", &run])?;
     step(&["compile", &network, "--data", "glyphs", "--rows", "16", "--cols", "16", "-o", &build])?;
     step(&["check", &build, "--data", "glyphs", "--samples", &samples])

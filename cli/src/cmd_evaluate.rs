@@ -6,6 +6,7 @@ use crate::folder;
 use crate::judgement::{self, Judgement};
 use crate::output::{percent, print};
 use crate::run_folder;
+use crate::samples::Count;
 use empf_ir::{Network, counted, store};
 use empf_trainer::Model;
 use std::path::PathBuf;
@@ -58,10 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     };
     let network = Network::load(&run_folder::network_of(&args.network)?)?;
     let mut images = Interface::from(&network).part(&args.data, args.split, args.reading)?;
-    images.truncate(args.samples.unwrap_or(usize::MAX));
-    if images.is_empty() {
-        return Err(Error::file(&args.data, "gives no image to judge by"));
-    }
+    images.truncate(Count::or_default(args.samples, usize::MAX).of(&args.data, images.len())?);
     let judgement = Judgement::of(&mut Model::from_network(&network)?, &images)?;
     if let Some(output) = &args.output {
         store::create_dir(output)?;

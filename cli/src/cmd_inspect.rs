@@ -34,18 +34,22 @@ pub(crate) struct Args {
     /// Folder with a network, an integer network or a build, or a network's name
     #[arg(value_name = "FOLDER|NAME")]
     folder: PathBuf,
-    /// Channels, height and width of the input, for a name
-    #[arg(long, value_name = "CxHxW", default_value = "3x32x32")]
-    input: String,
-    /// Number of classes, for a name
-    #[arg(long, default_value_t = 10)]
-    classes: usize,
+    /// Channels, height and width of the input, for a name [default: 3x32x32]
+    #[arg(long, value_name = "CxHxW")]
+    input: Option<String>,
+    /// Number of classes, for a name [default: 10]
+    #[arg(long)]
+    classes: Option<usize>,
 }
 
 /// Finds out what the folder holds and prints it.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let folder = &args.folder;
     let holds = |name: &str| folder.join(name).exists();
+    let found = run_folder::network_of(folder);
+    if holds(build::MARKER) || found.is_ok() {
+        check_options(args)?;
+    }
     if holds(build::MARKER) && holds("network.json") {
         let build = Build::load(folder)?;
         print(&network(&build.network)?)?;
@@ -56,7 +60,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
     } else if holds(build::MARKER) {
         print(&quant(&QuantNetwork::load(folder)?)?)
-    } else if let Ok(folder) = run_folder::network_of(folder) {
+    } else if let Ok(folder) = found {
         print(&network(&Network::load(&folder)?)?)
     } else if let Some(name) = args.folder.to_str().filter(|name| PRESETS.contains(name)) {
         print(&network(&graph(name, args)?)?)
@@ -66,15 +70,28 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     }
 }
 
+/// Nothing is asked for that what is in a folder says itself.
+fn check_options(args: &Args) -> Result<()> {
+    let of_names = [("input", args.input.is_some()), ("classes", args.classes.is_some())];
+    match of_names.into_iter().find(|(_, given)| *given) {
+        Some((option, _)) => {
+            let message = format!("is for a network's name, and {} holds a network", args.folder.display());
+            Err(Error::Option { option, message })
+        }
+        None => Ok(()),
+    }
+}
+
 /// The graph called `name`, without weights.
 fn graph(name: &str, args: &Args) -> Result<Network> {
-    let extents: Vec<usize> = args.input.split('x').filter_map(|extent| extent.parse().ok()).collect();
+    let asked = args.input.as_deref().unwrap_or("3x32x32");
+    let extents: Vec<usize> = asked.split('x').filter_map(|extent| extent.parse().ok()).collect();
     let [channels, height, width] = extents[..] else {
-        let message = format!("`{}` is not CxHxW, such as 3x32x32", args.input);
+        let message = format!("`{asked}` is not CxHxW, such as 3x32x32");
         return Err(Error::Option { option: "input", message });
     };
     let input = Input { channels, height, width, frames: 1, zero_point: 0.0.into(), scale: 1.0.into() };
-    Ok(preset(name, &Target { input, classes: args.classes, time_steps: 4, width: 1.0 })?)
+    Ok(preset(name, &Target { input, classes: args.classes.unwrap_or(10), time_steps: 4, width: 1.0 })?)
 }
 
 /// What enters, in words.

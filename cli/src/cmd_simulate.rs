@@ -5,6 +5,7 @@ use crate::build::{self, Build, Hardware};
 use crate::data::{Interface, ReadingArgs, SplitName};
 use crate::engines::{EngineName, cores, engine, in_parallel, power_up, verilated};
 use crate::error::{Error, Result};
+use crate::folder;
 use crate::output::{grouped, percent, print};
 use crate::samples::{Count, Samples};
 use crate::table::Table;
@@ -106,6 +107,7 @@ fn check_options(args: &Args) -> Result<()> {
         if !folder_of(file).is_dir() {
             return Err(Error::file(folder_of(file), "is no folder; create it first"));
         }
+        folder::check_writable(folder_of(file))?;
         let (target, older) = store::destination(file).map_err(|e| Error::file(file, e))?;
         if older.is_some() && is_needed(args, &target) {
             return Err(Error::file(file, "is of the input, or a part of the build; choose another output"));

@@ -165,12 +165,15 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         let message = format!("is {}, not 1 to {MAX_TIME_STEPS}", args.time_steps);
         return Err(Error::Option { option: "time-steps", message });
     }
+    let config = args.config();
+    if args.random_steps.is_some() && config.rule != Rule::RandomBp {
+        return Err(Error::Option { option: "random-steps", message: "is for --rule random".into() });
+    }
     let Split { train: images, test } = args.augment.load(&args.data, args.time_steps)?;
     check_classes(args, &images, &test)?;
     let target = Target::of(&images, args.time_steps, args.width)?;
     let mut network = preset(&args.network, &target)?;
     network.class_names = images.class_names.clone();
-    let config = args.config();
     let plan = folder.plan();
     let task = Task {
         network: &network,

@@ -88,6 +88,7 @@ pub(crate) fn check_replaceable(target: &Path, kind: Kind) -> Result<()> {
         }
         Err(e) => return Err(Error::file(target, e)),
     }
+    check_writable(target)?;
     let files = files(target)?;
     let would_lose = |file: &Path, why: &str| {
         let message = format!("holds {}, {why} and would be lost; choose another output", file.display());
@@ -110,9 +111,7 @@ fn check_creatable(target: &Path) -> Result<()> {
     let Some(found) = target.ancestors().skip(1).find(exists) else { return Ok(()) };
     let found = if found.as_os_str().is_empty() { Path::new(".") } else { found };
     let why = match found.is_dir() {
-        true => {
-            access(found, Access::WRITE_OK | Access::EXEC_OK).err().map(|e| io::Error::from(e).to_string())
-        }
+        true => writable(found).err().map(|e| e.to_string()),
         false => Some("is no folder".into()),
     };
     why.map_or(Ok(()), |why| {
@@ -121,12 +120,32 @@ fn check_creatable(target: &Path) -> Result<()> {
     })
 }
 
+fn writable(folder: &Path) -> io::Result<()> {
+    Ok(access(folder, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
+/// Files can be put into `folder`, which exists.
+pub(crate) fn check_writable(folder: &Path) -> Result<()> {
+    let failed = |e| Error::file(folder, format!("cannot be written: {e}; choose another output"));
+    writable(folder).map_err(failed)
+}
+
+/// Where `path`, which need not exist yet, is, whatever links lead there.
+pub(crate) fn place_of(path: &Path) -> Result<PathBuf> {
+    let failed = |e| Error::file(path, e);
+    let whole = std::path::absolute(path).map_err(failed)?;
+    let found = whole.ancestors().find(|folder| folder.exists()).unwrap_or(&whole);
+    let rest = whole.strip_prefix(found).unwrap_or(Path::new(""));
+    Ok(found.canonicalize().map_err(failed)?.join(rest))
+}
+
 /// The files of `kind` can be put into `target`, which is made where it does not exist, beside what is there: none of
 /// them is in the way, or the header says that they are an older result's.
 pub(crate) fn check_no_file_in_the_way(target: &Path, kind: Kind) -> Result<()> {
     if !target.exists() {
         return check_creatable(target);
     }
+    check_writable(target)?;
     match kind.names().find(|name| target.join(name).symlink_metadata().is_ok()) {
         Some(name) if !kind.is_marked(target) && !was_interrupted(target) => {
             let message = format!("holds {name}, which would be lost, but {}", kind.unmarked(target));
@@ -347,6 +366,30 @@ mod tests {
                 assert!(error.contains("file: is no folder; choose another output"), "{error}");
             }
         }
+    }
+
+    /// The superuser may write everywhere.
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_takes_no_files_is_said_before_any_work() {
+        use std::os::unix::fs::PermissionsExt;
+        let place = tempfile::tempdir().unwrap();
+        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o555)).unwrap();
+        for check in [check_replaceable, check_no_file_in_the_way] {
+            match check(place.path(), KIND) {
+                Ok(()) => assert!(rustix::process::geteuid().is_root()),
+                Err(error) => assert!(error.to_string().contains(": cannot be written: "), "{error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_place_is_the_same_by_every_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path().canonicalize().unwrap();
+        fs::create_dir(here.join("a")).unwrap();
+        assert_eq!(place_of(&here.join("a/../b/c")).unwrap(), here.join("b/c"));
+        assert_eq!(place_of(&here.join("a/.")).unwrap(), here.join("a"));
     }
 
     #[cfg(unix)]

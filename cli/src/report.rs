@@ -2,7 +2,7 @@
 
 use crate::calibration::Calibration;
 use crate::error::Result;
-use empf_ir::{ArchConfig, ClassNames, Network, Program, QuantNetwork, QuantOp, WeightKind};
+use empf_ir::{ArchConfig, ClassNames, INPUT, Network, Op, Program, QuantNetwork, QuantOp, WeightKind};
 use empf_sim::cost::{Cost, Layer, Work};
 use empf_trainer::presets::ParameterMemory;
 use serde::Serialize;
@@ -17,7 +17,8 @@ pub(crate) struct Report {
     class_names: ClassNames,
     arch: ArchConfig,
     layers: Vec<Layer>,
-    /// Codes of the border of each channel of the input, and the largest distance of one from the value 0, in codes.
+    /// Codes of the border of each channel of the input, and the largest distance of one from the value 0, in codes;
+    /// none and 0 where no layer reads beyond its edge.
     border: Vec<u8>,
     border_error: f32,
     /// The +-1 convolutions alone.
@@ -57,6 +58,10 @@ impl Report {
     pub(crate) fn new(network: &Network, quant: &QuantNetwork, program: &Program) -> Result<Self> {
         let arch = &program.arch;
         let Cost { layers, total } = Cost::of(program);
+        let (border, border_error) = match has_border(network) {
+            true => (network.input.border(), network.input.border_error()),
+            false => (vec![], 0.0),
+        };
         Ok(Report {
             network: program.name.clone(),
             build_id: format!("{:08x}", program.build_id),
@@ -64,8 +69,8 @@ impl Report {
             classes: program.classes,
             class_names: quant.class_names.clone(),
             arch: arch.clone(),
-            border: network.input.border(),
-            border_error: network.input.border_error(),
+            border,
+            border_error,
             sign_layers: Work::sum(layers.iter().filter(|l| is_sign(quant, &l.node)), arch),
             total,
             layers,
@@ -103,6 +108,12 @@ impl Report {
     pub(crate) fn weight_bytes(&self) -> [f64; 2] {
         [self.weight_bytes.packed_int8, self.weight_bytes.paper]
     }
+}
+
+/// Whether a layer reads the input beyond its edge.
+fn has_border(network: &Network) -> bool {
+    let pads = |op: &Op| matches!(op, Op::Conv { padding: 1.., .. });
+    network.nodes.iter().any(|node| node.inputs[0] == INPUT && pads(&node.op))
 }
 
 /// Whether the neuron called `node` reads a +-1 convolution.

@@ -24,7 +24,7 @@ impl Count {
     }
 
     /// How many of the samples that `source` has are taken.
-    fn of(self, source: &str, available: usize) -> Result<usize> {
+    pub(crate) fn of(self, source: &str, available: usize) -> Result<usize> {
         match self {
             _ if available == 0 => Err(Error::file(source, "holds no samples")),
             Count::AtMost(most) => Ok(most.min(available)),

@@ -64,7 +64,7 @@ fn an_unknown_operator() {
 #[test]
 fn another_version() {
     let error = refused(|n| replace(&n.join("network.json"), "\"version\": 2", "\"version\": 3"));
-    contains(&error, &["network.json", "version 3", "reads version 2"]);
+    contains(&error, &["network.json", "version 3", "reads versions 1 to 2"]);
 }
 
 #[test]
@@ -122,9 +122,15 @@ fn memories_that_are_too_small() {
     let error = fail(place.path(), &words("compile network --arch arch.toml -o new"));
     contains(&error, &["the weight memory needs", "has 100", "are missing; raise weight_depth"]);
     contains(&error, &["the input buffer needs 784 words, has 700: 84 are missing"]);
-    fs::write(place.path().join("arch.toml"), "rows = 65\n").unwrap();
-    let error = fail(place.path(), &words("compile network --arch arch.toml -o new"));
-    contains(&error, &["arch.toml: architecture: rows = 65, not 1..=64"]);
+    for (line, said) in [
+        ("rows = 65", "rows = 65, not 1..=64"),
+        ("potential_depth = 0", "potential_depth = 0, not 16..=16777216"),
+        ("current_depth = 1", "current_depth = 1, neither 0 (no attention) nor 16..=16777216"),
+    ] {
+        fs::write(place.path().join("arch.toml"), line).unwrap();
+        let error = fail(place.path(), &words("compile network --arch arch.toml -o new"));
+        contains(&error, &[&format!("arch.toml: architecture: {said}")]);
+    }
 }
 
 #[test]
@@ -213,7 +219,21 @@ fn options_that_mean_nothing_here() {
     for (line, parts) in [
         ("train -o run --side 32", ["--side: is for what has no size of its own", "`glyphs` have one"]),
         ("train -o run --events time", ["--events: is for recordings of events", "`glyphs` are images"]),
+        ("train -o run --first-label 1", ["--first-label: ", "only in idx files"]),
+        ("train -o run --rule through-time --random-steps 2", ["--random-steps: is for --rule random", ""]),
         ("evaluate network --samples 0", ["--samples: is 0", "give 1 at least"]),
+        ("evaluate network --samples 1001", ["--samples: 1001 samples are asked for", "give 1 to 1000"]),
+        ("demo --samples 0 -o new", ["--samples: 0 samples are asked for", "give 1 to 1000"]),
+        ("inspect network --classes 7", ["--classes: is for a network's name", "network holds a network"]),
+        ("inspect build --input 3x8x8", ["--input: is for a network's name", "build holds a network"]),
+        (
+            "compile network --arch 4x4 -o new --dump new/passes",
+            ["--dump: new/passes and new, of the build, lie in each other", "choose another"],
+        ),
+        (
+            "compile network --arch 4x4 -o new --dump network/../new",
+            ["--dump: network/../new and new, of the build, lie in each other", "choose another"],
+        ),
     ] {
         contains(&fail(place.path(), &words(line)), &parts);
     }

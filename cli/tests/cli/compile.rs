@@ -1,6 +1,6 @@
 //! What `empf compile` says about networks and calibration samples, end to end.
 
-use crate::command::{fail, run, succeed, words};
+use crate::command::{fail, replace, run, succeed, words};
 use empf_ir::{Input, Network, NeuronVersion, Node, Op, Tensors, WeightKind};
 use ndarray::Array4;
 use ndarray_npy::WriteNpyExt;
@@ -78,6 +78,20 @@ fn two_windows() -> Vec<(&'static str, &'static [&'static str], Op)> {
 }
 
 const COMPILE: &str = "compile network --data inputs.npy --arch 4x4 -o build";
+
+#[test]
+fn a_border_is_said_where_there_is_one() {
+    let linear: (_, &[&str], _) = ("fc", &["input"], Op::Linear { out_features: 3 });
+    for (nodes, codes) in [(two_windows(), vec![7]), (vec![linear], vec![])] {
+        let place = place(&nodes, 16);
+        replace(&place.path().join("network/network.json"), "\"zero_point\": 7.0", "\"zero_point\": 7.25");
+        let text = succeed(place.path(), &words(COMPILE));
+        assert_eq!(text.contains("the input's border holds the codes [7]"), !codes.is_empty(), "{text}");
+        let report = fs::read(place.path().join("build/report.json")).unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+        assert_eq!(report["border"], serde_json::json!(codes));
+    }
+}
 
 /// Standard output and error of a run that succeeds.
 fn said(place: &Path, line: &str) -> [String; 2] {
