@@ -71,7 +71,7 @@ impl Report {
             arch: arch.clone(),
             border,
             border_error,
-            sign_layers: Work::sum(layers.iter().filter(|l| is_sign(quant, &l.node)), arch),
+            sign_layers: Work::sum(layers.iter().filter(|l| is_sign(quant, l)), arch),
             total,
             layers,
             weight_bytes: ParameterMemory::of(network)?.into(),
@@ -116,9 +116,18 @@ fn has_border(network: &Network) -> bool {
     network.nodes.iter().any(|node| node.inputs[0] == INPUT && pads(&node.op))
 }
 
-/// Whether the neuron called `node` reads a +-1 convolution.
-fn is_sign(quantized: &QuantNetwork, node: &str) -> bool {
-    let find = |name: &str| quantized.position(name).map(|i| &quantized.nodes[i]);
-    let source = find(node).and_then(|neuron| find(&neuron.inputs[0]));
-    source.is_some_and(|conv| matches!(conv.op, QuantOp::Conv { weights: WeightKind::Sign, .. }))
+/// Whether `layer` runs convolutions, all of them +-1: those of which its node takes currents, through additions and
+/// attention.
+fn is_sign(quantized: &QuantNetwork, layer: &Layer) -> bool {
+    let find = |name: &String| quantized.position(name).map(|i| &quantized.nodes[i]);
+    let mut pending: Vec<_> = find(&layer.node).into_iter().flat_map(|node| &node.inputs).collect();
+    let mut weights = vec![];
+    while let Some(node) = pending.pop().and_then(find) {
+        match &node.op {
+            QuantOp::Conv { weights: kind, .. } => weights.push(*kind),
+            QuantOp::Add | QuantOp::Seca { .. } => pending.extend(&node.inputs),
+            _ => {}
+        }
+    }
+    layer.unit == "conv" && !weights.is_empty() && weights.iter().all(|kind| *kind == WeightKind::Sign)
 }

@@ -4,6 +4,7 @@ use crate::command::{fail, files, succeed, words};
 use empf_ir::Input;
 use empf_trainer::Model;
 use empf_trainer::presets::{Target, preset};
+use std::fs;
 use tempfile::TempDir;
 
 /// A folder with the network called `name`, narrow and untrained.
@@ -29,7 +30,7 @@ const COMPILE: &str = "compile network --samples 4 --integers-only -o build";
 fn attention_runs_as_integers() {
     let place = place("resnet18-seca1");
     let place = place.path();
-    std::fs::write(place.join("plain.toml"), "current_depth = 0\n").unwrap();
+    fs::write(place.join("plain.toml"), "current_depth = 0\n").unwrap();
     let error = fail(place, &words("compile network --samples 4 --arch plain.toml -o build"));
     assert!(
         error.contains("channel attention needs an accelerator with a `current_depth` above 0"),
@@ -66,6 +67,14 @@ fn residual_networks_with_attention_run_in_verilog() {
     let text = succeed(place, &words("check build --samples 1"));
     assert!(text.trim_end().lines().last().unwrap().starts_with("0 mismatches in "), "{text}");
     assert!(text.contains("cycles of an inference"), "{text}");
+
+    let report = fs::read_to_string(place.join("build/report.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    let convolutions = report["layers"].as_array().unwrap().iter().filter(|layer| layer["unit"] == "conv");
+    // All but the first, those of 1x1 and those in front of additions among them.
+    let cycles = convolutions.skip(1).map(|layer| layer["cycles"].as_u64().unwrap()).collect::<Vec<_>>();
+    assert_eq!(cycles.len(), 19);
+    assert_eq!(report["sign_layers"]["cycles"].as_u64(), Some(cycles.iter().sum()));
 }
 
 #[test]
