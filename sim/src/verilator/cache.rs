@@ -42,10 +42,11 @@ impl Cache {
     fn choose(candidates: &[PathBuf]) -> Result<Self> {
         let mut causes = vec![];
         for folder in candidates {
-            match prepare(folder) {
-                Ok(()) => {
+            // Models are built in other folders than the one that a relative path starts from.
+            match prepare(folder).and_then(|()| std::path::absolute(folder)) {
+                Ok(folder) => {
                     let text = |cause| format!("{cause}; models are kept in {}", folder.display());
-                    return Ok(Cache { folder: folder.clone(), note: causes.first().map(text) });
+                    return Ok(Cache { note: causes.first().map(text), folder });
                 }
                 Err(e) => causes.push(format!("{}: {e}", folder.display())),
             }
@@ -152,6 +153,14 @@ mod tests {
         fs::remove_file(file.with_extension("sum")).unwrap();
         built(&cache, "fourth");
         assert_eq!(fs::read(&file).unwrap(), b"fourth", "its writer was killed before the checksum");
+    }
+
+    #[test]
+    fn a_relative_folder_is_made_absolute() {
+        let place = tempfile::tempdir().unwrap();
+        let up = "../".repeat(env::current_dir().unwrap().components().count() - 1);
+        let relative = Path::new(&up).join(place.path().strip_prefix("/").unwrap());
+        assert!(cache(&relative).folder.is_absolute());
     }
 
     #[test]
