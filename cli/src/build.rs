@@ -70,11 +70,24 @@ pub(crate) struct Hardware {
 impl Hardware {
     fn load(folder: &Path) -> Result<Self> {
         let verilog = store::read(&folder.join(VERILOG))?;
-        Ok(Hardware {
-            program: Program::load(folder)?,
-            verilog: String::from_utf8(verilog).map_err(|e| Error::file(folder.join(VERILOG), e))?,
-        })
+        let program = Program::load(folder)?;
+        for (file, text) in included_images(&program) {
+            if store::read(&folder.join(&file))? != text.as_bytes() {
+                return Err(Error::file(
+                    folder.join(file),
+                    "is not the ROM image of the program; compile again",
+                ));
+            }
+        }
+        let verilog = String::from_utf8(verilog).map_err(|e| Error::file(folder.join(VERILOG), e))?;
+        Ok(Hardware { program, verilog })
     }
+}
+
+/// Images that the Verilog includes for synthesis, as names of files and their texts.
+fn included_images(program: &Program) -> Vec<(String, String)> {
+    let words = [&program.weights[..], &program.parameters, &program.schedule()];
+    empf_hw::included_images(&program.arch, words)
 }
 
 impl Build {
@@ -113,8 +126,7 @@ impl Build {
             if let Some(Hardware { program, verilog }) = &self.hardware {
                 store::write(&new.join(VERILOG), verilog.as_bytes())?;
                 program.save(new)?;
-                let words = [&program.weights[..], &program.parameters, &program.schedule()];
-                for (file, text) in empf_hw::included_images(&program.arch, words) {
+                for (file, text) in included_images(program) {
                     store::write(&new.join(file), text.as_bytes())?;
                 }
                 self.write_bench(&new.join(BENCH), program, inputs)?;
