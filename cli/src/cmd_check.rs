@@ -9,15 +9,15 @@ use crate::mismatch_waves;
 use crate::output::{grouped, percent, print};
 use crate::samples::{Count, Samples};
 use crate::table::Table;
+use crate::target;
 use empf_golden::float::classify;
 use empf_ir::counted;
 use empf_ir::graph::is_of_input;
-use empf_ir::store::folder_of;
 use empf_sim::compare::LOGITS;
 use empf_sim::verilator::{Accelerator, Options};
 use empf_sim::{Comparison, Engine, adopt, examine};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// An engine and the heading of its column.
 type Held = (EngineName, &'static str);
@@ -80,13 +80,12 @@ pub(crate) struct Args {
 
 /// Runs all engines and prints the closing table.
 pub(crate) fn run(args: &Args) -> Result<()> {
-    if let Some(file) = args.waves.as_deref().filter(|file| !folder_of(file).is_dir()) {
-        return Err(Error::file(folder_of(file), "is no folder; create it first"));
-    }
     let build = Build::load(&args.build)?;
     if build.hardware.is_none() {
         check_options(args)?;
     }
+    let waves = args.waves.clone().map_or_else(|| mismatch_waves::beside(&args.build), Ok)?;
+    target::judge(&waves, &args.data, &args.build)?;
     let count = Count::or_default(args.samples, SAMPLES);
     let network = Interface::from(&build.quant);
     let samples = Samples::load(&args.data, args.split, args.reading, &network, count)?;
@@ -103,8 +102,11 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     summary.print(&build, &samples, &float)?;
     let Some(sample) = summary.first_sample() else { return Ok(()) };
     if let (Some(EngineName::Verilator), Some(accelerator)) = (summary.first_engine(), &accelerator) {
-        keep_waves(args, (&build, accelerator, options), (&samples, sample))
-            .unwrap_or_else(|error| eprintln!("note: no waves of the difference: {error}"));
+        match keep_waves(args, (&build, accelerator, options), (&samples, sample), &waves) {
+            Ok(()) => {}
+            Err(Error::Told) => eprintln!("note: so there are no waves of the difference"),
+            Err(error) => eprintln!("note: no waves of the difference: {error}"),
+        }
     }
     Err(Error::Disagreement)
 }
@@ -131,6 +133,7 @@ fn keep_waves(
     args: &Args,
     (build, accelerator, options): (&Build, &Accelerator, Options),
     (samples, sample): (&Samples, usize),
+    file: &Path,
 ) -> Result<()> {
     let bytes = samples.bytes(sample);
     let open = |name| engine(name, build, Some(accelerator), options.clone());
@@ -139,12 +142,12 @@ fn keep_waves(
     let checked = check_sample(&order(build), golden.as_mut(), &mut held, &bytes)?;
     let first = checked.comparisons.into_iter().find_map(|comparison| comparison.first);
     let Some(cycle) = first.and_then(|first| first.origin).and_then(|origin| origin.cycle) else {
-        let alone =
-            format!("sample {sample} by itself has no mismatch with a clock cycle; no waves are kept");
+        let alone = format!(
+            "sample {sample} by itself has no mismatch with a clock cycle; `empf simulate --trace` keeps waves of all"
+        );
         return print(&alone);
     };
-    let file = args.waves.clone().map_or_else(|| mismatch_waves::beside(&args.build), Ok)?;
-    let shown = mismatch_waves::write(&args.build, (samples, sample), options.power_up_seed, cycle, &file)?;
+    let shown = mismatch_waves::write(&args.build, (samples, sample), options.power_up_seed, cycle, file)?;
     print(&format!(
         "waves of sample {sample} by itself, cycles {} to {}, around cycle {cycle}: {}",
         shown.start,

@@ -1,7 +1,7 @@
 //! `empf simulate`: one engine on many samples.
 
 use crate::activity;
-use crate::build::{self, Build, Hardware};
+use crate::build::{Build, Hardware};
 use crate::data::{Interface, ReadingArgs, SplitName};
 use crate::engines::{EngineName, cores, engine, in_parallel, power_up, verilated};
 use crate::error::{Error, Result};
@@ -9,14 +9,15 @@ use crate::folder;
 use crate::output::{grouped, percent, print};
 use crate::samples::{Count, Samples};
 use crate::table::Table;
+use crate::target;
 use crate::waves::{self, WaveArgs};
-use empf_ir::store::{self, folder_of};
+use empf_ir::store::folder_of;
 use empf_ir::{ClassNames, Trace, counted};
 use empf_sim::cycles::Cycles;
 use empf_sim::numpy::write_outputs;
 use empf_sim::verilator::{Options, Progress};
 use indicatif::ProgressBar;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// With more samples than this, only totals are printed.
 const LISTED: usize = 100;
@@ -104,16 +105,8 @@ fn check_options(args: &Args) -> Result<()> {
     }
     let mut targets = vec![];
     for file in [&args.output, &args.waves.trace].into_iter().flatten() {
-        if !folder_of(file).is_dir() {
-            return Err(Error::file(folder_of(file), "is no folder; create it first"));
-        }
+        targets.push(target::judge(file, &args.input, &args.build)?);
         folder::check_writable(folder_of(file))?;
-        let (target, older) = store::destination(file).map_err(|e| Error::file(file, e))?;
-        if older.is_some() && is_needed(args, &target) {
-            return Err(Error::file(file, "is of the input, or a part of the build; choose another output"));
-        }
-        let place = folder_of(&target).canonicalize().map_err(|e| Error::file(file, e))?;
-        targets.push(place.join(target.file_name().unwrap_or_default()));
     }
     if let [output, trace] = &targets[..]
         && output == trace
@@ -124,13 +117,6 @@ fn check_options(args: &Args) -> Result<()> {
         });
     }
     Ok(())
-}
-
-/// `file`, which exists, is what the verb reads.
-fn is_needed(args: &Args, file: &Path) -> bool {
-    let Ok(file) = file.canonicalize() else { return false };
-    let is_in = |other: &Path| other.canonicalize().is_ok_and(|other| file.starts_with(other));
-    is_in(Path::new(&args.input)) || build::KIND.names().any(|name| is_in(&args.build.join(name)))
 }
 
 fn simulate(args: &Args, build: &Build, samples: &Samples) -> Result<Vec<Trace>> {

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use empf_sim::verilator::{Accelerator, CACHE_VARIABLE, Cache, Options, Purpose};
 use empf_sim::{Engine, GoldenEngine, IntegerEngine, Interpreter};
 use indicatif::ProgressBar;
+use std::collections::BTreeSet;
 use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,9 +34,11 @@ pub(crate) fn verilated(build: &Build, waves: bool) -> Result<Accelerator> {
     }
     let arch = &program.arch;
     let file = build.folder.join(VERILOG);
-    let is_own = *verilog == empf_hw::emit_accelerator(arch)?;
+    let own = empf_hw::emit_accelerator(arch)?;
+    let is_own = *verilog == own;
     if !is_own {
         check_endings(&file, verilog)?;
+        check_calls(&file, verilog, &own)?;
         let other = "is not what `empf compile` writes; it runs as it is, unless you compile again";
         eprintln!("note: {} {other}", file.display());
     }
@@ -58,6 +61,27 @@ fn check_endings(file: &Path, verilog: &str) -> Result<()> {
     match words.find(|word| ["for", "forever", "repeat", "while"].contains(word)) {
         Some(word) => {
             let message = format!("has a loop, `{word}`, that may never end; compile again, or take it out");
+            Err(Error::file(file, message))
+        }
+        None => Ok(()),
+    }
+}
+
+/// `verilog`, which somebody wrote into `file`, asks nothing of this machine that `own`, the accelerator, does not:
+/// system tasks run programs and write files, and includes read them.
+fn check_calls(file: &Path, verilog: &str, own: &str) -> Result<()> {
+    let tasks = |text: &'_ str| -> BTreeSet<String> {
+        let words = text.split(|c: char| !c.is_alphanumeric() && !"_$".contains(c));
+        words.filter(|word| word.contains('$')).map(str::to_owned).collect()
+    };
+    let includes = |text: &'_ str| -> BTreeSet<String> {
+        text.lines().filter(|line| line.contains("`include")).map(|line| line.trim().to_owned()).collect()
+    };
+    let foreign = [(tasks(verilog), tasks(own)), (includes(verilog), includes(own))];
+    match foreign.iter().find_map(|(theirs, ours)| theirs.difference(ours).next()) {
+        Some(call) => {
+            let message =
+                format!("has `{call}`, which the accelerator has not; compile again, or take it out");
             Err(Error::file(file, message))
         }
         None => Ok(()),
@@ -152,6 +176,17 @@ mod tests {
             let planted = verilog.replacen("endmodule", &format!("initial\n  {word}(1) ;\nendmodule"), 1);
             let error = check(&planted).unwrap_err();
             assert!(error.contains("accel.v: has a loop") && error.contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn foreign_verilog_calls_nothing() {
+        let own = "$readmemh(f, m);\n  `include \"weights.vh\"\n";
+        let check = |text: &str| check_calls(Path::new("accel.v"), &format!("{own}{text}"), own);
+        check("assign x = ~y; // $readmemh").unwrap();
+        for text in ["initial $system(\"touch x\");", "x = \"//\"; $fopen(f)", "`include \"/etc/passwd\""] {
+            let error = check(text).unwrap_err().to_string();
+            assert!(error.contains("which the accelerator has not"), "{error}");
         }
     }
 

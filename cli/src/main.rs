@@ -31,6 +31,7 @@ mod run_folder;
 mod samples;
 mod signals;
 mod table;
+mod target;
 mod waves;
 
 use clap::{Parser, Subcommand};

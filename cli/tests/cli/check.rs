@@ -93,6 +93,27 @@ fn the_lanes_are_looked_at() {
 }
 
 #[test]
+fn waves_take_the_place_of_nothing_that_is_read() {
+    let place = made();
+    let place = place.path();
+    let samples = Array5::from_shape_fn((2, 1, 1, 28, 28), |(n, _, _, y, x)| (97 * n + 9 * y * x) as u8);
+    samples.write_npy(fs::File::create(place.join("x.npy")).unwrap()).unwrap();
+    let whole = files(place);
+    for (waves, said) in [
+        ("x.npy", "x.npy: is of the input, or a part of the build"),
+        ("build/program.json", "build/program.json: is of the input, or a part of the build"),
+        ("build", "build: it is a folder"),
+    ] {
+        let error = fail(place, &words(&format!("check build --data x.npy --waves {waves}")));
+        assert!(error.contains(said), "{error}");
+    }
+    assert_eq!(files(place), whole);
+    fs::create_dir(place.join("build.mismatch.fst")).unwrap();
+    let error = fail(place, &words(CHECK));
+    assert!(error.contains("build.mismatch.fst: it is a folder"), "{error}");
+}
+
+#[test]
 fn verilog_that_cannot_run_is_named() {
     let place = made();
     let file = place.path().join("build/accel.v");
@@ -145,6 +166,12 @@ fn a_build_with_carry_cells_is_equal_on_all_engines() {
     assert!(fs::read_to_string(place.join("cells/accel.v")).unwrap().contains("CCU2C #(.INIT0"));
     let text = succeed(place, &words("check cells --samples 1"));
     assert!(text.trim_end().lines().last().unwrap().starts_with("0 mismatches in "), "{text}");
+    fs::write(place.join("cells/weights.vh"), "").unwrap();
+    let error = fail(place, &words("check cells --samples 1"));
+    assert!(
+        error.contains("cells/weights.vh: is not the ROM image of the program; compile again"),
+        "{error}"
+    );
 }
 
 #[test]
