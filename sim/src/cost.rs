@@ -1,10 +1,11 @@
 //! What an inference costs, layer by layer: cycles, use of the array, bits of the memories.
 
 use crate::cycles::Cycles;
-use empf_ir::isa::{Array, Drain, Task};
+use empf_ir::isa::{Array, Drain, Task, score_words};
 use empf_ir::program::Step;
 use empf_ir::{ArchConfig, Program};
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// Costs of one inference.
 #[derive(Clone, Debug)]
@@ -27,7 +28,7 @@ pub struct Layer {
     pub work: Work,
     /// Bits of its weights in the weight ROM, rows and columns without a weight included.
     pub weight_bits: u64,
-    /// Bits of its neurons' parameters, or of its biases.
+    /// Bits of its neurons' parameters and of its table of scores, or of its biases.
     pub parameter_bits: u64,
     /// Bits of its result in the activation memory.
     pub activation_bits: u64,
@@ -63,17 +64,23 @@ impl Work {
 }
 
 impl Layer {
-    fn new(step: &Step, cycles: u64, program: &Program) -> Self {
+    /// Of a step; a table of scores counts where its number is not among `tables` yet, as all frames share it.
+    fn new(step: &Step, cycles: u64, program: &Program, tables: &mut BTreeSet<u32>) -> Self {
         let arch = &program.arch;
+        let mut parameter_bits = |drain: &Drain| {
+            let is_new = drain.scales_currents() && tables.insert(drain.score_base);
+            let scores = if is_new { score_words(drain.score_reach as usize) as u64 } else { 0 };
+            (drain.parameter_words(arch) + scores) * u64::from(arch.parameter_bits())
+        };
         let (unit, weight_bits, parameter_bits) = match &step.task {
             Task::Unfold(_) => ("unfold", 0, 0),
             Task::Pool(_) => ("pool", 0, 0),
             Task::Array(array) => {
                 let Array { stream, drain } = &**array;
                 let unit = if drain.logits == 1 { "linear" } else { "conv" };
-                (unit, stream.weight_words(arch) * arch.cols as u64, parameter_bits(drain, arch))
+                (unit, stream.weight_words(arch) * arch.cols as u64, parameter_bits(drain))
             }
-            Task::Drain(drain) => ("attention", 0, parameter_bits(drain, arch)),
+            Task::Drain(drain) => ("attention", 0, parameter_bits(drain)),
         };
         let words = program.placements.iter().filter(|p| p.node == step.node).map(|p| u64::from(p.words));
         Layer {
@@ -85,11 +92,6 @@ impl Layer {
             activation_bits: words.sum::<u64>() * arch.rows as u64 * u64::from(arch.act_bits),
         }
     }
-}
-
-/// Bits of the parameters of a drain.
-fn parameter_bits(drain: &Drain, arch: &ArchConfig) -> u64 {
-    drain.parameter_words(arch) * u64::from(arch.parameter_bits())
 }
 
 /// The layers of all steps; steps that do the same for other frames are one layer, with one set of weights.
@@ -112,8 +114,12 @@ impl Cost {
     pub fn of(program: &Program) -> Cost {
         let arch = &program.arch;
         let Cycles { steps, total } = Cycles::of(program.steps.iter().map(|step| &step.task), arch);
-        let of_steps =
-            program.steps.iter().zip(steps).map(|(step, cycles)| Layer::new(step, cycles, program));
+        let mut tables = BTreeSet::new();
+        let of_steps = program
+            .steps
+            .iter()
+            .zip(steps)
+            .map(|(step, cycles)| Layer::new(step, cycles, program, &mut tables));
         let layers = layers(of_steps, arch);
         let additions = layers.iter().map(|layer| layer.work.useful_additions).sum();
         Cost { layers, total: Work::new(total, additions, arch) }

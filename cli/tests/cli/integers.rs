@@ -1,7 +1,7 @@
 //! Networks as integers, and what of them the hardware runs.
 
 use crate::command::{fail, files, succeed, words};
-use empf_ir::Input;
+use empf_ir::{Input, Program};
 use empf_trainer::Model;
 use empf_trainer::presets::{Target, preset};
 use std::fs;
@@ -75,6 +75,11 @@ fn residual_networks_with_attention_run_in_verilog() {
     let cycles = convolutions.skip(1).map(|layer| layer["cycles"].as_u64().unwrap()).collect::<Vec<_>>();
     assert_eq!(cycles.len(), 19);
     assert_eq!(report["sign_layers"]["cycles"].as_u64(), Some(cycles.iter().sum()));
+
+    let Program { arch, memory, .. } = Program::load(&place.join("build")).unwrap();
+    let bits =
+        report["layers"].as_array().unwrap().iter().map(|layer| layer["parameter_bits"].as_u64().unwrap());
+    assert_eq!(bits.sum::<u64>(), memory.parameter as u64 * u64::from(arch.parameter_bits()));
 }
 
 #[test]

@@ -203,6 +203,8 @@ module empf_bench;
         random = 16'h1d2b;
         $readmemh("input.mem", codes);
         if (!TRACE) $readmemh("expected.mem", expected);
+        if (^codes[INFERENCES*BYTES-1] === 1'bx || (!TRACE && ^expected[INFERENCES*LOGITS-1] === 1'bx))
+            fail("input.mem or expected.mem is cut, or not in this folder");
         repeat (4) tick;
         aresetn = 1;
         for (inference = 0; inference < INFERENCES; inference = inference + 1) begin
