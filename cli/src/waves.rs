@@ -43,10 +43,13 @@ impl WaveArgs {
         self.waves_into.clone().map(|path| Waves { path, cycles: from..until })
     }
 
-    /// The run, which took so many `cycles`, has come to the first cycle of the waves.
+    /// The run, which took so many `cycles`, has come to the first cycle of the waves; else they are removed.
     pub(crate) fn check(&self, cycles: u64) -> Result<()> {
         match self.from {
             Some(from) if from >= cycles => {
+                if let Some(empty) = &self.waves_into {
+                    std::fs::remove_file(empty).map_err(|e| Error::file(empty, e))?;
+                }
                 let message = format!("the run has only the cycles 0 to {}", cycles.saturating_sub(1));
                 Err(Error::Option { option: "from", message })
             }
@@ -56,7 +59,7 @@ impl WaveArgs {
 }
 
 /// Runs this command with its arguments in another process, which writes the waves, and gives them the name `file` when
-/// they are whole.
+/// they are whole; those of a run that hangs end where it does.
 pub(crate) fn in_process(file: &Path) -> Result<()> {
     let failed = |e: std::io::Error| Error::Data(empf_ir::Error::io("write", file, e));
     let (target, _) = store::destination(file).map_err(failed)?;
@@ -75,7 +78,13 @@ pub(crate) fn in_process(file: &Path) -> Result<()> {
             let message = format!("signal {signal} ended the process that wrote it: is the disk full?");
             return Err(Error::file(file, message));
         }
-        (false, None) => return Err(Error::Told),
+        (false, None) => {
+            if check_waves(&waves).is_ok() {
+                store::rename(&waves, file)?;
+                eprintln!("note: waves up to there: {}", file.display());
+            }
+            return Err(Error::Told);
+        }
     }
     check_waves(&waves).map_err(|_| Error::file(file, "the waves were cut: is the disk full?"))?;
     Ok(store::rename(&waves, file)?)

@@ -133,6 +133,21 @@ fn verilog_that_cannot_run_is_named() {
 }
 
 #[test]
+fn verilog_that_hangs_says_how_far_it_came() {
+    let place = made();
+    let place = place.path();
+    let file = place.join("build/accel.v");
+    replace(&file, "assign done_o = layer_closed;", "assign done_o = 1'b0;");
+    let error = fail(place, &words("check build --samples 1"));
+    assert!(error.contains("not all logits came (schedule record "), "{error}");
+    assert!(error.contains(", wrote last) after "), "{error}");
+    let line = "simulate build --input glyphs --samples 1 --engine verilator --trace w.fst";
+    let error = error_of(&run(place, &words(line)));
+    assert!(error.contains("waves up to there: w.fst"), "{error}");
+    check_waves(&place.join("w.fst")).unwrap();
+}
+
+#[test]
 fn parts_of_two_builds_are_no_build() {
     let place = made();
     succeed(place.path(), &words("compile network --arch 4x4 --samples 1 -o other"));

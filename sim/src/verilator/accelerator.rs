@@ -155,7 +155,7 @@ impl Verilator<'_> {
         let message = match status {
             0 => return Ok(()),
             1 => "the input was not taken",
-            2 => "not all logits came",
+            2 => return Err(self.stuck(format!("not all logits came{}", self.last_written()))),
             3 => "the control port did not answer",
             5 => "an offered logit was withdrawn or changed before it was taken (AXI4-Stream)",
             6 => "the answer to a write was withdrawn or changed before it was taken (AXI4-Lite)",
@@ -163,7 +163,18 @@ impl Verilator<'_> {
             8 => "something was offered during reset",
             _ => "m_axis_tlast was not with the last logit",
         };
-        Err(Error::Stuck { engine: "verilator".into(), message: message.into(), cycles: self.simulated })
+        Err(self.stuck(message.into()))
+    }
+
+    fn stuck(&self, message: String) -> Error {
+        Error::Stuck { engine: "verilator".into(), message, cycles: self.simulated }
+    }
+
+    /// How far an inference has come, for people.
+    fn last_written(&self) -> String {
+        let last = self.record.writes().next_back();
+        let origin = last.and_then(|write| Origin::of_step(self.program, write.step as usize, write.cycle));
+        origin.map_or_else(String::new, |origin| format!(" ({origin}, wrote last)"))
     }
 
     fn tensors(&mut self, trace: &mut Trace) -> Result<()> {
