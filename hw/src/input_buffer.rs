@@ -49,7 +49,7 @@ impl InputBuffer {
         rtl.section("Bytes are counted; one beyond the memory ends in an error, however many follow");
         let accepted = rtl.named("accepted", &u.valid_i & &u.ready_o);
         let room = rtl.named("room", u.count.e().lt(lit(arch.input_depth as u64, bits)));
-        rtl.register(&u.count, 0).when(&u.ended, u.count.zero()).when(&accepted & &room, u.count.plus(1));
+        rtl.register(&u.count, 0).when(&u.ended, u.count.zero()).when(&accepted, u.count.plus(1));
         rtl.register(&u.overflows, 0).when(&u.ended, lit(0, 1)).when(&accepted & !&room, lit(1, 1));
         rtl.register(&u.ended, 0).set(&accepted & &u.last_i);
         let whole = rtl.named("whole", u.count.e().eq(&u.length_i) & !&u.overflows);
