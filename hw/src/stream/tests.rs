@@ -102,9 +102,9 @@ fn of_shortcut(d: &Fields, tap: u32, frame: u32, p: u32) -> Read {
     ((word & 4095) as u64, inside)
 }
 
-/// The loops of `docs/architecture.md`, addresses from first principles.
-fn expected(d: &Fields) -> (Vec<Read>, Vec<Entry>) {
-    let (mut reads, mut controls) = (vec![], vec![]);
+/// The loops of `docs/architecture.md`, addresses from first principles; the vectors with which column blocks end.
+fn expected(d: &Fields) -> (Vec<Read>, Vec<Entry>, Vec<usize>) {
+    let (mut reads, mut controls, mut ends) = (vec![], vec![], vec![]);
     let mut first = 0;
     for tile in 0..d.tiles {
         let positions = if tile + 1 == d.tiles { d.last_tile_positions } else { d.tile_positions };
@@ -134,10 +134,11 @@ fn expected(d: &Fields) -> (Vec<Read>, Vec<Entry>) {
                     controls.push((u64::from(d.shortcut_entry + entry), tap == 0, false, bank));
                 }
             }
+            ends.push(controls.len());
         }
         first += positions;
     }
-    (reads, controls)
+    (reads, controls, ends)
 }
 
 #[test]
@@ -150,10 +151,36 @@ fn walks_the_loops_of_a_shortcut() {
     walks_the_loops_of(&with_shortcut());
 }
 
+/// Vectors of a weight tile end in its first or second cycle; the shortcut is of 1x1.
+#[test]
+fn walks_tiles_of_one_position() {
+    for (frames, column_blocks) in [(1, 1), (1, 2), (2, 1), (2, 2)] {
+        let d = Fields {
+            tiles: 9,
+            tile_positions: 1,
+            last_tile_positions: 1,
+            frames,
+            column_blocks,
+            ..descriptor()
+        };
+        let shortcut = Fields {
+            shortcut: 1,
+            shortcut_origin: 2000,
+            shortcut_kernel_height: 1,
+            shortcut_kernel_width: 1,
+            shortcut_padding: 0,
+            shortcut_blocks: 1,
+            ..with_shortcut()
+        };
+        walks_the_loops_of(&d);
+        walks_the_loops_of(&Fields { frames, column_blocks, tiles: 9, tile_positions: 1, ..shortcut });
+    }
+}
+
 fn walks_the_loops_of(d: &Fields) {
     let mut unit = Bench::new(Stream::new(&arch()), |unit| &unit.clock);
     launch(&mut unit, d);
-    let (mut reads, mut controls, mut weights, mut blocks) = (vec![], vec![], vec![], 0);
+    let (mut reads, mut controls, mut weights, mut ends) = (vec![], vec![], vec![], vec![]);
     let a = unit.control_o.width() - 3;
     for _ in 0..9000 {
         let control = unit.control_o.get();
@@ -168,13 +195,16 @@ fn walks_the_loops_of(d: &Fields) {
             weights.push(unit.weight_address_o.get());
         }
         // A bank becomes free long after its block was streamed.
-        unit.bank_free_i.set(u64::from(blocks > 0 && unit.state.get() == State::Wait as u64));
-        blocks += unit.last_o.get();
+        unit.bank_free_i.set(u64::from(!ends.is_empty() && unit.state.get() == State::Wait as u64));
+        if unit.last_o.get() == 1 {
+            ends.push(controls.len());
+        }
         unit.tick();
     }
-    let (expected_reads, expected_controls) = expected(d);
+    let (expected_reads, expected_controls, expected_ends) = expected(d);
     assert_eq!(reads, expected_reads);
     assert_eq!(controls, expected_controls);
+    assert_eq!(ends, expected_ends);
     let of_layer = u64::from(d.column_blocks) * (u64::from(d.passes) * 18 + d.shortcut_tiles()) * 4;
     let expected_weights: Vec<u64> = (0..d.tiles).flat_map(|_| (0..of_layer).map(|w| 7 + w)).collect();
     assert_eq!(weights, expected_weights);
