@@ -98,7 +98,11 @@ pub const MECHANISMS: [Mechanism; 8] = [
     },
     Mechanism {
         name: "SECA-II: attention behind a shortcut",
-        fault: Fault { module: "empf_attention", right: "(lane_sum_0 & {", wrong: "(~lane_sum_0 & {" },
+        fault: Fault {
+            module: "empf_attention",
+            right: "lane_sum_0 <= lane_sum_0 + ",
+            wrong: "lane_sum_0 <= ~lane_sum_0 + ",
+        },
         is_in: |case| has_conv(case, |conv| conv.shortcut.is_some() && conv.attention.is_some()),
         node: "attention",
         unit: Unit::Drain,
