@@ -4,7 +4,7 @@ use crate::activity;
 use crate::build::Build;
 use crate::data::{Interface, ReadingArgs, SplitName};
 use crate::engines::{EngineName, cores, engine, in_parallel, power_up, verilated};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, refuse};
 use crate::mismatch_waves;
 use crate::output::{grouped, percent, print};
 use crate::samples::{Count, Samples};
@@ -118,14 +118,8 @@ fn check_options(args: &Args) -> Result<()> {
         ("waves", args.waves.is_some()),
         ("power-up-seed", args.power_up_seed.is_some()),
     ];
-    match of_accelerators.into_iter().find(|(_, given)| *given) {
-        Some((option, _)) => {
-            let message =
-                format!("needs an accelerator, and {} was compiled to integers only", args.build.display());
-            Err(Error::Option { option, message })
-        }
-        None => Ok(()),
-    }
+    let message = format!("needs an accelerator, and {} was compiled to integers only", args.build.display());
+    refuse(&of_accelerators, message)
 }
 
 /// Keeps the waves around the first mismatch of a sample that is simulated by itself.

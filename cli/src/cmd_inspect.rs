@@ -1,7 +1,7 @@
 //! `empf inspect`: what a folder holds.
 
 use crate::build::{self, Build};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, refuse};
 use crate::output::{bytes, grouped, percent, print};
 use crate::report::Report;
 use crate::run_folder;
@@ -73,13 +73,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 /// Nothing is asked for that what is in a folder says itself.
 fn check_options(args: &Args) -> Result<()> {
     let of_names = [("input", args.input.is_some()), ("classes", args.classes.is_some())];
-    match of_names.into_iter().find(|(_, given)| *given) {
-        Some((option, _)) => {
-            let message = format!("is for a network's name, and {} holds a network", args.folder.display());
-            Err(Error::Option { option, message })
-        }
-        None => Ok(()),
-    }
+    refuse(&of_names, format!("is for a network's name, and {} holds a network", args.folder.display()))
 }
 
 /// The graph called `name`, without weights.

@@ -4,7 +4,7 @@ use crate::activity;
 use crate::build::{Build, Hardware};
 use crate::data::{Interface, ReadingArgs, SplitName};
 use crate::engines::{EngineName, cores, engine, in_parallel, power_up, verilated};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, refuse};
 use crate::folder;
 use crate::output::{grouped, percent, print};
 use crate::samples::{Count, Samples};
@@ -98,10 +98,8 @@ fn check_options(args: &Args) -> Result<()> {
         ("stalls", args.stalls.is_some()),
         ("power-up-seed", args.power_up_seed.is_some()),
     ];
-    if let Some((option, _)) =
-        only_verilator.iter().find(|(_, given)| *given && args.engine != Some(EngineName::Verilator))
-    {
-        return Err(Error::Option { option, message: "needs --engine verilator".into() });
+    if args.engine != Some(EngineName::Verilator) {
+        refuse(&only_verilator, "needs --engine verilator")?;
     }
     let mut targets = vec![];
     for file in [&args.output, &args.waves.trace].into_iter().flatten() {

@@ -61,3 +61,11 @@ impl Error {
         Error::File { path: path.into(), message: message.to_string() }
     }
 }
+
+/// Refuses the first of `options` that is given, with a `message` that says why none may be.
+pub(crate) fn refuse(options: &[(&'static str, bool)], message: impl std::fmt::Display) -> Result<()> {
+    match options.iter().find(|(_, is_given)| *is_given) {
+        Some((option, _)) => Err(Error::Option { option, message: message.to_string() }),
+        None => Ok(()),
+    }
+}
