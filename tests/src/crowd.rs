@@ -98,6 +98,19 @@ pub fn crowd() -> Result<Vec<Case>> {
         // Attention frame by frame on maps of several tiles, with shortcuts.
         large(121, [1, 5, 13], 4, &[conv(12, 1), attending(12, 7, Some(identity))], 2),
         large(122, [1, 5, 13], 2, &[conv(4, 3), attending(10, 5, Some(projection))], 2),
+        // Windows whose last position lies behind a map of the greatest size.
+        large(123, [1, LONG, 1], 1, &[conv(1, 1), reaching()], 2),
+        large(124, [1, 1, LONG], 1, &[conv(1, 1), reaching()], 2),
+        // Shortcuts whose sums lie behind those of large tiles.
+        large(125, [1, 1, 33], 1, &[conv(4, 1), added(0, Some(1), 4, 1)], 2),
+        large(126, [1, 1, 34], 1, &[conv(4, 1), added(0, Some(1), 4, 1)], 2),
+        large(127, [1, 1, 33], 2, &[conv(4, 1), added(0, Some(1), 4, 3)], 2),
+        // Few cycles, for what is tried in each of them.
+        large(142, [1, 2, 2], 2, &[conv(5, 1), attending(5, 3, Some(identity))], 2),
+        large(143, [1, 2, 2], 1, &[conv(5, 1), added(0, Some(1), 5, 1), Layer::GlobalPool], 2),
+        // Steps of runs of odd and of even lengths.
+        large(128, [1, 1, 3], 20, &[conv(4, 1)], 2),
+        large(129, [1, 1, 4], 20, &[conv(4, 1)], 2),
     ]);
     // Attention on all frames together. Signs hang on every tile where sums are small, as some of these are.
     let of_tiles = |seed| large(seed, [1, 5, 5], 4, &[conv(4, 1), attending(8, 7, None)], 2);
@@ -108,6 +121,10 @@ pub fn crowd() -> Result<Vec<Case>> {
 
 fn conv(channels: usize, kernel: usize) -> Layer {
     Layer::Conv(conv_of(channels, kernel))
+}
+
+fn reaching() -> Layer {
+    Layer::Conv(Conv { stride: 2, padding: 2, ..conv_of(2, 3) })
 }
 
 fn conv_of(channels: usize, kernel: usize) -> Conv {

@@ -10,6 +10,7 @@ mod mechanisms;
 mod minimise;
 mod plant;
 mod random;
+mod resets;
 mod suite;
 mod values;
 
@@ -22,4 +23,5 @@ pub use plant::Misfit;
 pub use random::{
     ARRAYS, KERNELS, STRIDES, TIME_STEPS, fit, pooled_arch, random_arch, tiny_arch, with_memories,
 };
+pub use resets::Interrupted;
 pub use suite::{Failure, Outcome, Result, Suite, compile, run_description, run_network, run_schedule};

@@ -130,6 +130,8 @@ fn every_bit_of_the_build_id_is_read() {
     for build_id in [0, !0] {
         let program = Program { build_id, ..bench.program.clone() };
         let mut engine = bench.suite.verilog().engine(&program, Options::default()).unwrap();
+        engine.reset(1).unwrap();
+        assert_eq!(engine.register(BUILD_ID).unwrap(), 0, "the schedule has not been read");
         engine.wait(HEADER).unwrap();
         assert_eq!(engine.register(BUILD_ID).unwrap(), build_id);
     }
@@ -277,6 +279,9 @@ fn with_planted_faults(verilog: &str) -> String {
         ("s_axil_rvalid", 1, "kept & ~(planted == 8 & odd)"),
         ("s_axil_rdata", 32, "kept ^ {31'd0, planted == 9 & odd}"),
         ("s_axil_rresp", 2, "kept ^ {1'b0, planted == 10 & odd}"),
+        ("s_axil_awready", 1, "kept ^ (planted == 11)"),
+        ("s_axil_wready", 1, "kept ^ (planted == 12)"),
+        ("s_axil_arready", 1, "kept ^ (planted == 13)"),
     ];
     let start = verilog.find("module empf_top").unwrap();
     let end = start + verilog[start..].find("endmodule").unwrap();
@@ -321,6 +326,9 @@ fn broken_rules_of_axi_are_caught() {
         "the answer to a read was withdrawn or changed",
         "the answer to a read was withdrawn or changed",
         "the answer to a read was withdrawn or changed",
+        "the control port was not ready",
+        "the control port was not ready",
+        "the control port was not ready",
     ];
     for seed in 1..=20 {
         assert_eq!(run(0, seed).unwrap(), bench.logits[0], "nothing is planted");

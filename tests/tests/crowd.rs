@@ -1,7 +1,7 @@
 //! Cases that together use every bit of a small accelerator, in Verilator.
 
 use empf_ir::QuantOp;
-use empf_tests::{Suite, crowd};
+use empf_tests::{Interrupted, Suite, crowd};
 
 #[test]
 fn every_case_is_exact() {
@@ -10,6 +10,48 @@ fn every_case_is_exact() {
     for (index, case) in cases.iter().enumerate() {
         let outcome = suite.run(case).unwrap_or_else(|failure| panic!("case {index}: {failure}"));
         assert!(outcome.elements > 0 && outcome.cycles > 0, "case {index}");
+    }
+}
+
+/// Cases of the crowd with few cycles, and with attention, shortcuts and pooling.
+const INTERRUPTED: [u64; 2] = [142, 143];
+
+#[test]
+fn resets_leave_nothing_behind() {
+    let cases = crowd().unwrap();
+    let suite = Suite::shared(&cases[0].arch).unwrap();
+    for case in cases.iter().filter(|case| INTERRUPTED.contains(&case.seed)) {
+        let interrupted = Interrupted::new(case).unwrap();
+        for held in [1, 8] {
+            interrupted.run_in_verilator(&suite, held).unwrap();
+        }
+    }
+}
+
+/// A case of the crowd with attention on all frames together.
+const ATTENTION: u64 = 130;
+
+/// Sums that are small beside what they are added up of: their signs hang on each bit.
+#[test]
+fn small_sums_have_their_signs() {
+    let cases = crowd().unwrap();
+    let case = cases.iter().find(|case| case.seed == ATTENTION).unwrap();
+    let suite = Suite::shared(&case.arch).unwrap();
+    let inputs: Vec<Vec<u8>> = (0..4).map(|index| case.input(index)).collect();
+    for scale in 0..5 {
+        let mut network = case.network();
+        for node in &mut network.nodes {
+            if let ("conv2", QuantOp::Conv { shift, .. }) = (node.name.as_str(), &mut node.op) {
+                *shift = 0;
+            }
+        }
+        for (kind, value) in [("mantissa", 1 << scale), ("bias", 0)] {
+            let shape = network.tensors.get(&format!("conv2.{kind}")).unwrap().shape.clone();
+            network.set_tensor("conv2", kind, shape, vec![value; 4 * 8]);
+        }
+        let program = empf_compiler::lower(&network, &case.arch).unwrap();
+        let outcome = suite.run_network(&network, &program, &inputs);
+        outcome.unwrap_or_else(|failure| panic!("scale 2^{scale}: {failure}"));
     }
 }
 

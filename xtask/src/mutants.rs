@@ -274,7 +274,7 @@ fn of_verilog(
     suites.measure(&names, &places[0])?;
     let suites = &*suites;
     in_parallel(args.workers, mutated.mutants.len(), report, |worker, index| {
-        let verilog::Description { module, place, change } = &mutated.mutants[index];
+        let verilog::Description { module, place, change, is_void } = &mutated.mutants[index];
         let description = format!("{module} {place}: {change}");
         if !is_wanted(args, &description) {
             return Ok(None);
@@ -284,6 +284,7 @@ fn of_verilog(
             .find(|known| known.file == *module && known.original == *place && known.mutated == *change);
         let verdict = match known {
             Some(known) => Verdict::Equivalent(known.reason.clone()),
+            None if *is_void => Verdict::Equivalent("the number has that bit already".into()),
             None => {
                 places[worker].set_verilog(index + 1)?;
                 judge(suites, &names, &places[worker])?

@@ -53,6 +53,7 @@ enum Status : int {
     UNSTABLE_B = 6,
     UNSTABLE_R = 7,
     VALID_IN_RESET = 8,
+    NOT_READY = 9,
 };
 
 enum Register : uint8_t { CONTROL = 0x00, STATUS = 0x04, CYCLES = 0x08, BUILD_ID = 0x0c };
@@ -150,6 +151,8 @@ struct Run {
         top.s_axil_awaddr = address;
         top.s_axil_wdata = value;
         top.s_axil_wstrb = strobe;
+        dut.settle();
+        rule(top.s_axil_awready && top.s_axil_wready, NOT_READY);
         bool address_waits = true, data_waits = true;
         for (int i = 0; i < CONTROL_PATIENCE && cycles < end; i++) {
             top.s_axil_awvalid = address_waits && (top.s_axil_awvalid || !stalled());
@@ -171,6 +174,8 @@ struct Run {
     bool read(uint8_t address, uint32_t& value) {
         top.s_axil_araddr = address;
         top.s_axil_arvalid = 1;
+        dut.settle();
+        rule(top.s_axil_arready, NOT_READY);
         for (int i = 0; i < CONTROL_PATIENCE; i++) {
             top.s_axil_rready = !stalled();
             dut.settle();

@@ -161,6 +161,7 @@ impl Verilator<'_> {
             6 => "the answer to a write was withdrawn or changed before it was taken (AXI4-Lite)",
             7 => "the answer to a read was withdrawn or changed before it was taken (AXI4-Lite)",
             8 => "something was offered during reset",
+            9 => "the control port was not ready, and had nothing to answer (AXI4-Lite)",
             _ => "m_axis_tlast was not with the last logit",
         };
         Err(self.stuck(message.into()))

@@ -5,6 +5,7 @@
 
 use crate::tool;
 use empf_ir::ArchConfig;
+use std::collections::HashMap;
 use std::path::Path;
 
 /// The control signal, and the file that holds its value.
@@ -29,6 +30,8 @@ pub(super) struct Description {
     pub(super) place: String,
     /// What is done to which bit of which port of which kind of cell, and by which bit of the port.
     pub(super) change: String,
+    /// The port has a number that stays the same.
+    pub(super) is_void: bool,
 }
 
 /// `count` mutants in `modules` of the accelerator of `arch`; yosys works in `folder`.
@@ -54,7 +57,10 @@ pub(super) fn mutate(
     );
     yosys(folder, &list)?;
     let list = std::fs::read_to_string(folder.join("list.ys"))?;
-    let mutants: Vec<_> = list.lines().map(|line| Description::of_command(line, &logic)).collect();
+    let design = std::fs::read_to_string(folder.join("design.il"))?;
+    let connections = Connections::of(&design);
+    let mutants: Vec<_> =
+        list.lines().map(|line| Description::of_command(line, &logic, &connections)).collect();
     yosys(folder, "read_rtlil design.il; script list.ys; write_verilog -noattr mutated.v")?;
     // Yosys writes the empty names of the images as no bits, which no simulator takes.
     let mutated = std::fs::read_to_string(folder.join("mutated.v"))?.replace("{0{1'b0}}", "\"\"");
@@ -90,28 +96,86 @@ fn with_switch(text: &str) -> crate::error::Result<String> {
     Ok(format!("{before}{header}{read}{}", &body[1..]))
 }
 
+/// What is at the ports of cells: module, cell and port, then a signal or a number.
+struct Connections<'t>(HashMap<[&'t str; 3], &'t str>);
+
+impl<'t> Connections<'t> {
+    /// Of `design`, yosys's own text.
+    fn of(design: &'t str) -> Self {
+        let (mut module, mut cell) = ("", "");
+        let mut found = HashMap::new();
+        for line in design.lines() {
+            match *line.split_whitespace().collect::<Vec<_>>() {
+                ["module", name] => module = unescaped(name),
+                ["cell", _, name] => cell = unescaped(name),
+                ["connect", port, value] => {
+                    found.insert([module, cell, unescaped(port)], value);
+                }
+                _ => {}
+            }
+        }
+        Connections(found)
+    }
+
+    /// The bits of a number, most significant first.
+    fn number(&self, place: [&str; 3]) -> Option<&'t str> {
+        let (_, bits) = self.0.get(&place)?.split_once('\'')?;
+        bits.bytes().all(|bit| matches!(bit, b'0' | b'1')).then_some(bits)
+    }
+
+    /// The register whose next value a cell gives.
+    fn register(&self, module: &str, cell: &str) -> Option<&'t str> {
+        let name = self.0.get(&[module, cell, "Y"])?.strip_prefix(r"$0\")?;
+        name.split('[').next()
+    }
+}
+
+/// A name without yosys's mark of names that are of the design.
+fn unescaped(name: &str) -> &str {
+    name.trim_start_matches('\\')
+}
+
+/// Whether a mutant leaves `number` as it is, whose bits the words behind `of` name.
+fn is_void<'l>(number: &str, of: impl Fn(&str) -> &'l str) -> bool {
+    let is = |key: &str, value: u8| {
+        let bit = of(key).parse().ok().and_then(|bit: usize| number.bytes().rev().nth(bit));
+        bit == Some(value)
+    };
+    match of("-mode") {
+        "const0" => is("-portbit", b'0'),
+        "const1" => is("-portbit", b'1'),
+        "cnot0" => is("-ctrlbit", b'1'),
+        "cnot1" => is("-ctrlbit", b'0'),
+        _ => false,
+    }
+}
+
 impl Description {
-    /// From a line of yosys's list of mutants in `text`.
-    fn of_command(line: &str, text: &str) -> Self {
+    /// From a line of yosys's list of mutants in `text`, with `connections`.
+    fn of_command(line: &str, text: &str, connections: &Connections) -> Self {
         let words: Vec<&str> = line.split_whitespace().collect();
         let of = |key: &str| {
             let at = words.iter().position(|word| *word == key);
             at.and_then(|at| words.get(at + 1)).copied().unwrap_or_default()
         };
-        let named = |key: &str| of(key).trim_start_matches('\\').to_owned();
-        let cell = named("-cell");
-        let place = match of("-wire") {
-            "" => of_sources(&words, text).unwrap_or(&cell).to_owned(),
-            _ => format!("{}[{}]", named("-wire"), of("-wirebit")),
+        let [module, cell, port, wire] = ["-module", "-cell", "-port", "-wire"].map(|key| unescaped(of(key)));
+        let place = match (wire, of_sources(&words, text)) {
+            ("", None) => cell.to_owned(),
+            ("", Some(statement)) => match connections.register(module, cell) {
+                Some(register) if statement.ends_with("begin") => format!("{statement} {register} <= ..."),
+                _ => statement.to_owned(),
+            },
+            _ => format!("{wire}[{}]", of("-wirebit")),
         };
         // Cells without a name are numbered, which says nothing.
-        let kind = cell.strip_prefix('$').and_then(|kind| kind.split('$').next()).unwrap_or(&cell);
+        let kind = cell.strip_prefix('$').and_then(|kind| kind.split('$').next()).unwrap_or(cell);
         let by = match of("-ctrlbit") {
             "" => String::new(),
             bit => format!(" by bit {bit}"),
         };
-        let change = format!("{} {kind} port {} bit {}{by}", of("-mode"), named("-port"), of("-portbit"));
-        Description { module: named("-module"), place, change }
+        let change = format!("{} {kind} port {port} bit {}{by}", of("-mode"), of("-portbit"));
+        let is_void = connections.number([module, cell, port]).is_some_and(|number| is_void(number, of));
+        Description { module: module.to_owned(), place, change, is_void }
     }
 }
 
@@ -138,26 +202,66 @@ fn of_source<'t>(place: &str, text: &'t str) -> Option<&'t str> {
 
 #[cfg(test)]
 mod tests {
-    use super::Description;
+    use super::{Connections, Description};
 
     #[test]
     fn a_mutant_is_told_by_the_text() {
         let text = "wire a;\nassign b = left + right;\n";
         let command =
             "mutate -mode inv -module empf_x -cell $add$x.v:7$3 -port B -portbit 4 -src x.v:2.12-2.24";
-        let Description { module, place, change } = Description::of_command(command, text);
+        let Description { module, place, change, is_void } =
+            Description::of_command(command, text, &Connections::of(""));
         assert_eq!(
-            (&module[..], &place[..], &change[..]),
-            ("empf_x", "left + right", "inv add port B bit 4")
+            (&module[..], &place[..], &change[..], is_void),
+            ("empf_x", "left + right", "inv add port B bit 4", false)
         );
-        let wire = Description::of_command(&format!("{command} -wire left -wirebit 3"), text);
+        let wire =
+            Description::of_command(&format!("{command} -wire left -wirebit 3"), text, &Connections::of(""));
         assert_eq!(wire.place, "left[3]");
-        let other = Description::of_command(&format!("{command} -ctrlbit 7"), text);
+        let other = Description::of_command(&format!("{command} -ctrlbit 7"), text, &Connections::of(""));
         assert_eq!(other.change, "inv add port B bit 4 by bit 7");
         let reset = "mutate -cell $procmux$1 -src x.v:1.5-1.12 -src x.v:1.1-2.9";
-        let reset = Description::of_command(reset, "if (reset_i) a <= 1'd0;\nelse a <= b;\n");
+        let reset =
+            Description::of_command(reset, "if (reset_i) a <= 1'd0;\nelse a <= b;\n", &Connections::of(""));
         assert_eq!(reset.place, "if (reset_i) a <= 1'd0;");
-        let named = Description::of_command(r"mutate -mode inv -cell lane", text);
+        let several = "mutate -module empf_x -cell $procmux$2 -src x.v:1.5-1.12 -src x.v:1.1-3.4";
+        let design = "module \\empf_x\n  cell $mux $procmux$2\n    connect \\Y $0\\a[3:0]\n";
+        let several = Description::of_command(
+            several,
+            "if (reset_i) begin\n  a <= 4'd0;\nend\n",
+            &Connections::of(design),
+        );
+        assert_eq!(several.place, "if (reset_i) begin a <= ...");
+        let named = Description::of_command(r"mutate -mode inv -cell lane", text, &Connections::of(""));
         assert_eq!((&named.place[..], &named.change[..2]), ("lane", "in"));
+    }
+
+    #[test]
+    fn a_mutant_that_leaves_a_number_as_it_is_changes_nothing() {
+        let design = "module \\empf_x\n  cell $eq $eq$x.v:7$3\n    connect \\A \\left\n    connect \\B 4'0101\n  end\nend\n";
+        let connections = Connections::of(design);
+        let is_void = |words: &str| {
+            let command = format!("mutate -module empf_x -cell $eq$x.v:7$3 {words}");
+            Description::of_command(&command, "", &connections).is_void
+        };
+        for void in [
+            "-mode const0 -port B -portbit 1",
+            "-mode const1 -port B -portbit 2",
+            "-mode cnot0 -port B -portbit 1 -ctrlbit 0",
+            "-mode cnot1 -port B -portbit 0 -ctrlbit 3",
+        ] {
+            assert!(is_void(void), "{void}");
+        }
+        for seen in [
+            "-mode const1 -port B -portbit 1",
+            "-mode const0 -port B -portbit 2",
+            "-mode cnot1 -port B -portbit 1 -ctrlbit 0",
+            "-mode cnot0 -port B -portbit 0 -ctrlbit 3",
+            "-mode inv -port B -portbit 0",
+            "-mode const0 -port A -portbit 1",
+            "-mode const0 -port B -portbit 7",
+        ] {
+            assert!(!is_void(seen), "{seen}");
+        }
     }
 }
