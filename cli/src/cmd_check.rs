@@ -81,11 +81,12 @@ pub(crate) struct Args {
 /// Runs all engines and prints the closing table.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let build = Build::load(&args.build)?;
-    if build.hardware.is_none() {
+    let waves = args.waves.clone().map_or_else(|| mismatch_waves::beside(&args.build), Ok)?;
+    if build.hardware.is_some() {
+        target::judge(&waves, &args.data, &args.build)?;
+    } else {
         check_options(args)?;
     }
-    let waves = args.waves.clone().map_or_else(|| mismatch_waves::beside(&args.build), Ok)?;
-    target::judge(&waves, &args.data, &args.build)?;
     let count = Count::or_default(args.samples, SAMPLES);
     let network = Interface::from(&build.quant);
     let samples = Samples::load(&args.data, args.split, args.reading, &network, count)?;
