@@ -102,9 +102,9 @@ pub fn crowd() -> Result<Vec<Case>> {
         large(123, [1, LONG, 1], 1, &[conv(1, 1), reaching()], 2),
         large(124, [1, 1, LONG], 1, &[conv(1, 1), reaching()], 2),
         // Shortcuts whose sums lie behind those of large tiles.
-        large(125, [1, 1, 33], 1, &[conv(4, 1), added(0, Some(1), 4, 1)], 2),
-        large(126, [1, 1, 34], 1, &[conv(4, 1), added(0, Some(1), 4, 1)], 2),
-        large(127, [1, 1, 33], 2, &[conv(4, 1), added(0, Some(1), 4, 3)], 2),
+        large(125, [1, 1, 32], 1, &[conv(4, 1), added(0, Some(1), 4, 1)], 2),
+        large(126, [1, 1, 64], 1, &[conv(5, 1), added(0, Some(1), 5, 3)], 2),
+        large(127, [1, 1, 16], 2, &[conv(4, 1), conv(4, 1), added(1, Some(1), 4, 3)], 2),
         // Few cycles, for what is tried in each of them.
         large(142, [1, 2, 2], 2, &[conv(5, 1), attending(5, 3, Some(identity))], 2),
         large(143, [1, 2, 2], 1, &[conv(5, 1), added(0, Some(1), 5, 1), Layer::GlobalPool], 2),
