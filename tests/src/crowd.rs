@@ -98,7 +98,7 @@ pub fn crowd() -> Result<Vec<Case>> {
         // Attention frame by frame on maps of several tiles, with shortcuts.
         large(121, [1, 5, 13], 4, &[conv(12, 1), attending(12, 7, Some(identity))], 2),
         large(122, [1, 5, 13], 2, &[conv(4, 3), attending(10, 5, Some(projection))], 2),
-        // Windows whose last position lies behind a map of the greatest size.
+        // Windows whose last tile of positions begins behind a map of the greatest size.
         large(123, [1, LONG, 1], 1, &[conv(1, 1), reaching()], 2),
         large(124, [1, 1, LONG], 1, &[conv(1, 1), reaching()], 2),
         // Shortcuts whose sums lie behind those of large tiles.
@@ -124,7 +124,9 @@ fn conv(channels: usize, kernel: usize) -> Layer {
 }
 
 fn reaching() -> Layer {
-    Layer::Conv(Conv { stride: 2, padding: 2, ..conv_of(2, 3) })
+    let windows = Some(Windows { kernel: 3, stride: 2, padding: 2 });
+    let shortcut = Some(Shortcut { by: 0, scaled: false, windows });
+    Layer::Conv(Conv { stride: 2, padding: 2, shortcut, ..conv_of(2, 3) })
 }
 
 fn conv_of(channels: usize, kernel: usize) -> Conv {
