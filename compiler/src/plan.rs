@@ -166,8 +166,6 @@ pub struct Streamed {
     pub first_frame: usize,
     /// Frames streamed side by side.
     pub frames: usize,
-    /// Frames added into the same accumulators.
-    pub summed_frames: usize,
     /// Passes over all taps, in order.
     pub passes: Vec<DigitPass>,
     /// Largest code of the tensor read, all planes together.
@@ -330,7 +328,7 @@ impl ArrayWork {
     pub fn additions(&self, channels: usize, shortcut_channels: usize) -> u64 {
         let Some(stream) = &self.stream else { return 0 };
         let of_sums = self.output.channels * self.output.positions() * stream.frames;
-        let of_layer = stream.window.taps() * channels * stream.summed_frames * stream.passes.len();
+        let of_layer = stream.window.taps() * channels * stream.passes.len();
         let of_shortcut = self.shortcut_taps() * shortcut_channels;
         of_sums as u64 * (of_layer + of_shortcut) as u64
     }

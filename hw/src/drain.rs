@@ -6,7 +6,7 @@
 //!     for group of lanes:  for step:      a run
 //!         OPEN    wait for the run's parameters
 //!         RUN     one position a cycle, or two cycles: its sum, then its shortcut's code or sum
-//!         SEND    (logits) one lane a cycle
+//!         SEND    (logits) wait for the last sum, then one lane a cycle
 //!         CLOSE   wait for the next run's parameters; of the last run, for its last result
 //! ```
 //!
@@ -85,7 +85,7 @@ pub fn least_run_cycles(d: &Fields, arch: &ArchConfig) -> usize {
 /// Cycles from the last address of a layer, or of a tile whose currents are kept, to the closing of its run: the last
 /// result is written.
 pub const RESULT_CYCLES: usize = RESULT;
-/// Cycles from the opening of a run to the first one in which its logits are offered.
+/// Cycles from the opening of a run to the first one in which its logits are offered, where each is one sum.
 pub const LOGIT_CYCLES: usize = SUM_DELAY + 2;
 
 states! {
@@ -761,10 +761,11 @@ impl Drain {
         rtl.assign(&self.write_data_o, concat(self.lanes.iter().rev().map(|lane| &lane.spike_o)));
     }
 
-    /// The bias of a logit is the lane's first two parameters, low and high half. Logits move on by a lane as one is sent.
+    /// A lane sums up a run, whose positions are frames, on top of the bias: the lane's first two parameters, low and high
+    /// half. Logits move on by a lane as one is sent.
     fn send_logits(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
-        rtl.section("Logits: the bias is in two halves among the lane's parameters");
+        rtl.section("Logits: a run's sums and the bias, which is in two halves among the lane's parameters");
         let (bits, half_bits) = (LOGIT_BITS as usize, BIAS_HALF_BITS as usize);
         let sums = before(SUM_DELAY, &e.complete, &self.complete);
         let mut next = lit(0, bits);
@@ -772,12 +773,15 @@ impl Drain {
             let [low, high] = lane_parameters(&self.parameters, l).bias_halves();
             let bias = concat([high, low].map(|half| half.slice(0, half_bits)));
             rtl.register(logit, 0)
-                .when(&sums, self.sum_i[l].e().sext(bits) + bias)
+                .when(&e.opens, bias)
                 .without_reset()
+                .when(&sums, logit + self.sum_i[l].e().sext(bits))
                 .when(&e.sent, next);
             next = logit.e();
         }
-        rtl.register(&self.summed, 0).when(&e.opens, lit(0, 1)).when(&sums, lit(1, 1));
+        let still_comes = self.complete[..SUM_DELAY - 1].iter().fold(lit(0, 1), |any, stage| any | stage);
+        let all_summed = State::Send.is(&self.state) & !still_comes;
+        rtl.register(&self.summed, 0).when(&e.opens, lit(0, 1)).when(all_summed, lit(1, 1));
         rtl.register(&self.lane, 0).when(&e.opens, self.lane.zero()).when(&e.sent, self.lane.plus(1));
         rtl.register(&self.classes_left, 0)
             .when(&self.start_i, &self.descriptor.classes)

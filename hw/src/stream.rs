@@ -4,7 +4,7 @@
 //! ```text
 //! for tile of positions:  for column block:
 //!     wait for a free accumulator bank
-//!     for pass:  for summed frame:  for ky, kx, channel block:      one weight tile
+//!     for pass:  for ky, kx, channel block:                         one weight tile
 //!         for frame:  for position of the tile:                     one vector a cycle
 //!         pad to `min_tile_cycles`
 //!     the same for ky, kx, channel block of a shortcut, whose sums have entries of their own
@@ -13,7 +13,7 @@
 //! Loop counters count down to 1. The present weight tile is counted first ([`Pace`]), and what follows from its events
 //! happens a cycle later ([`Events`]): the loops around it step and its position moves. What the next weight tile will
 //! be is known by then in registers, as none ends in less than `min_tile_cycles`. A vector's address is
-//! `position + frame + tap + summed frame + plane` offset, added in three stages; whether it lies outside the map is
+//! `position + frame + tap + plane` offset, added in three stages; whether it lies outside the map is
 //! decided beside it.
 
 use crate::accumulator::{Control, SUM_LEAD};
@@ -130,7 +130,6 @@ unit! {
         column_blocks_left: Wire<Local> = Wire::new(w.column_blocks),
         passes_left: Wire<Local> = Wire::new(w.passes),
         parts_left: Wire<Local> = Wire::new(2),
-        summed_left: Wire<Local> = Wire::new(w.summed_frames),
         ky_left: Wire<Local> = Wire::new(w.kernel_height),
         kx_left: Wire<Local> = Wire::new(w.kernel_width),
         blocks_left: Wire<Local> = Wire::new(w.blocks),
@@ -138,7 +137,6 @@ unit! {
         last_block: Wire<Local> = Wire::new(1),
         last_kx: Wire<Local> = Wire::new(1),
         last_ky: Wire<Local> = Wire::new(1),
-        last_summed: Wire<Local> = Wire::new(1),
         last_pass: Wire<Local> = Wire::new(1),
         last_part: Wire<Local> = Wire::new(1),
         last_column_block: Wire<Local> = Wire::new(1),
@@ -188,7 +186,6 @@ unit! {
         tap_y: Wire<Local> = Wire::new(COORDINATE_BITS),
         tap_x: Wire<Local> = Wire::new(COORDINATE_BITS),
         frame: Wire<Local> = Wire::new(w.in_origin),
-        summed_frame: Wire<Local> = Wire::new(w.in_origin),
         planes: Wire<Local> = Wire::new(2 * FIELD_BITS),
         three_planes: Wire<Local> = Wire::new(w.plane_step),
         doubles: Wire<Local> = Wire::new(FIELD_BITS),
@@ -196,7 +193,6 @@ unit! {
         first_of_pass: Wire<Local> = Wire::new(1),
         entry: Wire<Local> = Wire::new(address_width(depth)),
         weight: Wire<Local> = Wire::new(w.weight_base),
-        pass_weight: Wire<Local> = Wire::new(w.weight_base),
 
         vectors: Vec<Wire<Local>> = Wire::array(ADDRESS_DELAY - 1, 1),
         vector_positions: Vec<Wire<Local>> = Wire::array(2, w.in_origin),
@@ -231,8 +227,6 @@ struct Events {
     /// So does the window's row.
     row_end: Expr,
     /// So do all taps of the window.
-    taps_end: Expr,
-    /// So do all summed frames.
     pass_end: Expr,
     /// So do all passes, or the shortcut.
     part_end: Expr,
@@ -365,7 +359,7 @@ impl Stream {
         let next = |shortcut: &Wire<Local>, main: &Wire<Local>| mux(&self.shortcut_follows, shortcut, main);
         let once = |main: &Wire<Local>| mux(&self.shortcut_follows, lit(1, main.width()), main);
         let parts = concat([d.shortcut.e(), !&d.shortcut]);
-        let [blocks_end, row_end, taps_end, pass_end, part_end, ..] = rtl.nest(
+        let [blocks_end, row_end, pass_end, part_end, ..] = rtl.nest(
             &self.begins.e(),
             &self.tile_ends.e(),
             [
@@ -382,16 +376,10 @@ impl Stream {
                     turns: next(&d.shortcut_kernel_width, &d.kernel_width),
                 },
                 Loop {
-                    end: "taps_end",
+                    end: "pass_end",
                     left: &self.ky_left,
                     last: &self.last_ky,
                     turns: next(&d.shortcut_kernel_height, &d.kernel_height),
-                },
-                Loop {
-                    end: "pass_end",
-                    left: &self.summed_left,
-                    last: &self.last_summed,
-                    turns: once(&d.summed_frames),
                 },
                 Loop {
                     end: "part_end",
@@ -417,7 +405,6 @@ impl Stream {
             all_end: closed("layer_closed", &self.closes_layer),
             blocks_end,
             row_end,
-            taps_end,
             pass_end,
             part_end,
         }
@@ -428,7 +415,7 @@ impl Stream {
         let rtl = &mut self._rtl;
         let d = &self.descriptor;
         rtl.section("What ends with the present weight tile, and what follows it");
-        let of_part = [&self.last_block, &self.last_kx, &self.last_ky, &self.last_summed, &self.last_pass];
+        let of_part = [&self.last_block, &self.last_kx, &self.last_ky, &self.last_pass];
         let part = of_part.into_iter().fold(lit(1, 1), |all, last| all & last);
         let part = rtl.named("closes_part", part);
         let block = rtl.named("closes_parts", &part & &self.last_part);
@@ -549,28 +536,25 @@ impl Stream {
             .when(running, mux(last, &self.one_of_row, self.row_left.is(2)));
     }
 
-    /// Offsets of tap, frame, summed frame and plane.
+    /// Offsets of tap, frame and plane.
     fn offset(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
         let d = &self.descriptor;
-        rtl.section("Offsets of tap, frame, summed frame and plane");
+        rtl.section("Offsets of tap, frame and plane");
         let zero = self.tap.zero();
         let (begins, ends) = (&self.begins, &self.tile_ends);
         let border = mux(&self.shortcut_follows, &self.shortcut_border, &self.border);
         let border = rtl.named("next_border", border);
         rtl.register(&self.tap, 0)
-            .when(begins | &e.taps_end, &zero)
+            .when(begins | &e.pass_end, &zero)
             .when(ends, &self.tap + mux(&e.row_end, &self.present_ky_step, lit(1, self.tap.width())));
-        rtl.register(&self.tap_y, 0).when(begins | &e.taps_end, &border).when(&e.row_end, self.tap_y.plus(1));
+        rtl.register(&self.tap_y, 0).when(begins | &e.pass_end, &border).when(&e.row_end, self.tap_y.plus(1));
         rtl.register(&self.tap_x, 0)
             .when(begins | &e.row_end, border)
             .when(&e.blocks_end, self.tap_x.plus(1));
         rtl.register(&self.frame, 0)
-            .when(begins | ends, &zero)
+            .when(begins | ends, zero)
             .when(&self.frame_ends, &self.frame + &self.present_frame_step);
-        rtl.register(&self.summed_frame, 0)
-            .when(begins | &e.pass_end, zero)
-            .when(&e.taps_end, &self.summed_frame + &d.frame_step);
         rtl.register(&self.planes, 0)
             .when(begins | &e.block_end, concat([&d.planes_high, &d.planes_low]))
             .when(&e.part_end, self.planes.zero())
@@ -582,18 +566,14 @@ impl Stream {
         rtl.register(&self.three_planes, 0).set(&d.plane_step + d.plane_step.e().shl(1));
     }
 
-    /// A tile's weights follow each other in the memory; summed frames read them again.
+    /// Weights follow each other in the memory; a tile of positions reads them again.
     fn weights(&mut self, e: &Events) {
         let rtl = &mut self._rtl;
         let d = &self.descriptor;
-        rtl.section("Weights of a tile follow each other in the memory; summed frames read them again");
-        let next = rtl.named("next_weight", &self.weight + self.reading.e().zext(self.weight.width()));
-        let rewind = rtl.named("rewind", &self.begins | &e.positions_end);
+        rtl.section("Weights follow each other in the memory; a tile of positions reads them again");
         rtl.register(&self.weight, 0)
-            .when(&rewind, &d.weight_base)
-            .when(&e.taps_end & !&e.pass_end, &self.pass_weight)
-            .set(&next);
-        rtl.register(&self.pass_weight, 0).when(rewind, &d.weight_base).when(&e.pass_end, next);
+            .when(&self.begins | &e.positions_end, &d.weight_base)
+            .when(&self.reading, self.weight.plus(1));
         let read = rtl.delay(&self.reading, &self.weight_reads);
         let first = rtl.delay(&self.reads_first, &self.weight_firsts);
         let address = rtl.delay_data(&self.weight, &self.weight_addresses);
@@ -620,7 +600,7 @@ impl Stream {
         let planes = [lit(0, step.width()), step.clone(), step.shl(1), self.three_planes.e()];
         rtl.register(&self.vector_plane, 0)
             .set(select(&planes, self.planes.e().slice(0, PLANE_BITS as usize)));
-        rtl.register(&self.vector_tap, 0).set(&self.tap + &self.summed_frame);
+        rtl.register(&self.vector_tap, 0).set(&self.tap);
         rtl.register(&self.vector_offset, 0).set(&self.vector_tap + &self.vector_plane);
         let position = rtl.delay_data(&self.position + &self.frame, &self.vector_positions);
         rtl.register(&self.read_address_o, 0).set(position + &self.vector_offset);

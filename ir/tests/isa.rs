@@ -116,7 +116,7 @@ fn what_is_no_schedule_is_refused() {
         .chain(vec![1; Unit::Stream.fields().len()])
         .chain([0])
         .collect();
-    assert!(refused(&alone).contains("word 45: a stream without its drain"));
+    assert!(refused(&alone).contains("word 44: a stream without its drain"));
 }
 
 /// Tasks within all limits of [`small`].
@@ -142,7 +142,6 @@ fn valid() -> [Task; 3] {
         blocks: 1,
         last_banks: 1,
         frames: 2,
-        summed_frames: 1,
         out_width: 5,
         tiles: 2,
         tile_positions: 6,

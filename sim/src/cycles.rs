@@ -117,14 +117,15 @@ fn array(Array { stream: s, drain: d }: &Array, start: [u64; 2], arch: &ArchConf
     // Cycles in which the banks of the block before the last one and of the last one were freed.
     let mut freed: [Option<u64>; 2] = [None, None];
     for tile in 0..s.tiles {
-        let positions = d.tile(tile).len() as u32;
+        let positions = s.tile(tile).len() as u32;
+        let drained = d.tile(tile).len() as u32;
         let tile = WeightTile::new(s, arch, positions);
         for block in 0..s.column_blocks {
             let bank = freed[0].map_or(0, |end| end + BANK_FREE_CYCLES as u64);
             let first = next_stream.max(bank);
             next_stream = first + tile.count * tile.cycles;
             let written = first + (tile.count - 1) * tile.cycles + tile.vectors - 1 + array;
-            freed = [freed[1], Some(drain.block(written, block, positions))];
+            freed = [freed[1], Some(drain.block(written, block, drained))];
         }
     }
     [next_stream - 1, drain.closed]
@@ -179,7 +180,7 @@ impl<'a> DrainCycles<'a> {
         self.closed
     }
 
-    /// A position, or a half of one with a shortcut, or a logit a cycle, while the next run's parameters come in; the
+    /// A position, or a half of one with a shortcut, a cycle, and behind them a logit a cycle, while the next run's parameters come in; the
     /// last run is closed with its last result, and so is the last of a tile where currents are kept. Runs with shortcuts
     /// are opened in every second cycle.
     fn run(&mut self, positions: u32, ends_tile: bool) {
@@ -191,7 +192,7 @@ impl<'a> DrainCycles<'a> {
         let done = if self.d.logits == 1 {
             let sent = self.classes_left.min(self.arch.lanes as u64);
             self.classes_left -= sent;
-            LOGIT_CYCLES as u64 + sent
+            LOGIT_CYCLES as u64 + u64::from(positions - 1) + sent
         } else {
             let awaits_result = is_last || (ends_tile && self.d.keeps_currents());
             product([positions, beats]) + if awaits_result { RESULT_CYCLES as u64 } else { 1 }
@@ -216,8 +217,7 @@ impl WeightTile {
     fn new(d: &Stream, arch: &ArchConfig, positions: u32) -> Self {
         let vectors = product([d.frames, positions]);
         WeightTile {
-            count: product([d.passes, d.summed_frames, d.kernel_height, d.kernel_width, d.blocks])
-                + d.shortcut_tiles(),
+            count: product([d.passes, d.kernel_height, d.kernel_width, d.blocks]) + d.shortcut_tiles(),
             vectors,
             cycles: vectors.max(arch.min_tile_cycles() as u64),
         }

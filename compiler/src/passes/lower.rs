@@ -272,8 +272,7 @@ impl<'a> Lowering<'a> {
         let window =
             Window { kernel: [read.height, read.width], stride: 1, padding: 0, zero_point: Border::from(0) };
         let output = self.shapes[index];
-        let (reads, mut stream) = self.stream_of(node, window, WeightKind::Float, output);
-        (stream.frames, stream.summed_frames) = (1, stream.frames);
+        let (reads, stream) = self.stream_of(node, window, WeightKind::Float, output);
         let drain = drained(Takes::Sums(node.name.clone()), None, Gives::Logits, 0..1);
         self.push_array(&node.name, Some((reads, stream)), drain, output);
         Ok(())
@@ -319,7 +318,6 @@ impl<'a> Lowering<'a> {
             unfolded,
             first_frame: 0,
             frames: buffer.frames,
-            summed_frames: 1,
             passes: digits::passes(digits, planes, self.arch.act_bits),
             max_code: self.network.max_code_of(source).into(),
             accumulator_bits: 0,

@@ -4,7 +4,7 @@
 //! `2^n`. Whatever they hold in between, they end with the exact sum modulo `2^n`, which is the exact sum where that
 //! fits n bits. Only the last value is ever read. It is a sum of codes times weights, so for independent codes in
 //! `0..=maximum` the interval of its values is exact: every code of a positive weight at its maximum and the others
-//! at 0, or the other way round.
+//! at 0, or the other way round. A logit is such a sum of each frame, and a bias.
 
 use crate::plan::{Gives, Plan, Weights, Work};
 use crate::{Error, Result};
@@ -27,14 +27,13 @@ pub fn prove(plan: &mut Plan, network: &QuantNetwork, arch: &ArchConfig) -> Resu
         let mut logit = Widest::default();
         for output in 0..work.output.channels {
             let taps = [stream.window.taps(), channels];
-            let largest = stream.max_code * stream.summed_frames as i64;
-            let sums = Interval::of_sums(weights, output, taps, largest);
+            let sums = Interval::of_sums(weights, output, taps, stream.max_code);
             accumulator.meet(output, sums);
             if let Some((weights, taps)) = of_shortcut {
                 accumulator.meet(output, Interval::of_sums(weights, output, taps, network.max_code().into()));
             }
             if let Some(biases) = biases {
-                logit.meet(output, sums.plus(biases[output].into()));
+                logit.meet(output, sums.times(stream.frames as i64).plus(biases[output].into()));
             }
         }
         let widths = [
@@ -67,8 +66,7 @@ struct Interval {
 }
 
 impl Interval {
-    /// What the accumulators of `output` can end with, over so many taps and channels. Each summed frame has codes of its
-    /// own and meets the same weights; `largest` is the sum of their largest ones.
+    /// What the accumulators of `output` can end with, over so many taps and channels of codes up to `largest`.
     fn of_sums(weights: Weights, output: usize, [taps, channels]: [usize; 2], largest: i64) -> Self {
         let mut sums = Interval::default();
         for (tap, channel) in (0..taps).flat_map(|tap| (0..channels).map(move |c| (tap, c))) {
@@ -77,6 +75,11 @@ impl Interval {
             sums.high += weight.max(0) * largest;
         }
         sums
+    }
+
+    /// Sums of so many frames, each of which has codes of its own.
+    fn times(self, frames: i64) -> Self {
+        Interval { low: self.low * frames, high: self.high * frames }
     }
 
     fn plus(self, value: i64) -> Self {

@@ -179,7 +179,6 @@ fn stream(work: &ArrayWork, of: &Streamed, reads: &Buffer, plan: &Plan, arch: &A
         row_step: walk.row_step,
         frame_step: reads.frame_words(arch.rows) as i64,
         frames: of.frames as i64,
-        summed_frames: of.summed_frames as i64,
         out_width: work.output.width as i64,
         tiles: work.tiling.tiles as i64,
         tile_positions: work.tiling.positions as i64,
@@ -245,11 +244,14 @@ fn drain(
     let is_logits = drain.gives == Gives::Logits;
     let channels = work.output.channels as i64;
     let groups = work.groups(arch.lanes) as i64;
+    let frames = work.stream.as_ref().map_or(steps.len(), |stream| stream.frames) as i64;
+    // The frames of logits are positions to the drain, which sums them up.
+    let (frames, of_logits) = if is_logits { (1, frames) } else { (frames, 1) };
     Drain {
-        frames: work.stream.as_ref().map_or(steps.len(), |stream| stream.frames) as i64,
+        frames,
         tiles: work.tiling.tiles as i64,
-        tile_positions: work.tiling.positions as i64,
-        last_tile_positions: work.tiling.last_positions as i64,
+        tile_positions: work.tiling.positions as i64 * of_logits,
+        last_tile_positions: work.tiling.last_positions as i64 * of_logits,
         logits: is_logits.into(),
         time_steps: steps.len() as i64,
         groups,

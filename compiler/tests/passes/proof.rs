@@ -115,17 +115,20 @@ impl Small {
                 |codes: &Array4<i32>| accumulate(codes.view(), weight.view(), window).into_iter().collect();
             extremes([1, channels, kernel, kernel], max, of)
         };
-        let max = self.network.max_code();
+        [
+            ("conv1", conv("conv1", inputs, 1, 255)),
+            ("conv2", conv("conv2", self.channels, 2, self.network.max_code())),
+            ("fc", self.linear_sums(1)),
+        ]
+    }
+
+    /// Extremes of the linear layer's sums over so many frames.
+    fn linear_sums(&self, frames: usize) -> Vec<Extremes> {
         let weight = self.network.tensor("fc", "weight").unwrap();
         let weight = ArrayView2::from_shape((self.network.classes, 2), weight).unwrap();
         let zeros = vec![0; self.network.classes];
         let of = |codes: &Array4<i32>| linear(codes.view(), weight, &zeros);
-        let fc = extremes([self.network.time_steps, 2, 1, 1], max, of);
-        [
-            ("conv1", conv("conv1", inputs, 1, 255)),
-            ("conv2", conv("conv2", self.channels, 2, max)),
-            ("fc", fc),
-        ]
+        extremes([frames, 2, 1, 1], self.network.max_code(), of)
     }
 
     fn lowered(&self, acc_bits: u32) -> Result<(), Error> {
@@ -161,7 +164,7 @@ proptest! {
     #[test]
     fn logits_end_where_32_bits_do(seed in any::<u64>()) {
         let mut small = Small::new(seed);
-        let [_, _, (_, sums)] = small.sums();
+        let sums = small.linear_sums(small.network.time_steps);
         let class = sums.len() - 1;
         let [low, high] = sums[class];
         let ends = [
@@ -188,10 +191,10 @@ proptest! {
     }
 }
 
-/// A static input is summed once, frames of their own once each.
+/// Accumulators hold the sums of a frame, and logits those of all frames: a static input has one.
 #[test]
-fn summed_frames_are_counted() {
-    for (frames, time_steps, expected) in [(1, 4, 9), (4, 4, 11), (1, 1, 9)] {
+fn frames_meet_in_the_logits() {
+    for (frames, time_steps) in [(1, 4), (4, 4), (1, 1)] {
         let mut network = Small::new(1).network;
         (network.time_steps, network.classes) = (time_steps, 1);
         network.input = QuantInput { channels: 1, height: 1, width: 1, frames };
@@ -202,11 +205,13 @@ fn summed_frames_are_counted() {
         }];
         network.tensors = Tensors::default();
         network.set_tensor("fc", "weight", vec![1, 1], vec![1]);
-        network.set_tensor("fc", "bias", vec![1], vec![0]);
-        let arch = |acc_bits| ArchConfig { acc_bits, lanes: 1, ..ArchConfig::sized(1, 1, network.act_bits) };
-        lower(&network, &arch(expected)).unwrap();
-        let error = lower(&network, &arch(expected - 1));
-        assert!(error.is_err(), "{frames} frames, T = {time_steps}");
+        let largest = i32::MAX - 255 * frames as i32;
+        for (bias, acc_bits, fits) in [(largest, 9, true), (largest, 8, false), (largest + 1, 9, false)] {
+            network.set_tensor("fc", "bias", vec![1], vec![bias]);
+            let arch = ArchConfig { acc_bits, lanes: 1, ..ArchConfig::sized(1, 1, network.act_bits) };
+            let fitted = lower(&network, &arch).is_ok();
+            assert_eq!(fitted, fits, "{frames} frames, T = {time_steps}, bias {bias}, {acc_bits} bits");
+        }
     }
 }
 

@@ -137,7 +137,9 @@ impl Layer {
                 for lane in 0..arch.lanes.min(left) {
                     let [low, high, ..] = self.parameters(group, lane);
                     let bias = (high << 16 | low & 0xffff) as i32;
-                    let logit = (self.sum(bank, of_bank, lane, 0) as i32).wrapping_add(bias);
+                    let sums =
+                        (0..self.positions(tile)).map(|e| self.sum(bank, of_bank, lane, e.into()) as i32);
+                    let logit = sums.fold(bias, i32::wrapping_add);
                     seen.logits.push((logit.into(), seen.logits.len() + 1 == d.classes as usize));
                 }
                 continue;
@@ -426,8 +428,10 @@ proptest! {
     #[test]
     fn every_logit_is_sent_once(
         (lanes, seed, classes) in (prop::sample::select(vec![1usize, 2, 4, 8]), any::<u64>(), 1u32..20),
+        frames in 1u32..12,
     ) {
-        let d = Fields { logits: 1, groups: classes.div_ceil(lanes as u32), classes, ..smallest() };
+        let groups = classes.div_ceil(lanes as u32);
+        let d = Fields { logits: 1, groups, classes, last_tile_positions: frames, ..smallest() };
         check(&arch(lanes), [(d, seed)]);
     }
 }

@@ -36,7 +36,6 @@ fn descriptor() -> Fields {
         row_step: 2 * 6 * 2 - 2 * 2 * 2,
         frame_step: 60,
         frames: 2,
-        summed_frames: 1,
         out_width: 3,
         tiles: 3,
         tile_positions: 4,
@@ -209,22 +208,4 @@ fn walks_the_loops_of(d: &Fields) {
     let expected_weights: Vec<u64> = (0..d.tiles).flat_map(|_| (0..of_layer).map(|w| 7 + w)).collect();
     assert_eq!(weights, expected_weights);
     assert_eq!(unit.state.get(), State::Idle as u64);
-}
-
-#[test]
-fn summed_frames_read_their_weights_again() {
-    let d = Fields { summed_frames: 3, frames: 1, tiles: 1, last_tile_positions: 6, ..descriptor() };
-    let mut unit = Bench::new(Stream::new(&arch()), |unit| &unit.clock);
-    launch(&mut unit, &d);
-    let mut weights = vec![];
-    for _ in 0..3000 {
-        if unit.weight_read_o.get() == 1 {
-            weights.push(unit.weight_address_o.get());
-        }
-        unit.tick();
-    }
-    let of_pass = 18 * 4;
-    let passes = (0..u64::from(d.column_blocks * d.passes)).flat_map(|p| (0..3).map(move |_| p * of_pass));
-    let expected: Vec<u64> = passes.flat_map(|base| (0..of_pass).map(move |w| 7 + base + w)).collect();
-    assert_eq!(weights, expected);
 }

@@ -8,6 +8,7 @@ use super::limit::Limit::{
 use super::limit::{LimitError, product};
 use super::record::descriptor;
 use super::score::score_words;
+use super::tile::tile_of;
 use crate::ArchConfig;
 use crate::arch::Memory::{Accumulator, Activation, Current, Parameter, Potential, Sum};
 use std::ops::Range;
@@ -31,6 +32,8 @@ descriptor! {
     ///
     /// A shortcut's code or sum becomes a current by a requantizer of its own parameters and is added to that of the sum.
     /// Codes lie as the result does, and the result may take their place.
+    ///
+    /// A logit is the sum of all sums of a tile, and of its bias. Its positions are the stream's frames.
     ///
     /// Channel attention takes two records. The first keeps the currents, in the order of the loops, and sums up those of
     /// each channel and step. The second has these currents in place of sums; a channel's mantissa is multiplied by its
@@ -125,9 +128,7 @@ impl Drain {
 
     /// Positions of a tile, in raster order.
     pub fn tile(&self, tile: u32) -> Range<u32> {
-        let first = tile * self.tile_positions;
-        let count = if tile + 1 == self.tiles { self.last_tile_positions } else { self.tile_positions };
-        first..first + count
+        tile_of(tile, [self.tiles, self.tile_positions, self.last_tile_positions])
     }
 
     /// Positions of all tiles.

@@ -23,6 +23,7 @@ mod schedule;
 mod score;
 mod stream;
 mod task;
+mod tile;
 mod unfold;
 mod unit;
 

@@ -4,15 +4,17 @@ use super::field::Kind::{Address, Bits, Count, Number, Offset};
 use super::limit::Limit::{Banks, Blocks, Code, ColumnBlocks, Entries, Extent, Flag, Frames, Passes, Tiles};
 use super::limit::{LimitError, product};
 use super::record::descriptor;
+use super::tile::tile_of;
 use crate::ArchConfig;
 use crate::arch::Memory::{Accumulator, Activation, Weight};
+use std::ops::Range;
 
 descriptor! {
     /// What a convolution or linear layer sends through the array into the accumulators.
     ///
     /// ```text
     /// for tile of positions:  for column block:                         one accumulator bank
-    ///     for pass:  for summed frame:  for ky, kx, channel block:      one weight tile
+    ///     for pass:  for ky, kx, channel block:                         one weight tile
     ///         for frame:  for position of the tile:                     one vector a cycle
     ///     for ky, kx, channel block of the shortcut:  for frame:  for position of the tile
     /// ```
@@ -50,8 +52,6 @@ descriptor! {
         frame_step: Offset(Activation),
         /// Frames streamed side by side: T, or 1 where the input does not change.
         frames: Count(Frames),
-        /// Frames added into the same accumulators: T for logits, else 1.
-        summed_frames: Count(Frames),
         /// Positions of a row of the result.
         out_width: Count(Extent),
         /// Tiles of positions.
@@ -108,6 +108,11 @@ descriptor! {
 }
 
 impl Stream {
+    /// Positions of a tile, in raster order.
+    pub fn tile(&self, tile: u32) -> Range<u32> {
+        tile_of(tile, [self.tiles, self.tile_positions, self.last_tile_positions])
+    }
+
     /// Weight tiles of a column block that the shortcut has.
     pub fn shortcut_tiles(&self) -> u64 {
         let taps = [self.shortcut_kernel_height, self.shortcut_kernel_width, self.shortcut_blocks];

@@ -74,12 +74,16 @@ impl Array {
         let (s, d) = (&self.stream, &self.drain);
         s.check(arch)?;
         d.check(arch)?;
+        // The frames of logits are positions to the drain.
+        let (frames, of_logits) = if d.logits == 1 { (1, s.frames) } else { (s.frames, 1) };
+        let [positions, last_positions] =
+            [s.tile_positions, s.last_tile_positions].map(|positions| positions.saturating_mul(of_logits));
         let column_blocks = d.groups.div_ceil((arch.cols / arch.lanes) as u32);
         for (what, stream, drain) in [
-            ("frames of the drain", s.frames, d.frames),
+            ("frames of the drain", frames, d.frames),
             ("tiles of the drain", s.tiles, d.tiles),
-            ("positions of the drain's tiles", s.tile_positions, d.tile_positions),
-            ("positions of the drain's last tile", s.last_tile_positions, d.last_tile_positions),
+            ("positions of the drain's tiles", positions, d.tile_positions),
+            ("positions of the drain's last tile", last_positions, d.last_tile_positions),
             ("blocks of columns of the drain's groups", s.column_blocks, column_blocks),
             ("sums that the drain takes", d.takes_banks().into(), 1),
             (

@@ -18,14 +18,15 @@ struct Tap {
 /// Runs one step.
 pub(super) fn run(machine: &mut Machine, Array { stream: d, drain }: &Array) -> Result<()> {
     machine.start_drain();
-    for positions in (0..d.tiles).map(|tile| drain.tile(tile)) {
+    for tile in 0..d.tiles {
+        let positions = d.tile(tile);
         let mut weight = d.weight_base as usize;
         for column_block in 0..d.column_blocks {
             let (sums, shortcut);
             (sums, weight) = column_block_sums(machine, d, positions.clone(), weight)?;
             (shortcut, weight) = shortcut_sums(machine, d, positions.clone(), weight)?;
             let sums = Sums { layer: &sums, shortcut: &shortcut };
-            drain::run(machine, drain, positions.clone(), column_block as usize, sums)?;
+            drain::run(machine, drain, drain.tile(tile), column_block as usize, sums)?;
         }
     }
     Ok(())
@@ -43,25 +44,18 @@ fn column_block_sums(
     machine.check_accumulator(entries)?;
     let mut sums = Accumulators::new(entries, arch);
     for pass in 0..d.passes {
-        let start_of_pass = weight;
-        for summed_frame in 0..d.summed_frames {
-            weight = start_of_pass;
-            for (index, tap) in taps(d).enumerate() {
-                let first_of_pass = summed_frame == 0 && index == 0;
-                let mode = match (first_of_pass, pass) {
-                    (true, 0) => Mode::Set,
-                    (true, _) if d.pass(pass).doubles => Mode::DoubleAdd,
-                    _ => Mode::Add,
-                };
-                let tile = signs(machine.weights(weight, arch.rows)?, arch.cols);
-                weight += arch.rows;
-                let base = (d.pass(pass).plane)
-                    .wrapping_mul(d.plane_step)
-                    .wrapping_add(summed_frame.wrapping_mul(d.frame_step));
-                stream(machine, d, base, tap, positions.clone(), &tile, |entry, column_sums| {
-                    sums.take(entry, mode, column_sums);
-                })?;
-            }
+        let plane = d.pass(pass).plane.wrapping_mul(d.plane_step);
+        for (index, tap) in taps(d).enumerate() {
+            let mode = match (index, pass) {
+                (0, 0) => Mode::Set,
+                (0, _) if d.pass(pass).doubles => Mode::DoubleAdd,
+                _ => Mode::Add,
+            };
+            let tile = signs(machine.weights(weight, arch.rows)?, arch.cols);
+            weight += arch.rows;
+            stream(machine, d, plane, tap, positions.clone(), &tile, |entry, column_sums| {
+                sums.take(entry, mode, column_sums);
+            })?;
         }
     }
     Ok((sums, weight))
@@ -92,7 +86,6 @@ fn shortcut_sums(
         x_step: d.shortcut_x_step,
         row_step: d.shortcut_row_step,
         frame_step: d.shortcut_frame_step,
-        summed_frames: 1,
         passes: 1,
         double_mask: 0,
         planes_low: 0,

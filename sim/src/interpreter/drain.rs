@@ -48,7 +48,7 @@ pub(super) fn run(
         let group = Group { index: group, columns: columns..columns + arch.lanes };
         match d.logits {
             0 => neuron(machine, d, positions.clone(), &group, sums)?,
-            _ => logits(machine, d, &group, sums.layer)?,
+            _ => logits(machine, d, positions.len(), &group, sums.layer)?,
         }
     }
     Ok(())
@@ -203,12 +203,19 @@ fn places(
     run.positions.clone().enumerate().map(move |(i, position)| (first_entry + i, address(position)))
 }
 
-/// Adds the bias.
-fn logits(machine: &mut Machine, d: &Drain, group: &Group, sums: &Accumulators) -> Result<()> {
+/// Adds up the sums of a tile, and the bias.
+fn logits(
+    machine: &mut Machine,
+    d: &Drain,
+    entries: usize,
+    group: &Group,
+    sums: &Accumulators,
+) -> Result<()> {
     let lanes = parameters(machine, d, group.index)?;
     let existing = (d.classes as usize).saturating_sub(group.index * lanes.len());
-    for (lane, sum) in lanes.iter().zip(&sums.at(0)[group.columns.clone()]).take(existing) {
-        machine.logits.push(sum.wrapping_add(lane.logit_bias()));
+    for (lane, column) in lanes.iter().zip(group.columns.clone()).take(existing) {
+        let of_frames = (0..entries).map(|entry| sums.at(entry)[column]);
+        machine.logits.push(of_frames.fold(lane.logit_bias(), i32::wrapping_add));
     }
     Ok(())
 }
