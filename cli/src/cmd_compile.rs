@@ -3,18 +3,17 @@
 use crate::arch_args::ArchArgs;
 use crate::build::{self, Build, Hardware};
 use crate::calibration::{self, Calibration};
+use crate::cost_table::CostTable;
 use crate::data::{Interface, ReadingArgs, SplitName};
 use crate::error::{Error, Result};
 use crate::folder::{self, Kind};
-use crate::output::{grouped, percent, print};
+use crate::output::{grouped, print};
 use crate::report::Report;
 use crate::run_folder;
 use crate::samples::{Count, Samples};
-use crate::table::Table;
 use clap::builder::PossibleValuesParser;
 use empf_compiler::{Compilation, Pass};
 use empf_ir::{Network, counted, store};
-use empf_sim::cost::Work;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -197,17 +196,10 @@ fn with_advice(pass: Pass, error: empf_compiler::Error) -> Error {
 
 /// A table of the layers' costs, and what the network takes.
 fn summary(report: &Report, output: &Path) -> String {
-    let mut table = Table::new(&["layer", "unit", "cycles", "additions", "utilisation"]);
-    let mut row = |name: &str, unit: &str, work: Work| {
-        let Work { cycles, useful_additions, utilisation } = work;
-        let (cycles, additions) = (grouped(cycles), grouped(useful_additions));
-        table.row([name.to_owned(), unit.to_owned(), cycles, additions, percent(utilisation)]);
-    };
-    for layer in report.layers() {
-        row(&layer.node, layer.unit, layer.work);
-    }
-    row("+-1 convolutions", "", report.sign_layers());
-    row("whole inference", "", report.total());
+    let mut table = CostTable::new(report.layers());
+    table.row("+-1 convolutions", report.sign_layers());
+    table.row("whole inference", report.total());
+    let table = table.finish();
     let [packed, paper] = report.weight_bytes();
     let border = report.border().map_or(String::new(), |(codes, error)| {
         format!(

@@ -11,11 +11,13 @@ mod cmd_compile;
 mod cmd_data;
 mod cmd_demo;
 mod cmd_emit;
+mod cmd_estimate;
 mod cmd_evaluate;
 mod cmd_inspect;
 mod cmd_simulate;
 mod cmd_train;
 mod confusion;
+mod cost_table;
 mod curves;
 mod data;
 mod engines;
@@ -66,6 +68,7 @@ enum Command {
     Simulate(cmd_simulate::Args),
     Inspect(cmd_inspect::Args),
     Emit(cmd_emit::Args),
+    Estimate(cmd_estimate::Args),
     Demo(cmd_demo::Args),
     Data(cmd_data::Args),
 }
@@ -80,6 +83,7 @@ fn dispatch(command: Command) -> error::Result<()> {
         Command::Simulate(args) => cmd_simulate::run(&args),
         Command::Inspect(args) => cmd_inspect::run(&args),
         Command::Emit(args) => cmd_emit::run(&args),
+        Command::Estimate(args) => cmd_estimate::run(&args),
         Command::Demo(args) => cmd_demo::run(&args, run_line),
         Command::Data(args) => cmd_data::run(&args),
     }

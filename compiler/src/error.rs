@@ -137,4 +137,15 @@ impl Error {
     pub(crate) fn unsupported(node: &str, message: impl Into<String>) -> Self {
         Error::Unsupported { node: written_name(node).into(), message: message.into() }
     }
+
+    /// A batch normalisation that no convolution takes up.
+    pub(crate) fn unfoldable(node: &str) -> Self {
+        let message = "a batch normalisation is folded into a convolution that nothing else reads; put it right behind one";
+        Error::unsupported(node, message)
+    }
+
+    /// A LIF neuron.
+    pub(crate) fn without_integers(node: &str) -> Self {
+        Error::unsupported(node, "a LIF neuron has no integer form; use EM-PF neurons")
+    }
 }

@@ -10,14 +10,17 @@ pub mod compilation;
 pub mod digits;
 pub mod draft;
 pub mod error;
+mod estimate;
 mod histogram;
 mod multiplier;
 pub mod passes;
 pub mod plan;
 pub mod saturation;
+mod sketch;
 
 pub use compilation::Compilation;
 pub use error::{Error, Result};
+pub use estimate::{Estimate, estimate};
 pub use histogram::Histogram;
 pub use passes::Pass;
 pub use saturation::{Saturation, saturation};

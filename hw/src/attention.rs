@@ -12,8 +12,8 @@
 
 use crate::arithmetic::counter_bits;
 use crate::descriptor::widths;
+use crate::rtl::READ_DELAY;
 use crate::rtl::prelude::*;
-use crate::rtl::{READ_DELAY, address_width};
 use crate::unit_macro::unit;
 use empf_ir::ArchConfig;
 use empf_ir::formats::MAX_SCORE_REACH;
@@ -29,11 +29,6 @@ const PLACE_DELAY: usize = 3;
 pub(crate) const SCORE_DELAY: usize = PLACE_DELAY + WINDOW + READ_DELAY + 2;
 /// Cycles from the last current of a run to the one in which its last sum can be read, besides one for each lane.
 pub(crate) const SUMMED_DELAY: usize = 2 + READ_DELAY + 2;
-
-/// Bits of a sum: all currents that are kept are of one channel.
-fn sum_bits(arch: &ArchConfig) -> usize {
-    arch.membrane_bits as usize + address_width(arch.current_depth)
-}
 
 unit! {
     /// Sums of currents, and scores.
@@ -108,7 +103,7 @@ unit! {
 impl Attention {
     /// The attention of an `arch` that has one.
     pub(crate) fn new(arch: &ArchConfig) -> Self {
-        let mut u = Self::declare(arch, &widths(arch), sum_bits(arch));
+        let mut u = Self::declare(arch, &widths(arch), arch.current_sum_bits() as usize);
         u._rtl.doc(
             "Channel attention: sums of currents, and scores of the signs of the sums around a channel.",
         );

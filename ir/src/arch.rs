@@ -120,6 +120,21 @@ impl Memory {
         }
     }
 
+    /// Bits that a word of it takes in `arch`, in all lanes, columns and banks together.
+    pub fn word_bits(self, arch: &ArchConfig) -> u64 {
+        let (rows, cols, lanes) = (arch.rows as u64, arch.cols as u64, arch.lanes as u64);
+        match self {
+            Memory::Activation => rows * u64::from(arch.act_bits),
+            Memory::Accumulator => 2 * cols * u64::from(arch.acc_bits),
+            Memory::Potential | Memory::Current => lanes * u64::from(arch.membrane_bits),
+            Memory::Sum => arch.current_sum_bits().into(),
+            Memory::Weight => cols,
+            Memory::Parameter => arch.parameter_bits().into(),
+            Memory::Input => INPUT_BITS.into(),
+            Memory::Schedule => u32::BITS.into(),
+        }
+    }
+
     /// Key of [`ArchConfig`] that gives its depth.
     pub fn key(self) -> &'static str {
         match self {
@@ -256,6 +271,11 @@ impl ArchConfig {
     /// Bits of a column's sum: `A + 1 + ceil(log2(rows))`.
     pub fn sum_bits(&self) -> u32 {
         self.act_bits + 1 + self.rows.next_power_of_two().ilog2()
+    }
+
+    /// Bits of a sum of all currents that are kept: they may be of one channel.
+    pub fn current_sum_bits(&self) -> u32 {
+        self.membrane_bits + self.current_depth.next_power_of_two().ilog2()
     }
 
     /// Bits of a parameter word: a multiplier or a membrane-format number.

@@ -2,7 +2,7 @@
 
 use crate::cycles::Cycles;
 use empf_ir::isa::{Array, Drain, Task, score_words};
-use empf_ir::program::Step;
+use empf_ir::program::{Placement, Step};
 use empf_ir::{ArchConfig, Program};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -65,8 +65,13 @@ impl Work {
 
 impl Layer {
     /// Of a step; a table of scores counts where its number is not among `tables` yet, as all frames share it.
-    fn new(step: &Step, cycles: u64, program: &Program, tables: &mut BTreeSet<u32>) -> Self {
-        let arch = &program.arch;
+    fn new(
+        step: &Step,
+        cycles: u64,
+        placements: &[Placement],
+        arch: &ArchConfig,
+        tables: &mut BTreeSet<u32>,
+    ) -> Self {
         let mut parameter_bits = |drain: &Drain| {
             let is_new = drain.scales_currents() && tables.insert(drain.score_base);
             let scores = if is_new { score_words(drain.score_reach as usize) as u64 } else { 0 };
@@ -82,7 +87,7 @@ impl Layer {
             }
             Task::Drain(drain) => ("attention", 0, parameter_bits(drain)),
         };
-        let words = program.placements.iter().filter(|p| p.node == step.node).map(|p| u64::from(p.words));
+        let words = placements.iter().filter(|p| p.node == step.node).map(|p| u64::from(p.words));
         Layer {
             node: step.node.clone(),
             unit,
@@ -112,14 +117,17 @@ fn layers(steps: impl IntoIterator<Item = Layer>, arch: &ArchConfig) -> Vec<Laye
 impl Cost {
     /// Costs of `program`.
     pub fn of(program: &Program) -> Cost {
-        let arch = &program.arch;
-        let Cycles { steps, total } = Cycles::of(program.steps.iter().map(|step| &step.task), arch);
+        Cost::of_steps(&program.steps, &program.placements, &program.arch)
+    }
+
+    /// Costs of a schedule whose tensors lie at `placements`.
+    pub fn of_steps(steps: &[Step], placements: &[Placement], arch: &ArchConfig) -> Cost {
+        let Cycles { steps: cycles, total } = Cycles::of(steps.iter().map(|step| &step.task), arch);
         let mut tables = BTreeSet::new();
-        let of_steps = program
-            .steps
+        let of_steps = steps
             .iter()
-            .zip(steps)
-            .map(|(step, cycles)| Layer::new(step, cycles, program, &mut tables));
+            .zip(cycles)
+            .map(|(step, cycles)| Layer::new(step, cycles, placements, arch, &mut tables));
         let layers = layers(of_steps, arch);
         let additions = layers.iter().map(|layer| layer.work.useful_additions).sum();
         Cost { layers, total: Work::new(total, additions, arch) }

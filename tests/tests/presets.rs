@@ -1,10 +1,11 @@
 //! The paper's networks, narrow: trained a little, made integers, and run on the engines that have all of their
 //! operators.
 
-use empf_compiler::{Compilation, Pass};
+use empf_compiler::{Compilation, Pass, estimate};
 use empf_data::{Augment, Dataset};
 use empf_integer::IntegerModel;
 use empf_ir::{ArchConfig, Input, Network, Op, QuantNetwork, QuantOp, Shape};
+use empf_sim::cost::Cost;
 use empf_tests::run_network;
 use empf_trainer::presets::{Target, preset, settings};
 use empf_trainer::runs::train::{Rule, Task, TrainConfig, train};
@@ -79,8 +80,8 @@ fn integers(network: &Network, data: &Dataset) -> QuantNetwork {
     quantized
 }
 
-/// The schedule of a network that is in hardware is exact too.
-fn schedule_agrees(network: &QuantNetwork, side: usize) {
+/// The schedule of a network that is in hardware is exact too, and it costs what was estimated without weights.
+fn schedule_agrees((float, network): &(Network, QuantNetwork), side: usize) {
     let arch = ArchConfig {
         activation_depth: 1 << 17,
         weight_depth: 1 << 17,
@@ -94,6 +95,14 @@ fn schedule_agrees(network: &QuantNetwork, side: usize) {
     let input = empf_sim::interleaved(data.index_axis(Axis(0), 0));
     let outcome = run_network(network, &program, &[input]).unwrap();
     assert!(outcome.elements > 0 && outcome.cycles > 0);
+    let graph = Network { tensors: Default::default(), ..float.clone() };
+    for arch in [arch.clone(), ArchConfig { weight_depth: 16, activation_depth: 16, ..arch }] {
+        let estimated = estimate(&graph, &arch).unwrap();
+        assert_eq!(estimated.memory, program.memory);
+        assert_eq!(estimated.placements, program.placements);
+        let cost = Cost::of_steps(&estimated.steps, &estimated.placements, &estimated.arch);
+        assert_eq!(format!("{cost:?}"), format!("{:?}", Cost::of(&program)));
+    }
 }
 
 fn count(network: &QuantNetwork, wanted: impl Fn(&QuantOp) -> bool) -> usize {
@@ -101,7 +110,7 @@ fn count(network: &QuantNetwork, wanted: impl Fn(&QuantOp) -> bool) -> usize {
 }
 
 /// Every tensor of the trainer's integer forward is the golden model's.
-fn engines_agree(name: &str, width: f64, side: usize) -> QuantNetwork {
+fn engines_agree(name: &str, width: f64, side: usize) -> (Network, QuantNetwork) {
     let data = images(12, side);
     let network = trained(name, width, &data);
     let quantized = integers(&network, &data);
@@ -116,14 +125,15 @@ fn engines_agree(name: &str, width: f64, side: usize) -> QuantNetwork {
             "{name} is silent"
         );
     }
-    quantized
+    (network, quantized)
 }
 
 #[test]
 fn residual_networks() {
     for name in ["resnet18", "resnet18-vanilla", "resnet18-parallel"] {
-        let network = engines_agree(name, 0.125, 32);
-        schedule_agrees(&network, 32);
+        let networks = engines_agree(name, 0.125, 32);
+        schedule_agrees(&networks, 32);
+        let network = networks.1;
         assert_eq!(count(&network, |op| *op == QuantOp::Add), 8);
         assert_eq!(count(&network, |op| matches!(op, QuantOp::Widen { .. })), 5);
     }
@@ -131,8 +141,9 @@ fn residual_networks() {
 
 #[test]
 fn the_stem_of_large_images() {
-    let network = engines_agree("resnet18", 0.125, 112);
-    schedule_agrees(&network, 112);
+    let networks = engines_agree("resnet18", 0.125, 112);
+    schedule_agrees(&networks, 112);
+    let network = networks.1;
     assert_eq!(count(&network, |op| matches!(op, QuantOp::MaxPool { kernel: 3, stride: 2, padding: 1 })), 1);
 }
 
@@ -141,8 +152,9 @@ fn attention() {
     for (name, attentions, scalings) in
         [("resnet18-seca1", 16, 5), ("resnet18-seca2", 16, 5), ("vgg13-seca1", 10, 0)]
     {
-        let network = engines_agree(name, 0.125, 32);
-        schedule_agrees(&network, 32);
+        let networks = engines_agree(name, 0.125, 32);
+        schedule_agrees(&networks, 32);
+        let network = networks.1;
         assert_eq!(count(&network, |op| matches!(op, QuantOp::Seca { kernel: 5, .. })), attentions, "{name}");
         // The gain of a membrane normalisation behind an addition goes into its shortcut too.
         assert_eq!(count(&network, |op| matches!(op, QuantOp::Scale { .. })), scalings, "{name}");

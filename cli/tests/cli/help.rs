@@ -14,7 +14,9 @@ fn without_a_verb_the_way_is_explained() {
 
 #[test]
 fn every_verb_has_an_example() {
-    for verb in ["train", "evaluate", "compile", "check", "simulate", "inspect", "emit", "demo", "data"] {
+    for verb in
+        ["train", "evaluate", "compile", "check", "simulate", "inspect", "emit", "estimate", "demo", "data"]
+    {
         let text = succeed(Path::new("."), &["help", verb]);
         assert!(text.contains("Example") && text.contains(&format!("empf {verb} ")), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");

@@ -7,6 +7,7 @@ mod classes;
 mod command;
 mod compile;
 mod data;
+mod estimate;
 mod events;
 mod files;
 mod format;

@@ -12,6 +12,12 @@ use std::collections::HashMap;
 
 /// Addresses of `plan`'s buffers, weights and parameters. Tensors that do not live at the same time share words.
 pub fn allocate(plan: &mut Plan, network: &QuantNetwork, arch: &ArchConfig) -> Result<()> {
+    assign(plan, network, arch);
+    check(&plan.memory, arch)
+}
+
+/// As [`allocate`], however deep the memories are.
+pub(crate) fn assign(plan: &mut Plan, network: &QuantNetwork, arch: &ArchConfig) {
     let activation = place_all(&mut plan.buffers, arch.rows);
     let mut memory = MemoryUse {
         activation,
@@ -49,9 +55,7 @@ pub fn allocate(plan: &mut Plan, network: &QuantNetwork, arch: &ArchConfig) -> R
             memory.sum = memory.sum.max(steps * groups * arch.lanes);
         }
     }
-    check(&memory, arch)?;
     plan.memory = memory;
-    Ok(())
 }
 
 /// First of the `words` of `node`, which are taken from `memory` when it is first asked for.

@@ -54,7 +54,8 @@ pub fn emit(plan: &Plan, steps: Vec<Step>, network: &QuantNetwork, arch: &ArchCo
     Ok(program.sealed())
 }
 
-fn placements(plan: &Plan, arch: &ArchConfig) -> Vec<Placement> {
+/// Where the tensors of an allocated plan lie.
+pub(crate) fn placements(plan: &Plan, arch: &ArchConfig) -> Vec<Placement> {
     plan.buffers
         .iter()
         .map(|b| Placement {

@@ -13,9 +13,7 @@ pub fn fold_bn(draft: &mut Draft) -> Result<()> {
         let source = draft.own(&draft.nodes[index].inputs[0]);
         let is_conv = |source: &usize| matches!(draft.nodes[*source].op, DraftOp::Conv(_));
         let Some(source) = source.filter(is_conv) else {
-            let message = "a batch normalisation is folded into a convolution that nothing else reads; \
-                           put it right behind one";
-            return Err(Error::unsupported(&draft.nodes[index].name, message));
+            return Err(Error::unfoldable(&draft.nodes[index].name));
         };
         let node = draft.nodes.remove(index);
         let conv_name = draft.nodes[source].name.clone();

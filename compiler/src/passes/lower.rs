@@ -16,6 +16,11 @@ pub fn lower(network: &QuantNetwork, arch: &ArchConfig) -> Result<Plan> {
     arch.validate()?;
     network.validate()?;
     check_widths(network, arch)?;
+    plan(network, arch)
+}
+
+/// As [`lower`], of a network that is valid but for its tensors, which it may lack.
+pub(crate) fn plan(network: &QuantNetwork, arch: &ArchConfig) -> Result<Plan> {
     let mut lowering = Lowering { network, arch, shapes: network.shapes()?, plan: Plan::default() };
     for (index, node) in network.nodes.iter().enumerate() {
         lowering.node(index, node)?;

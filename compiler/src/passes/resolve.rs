@@ -16,19 +16,9 @@ pub fn resolve(network: &Network) -> Result<Draft> {
     for node in &network.nodes {
         let reader = Reader { network, node, input: network.shape_of(&node.inputs[0], &shapes) };
         let mut inputs = node.inputs.clone();
-        if matches!(node.op, Op::Add | Op::Seca { .. }) {
-            for input in inputs.iter_mut().filter(|input| gives_codes(network, input)) {
-                let name = joint_name(input, &node.name);
-                let value = std::mem::replace(input, name.clone());
-                // Who adds a tensor to itself widens it once.
-                if nodes.iter().all(|n: &Node<DraftOp>| n.name != name) {
-                    nodes.push(Node {
-                        name,
-                        inputs: vec![value],
-                        op: DraftOp::Widen { gain: reader.ones() },
-                    });
-                }
-            }
+        for (value, name) in widened(network, node) {
+            inputs.iter_mut().filter(|input| **input == value).for_each(|input| input.clone_from(&name));
+            nodes.push(Node { name, inputs: vec![value], op: DraftOp::Widen { gain: reader.ones() } });
         }
         nodes.push(Node { name: node.name.clone(), inputs, op: reader.op()? });
     }
@@ -46,6 +36,17 @@ pub fn resolve(network: &Network) -> Result<Draft> {
 /// The scale that all channels of the input get; the weights that meet them take up the difference.
 fn largest_scale(input: &Input) -> f32 {
     input.scale.values(input.channels).into_iter().fold(0.0, f32::max)
+}
+
+/// The codes that `node` reads as currents, each once, and the names of what widens them.
+pub(crate) fn widened(network: &Network, node: &Node<Op>) -> Vec<(String, String)> {
+    if !matches!(node.op, Op::Add | Op::Seca { .. }) {
+        return vec![];
+    }
+    let mut inputs = node.inputs.clone();
+    inputs.dedup();
+    inputs.retain(|input| gives_codes(network, input));
+    inputs.into_iter().map(|input| (input.clone(), joint_name(&input, &node.name))).collect()
 }
 
 /// Whether the node called `name` gives spikes, or means or maxima of them.
@@ -84,8 +85,7 @@ impl Reader<'_> {
             Op::AvgPool { kernel, stride } => DraftOp::AvgPool { kernel: [kernel; 2], stride: [stride; 2] },
             Op::GlobalAvgPool => DraftOp::AvgPool { kernel: [height, width], stride: [height, width] },
             Op::Lif { .. } => {
-                let message = "a LIF neuron has no integer form; use EM-PF neurons";
-                return Err(Error::unsupported(&self.node.name, message));
+                return Err(Error::without_integers(&self.node.name));
             }
             Op::MaxPool { kernel, stride, padding } => DraftOp::MaxPool { kernel, stride, padding },
             Op::Seca { .. } => DraftOp::Seca { weight: self.values("weight")?, gain: self.ones() },
