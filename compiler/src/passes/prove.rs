@@ -33,7 +33,8 @@ pub fn prove(plan: &mut Plan, network: &QuantNetwork, arch: &ArchConfig) -> Resu
                 accumulator.meet(output, Interval::of_sums(weights, output, taps, network.max_code().into()));
             }
             if let Some(biases) = biases {
-                logit.meet(output, sums.times(stream.frames as i64).plus(biases[output].into()));
+                let of_frames = sums.times(stream.frames as i64);
+                logit.meet(output, of_frames.plus(biases[output].into()));
             }
         }
         let widths = [
