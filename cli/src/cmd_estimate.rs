@@ -10,6 +10,7 @@ use empf_compiler::{Estimate, estimate};
 use empf_ir::arch::Memory;
 use empf_ir::formats::MAX_TIME_STEPS;
 use empf_ir::{ArchConfig, Input, Network};
+use empf_sim::accesses::{Access, Accesses};
 use empf_sim::cost::{Cost, Layer, Work};
 use empf_trainer::presets::{PRESETS, Target, preset};
 use serde::Serialize;
@@ -20,9 +21,10 @@ const CLOCK: f64 = 100.0;
 
 /// Estimate what a network costs on an accelerator
 ///
-/// Cycles of every layer, use of the array, frames a second and the words of every
-/// memory, from the graph alone: the network need not be trained, and a name is
-/// enough. They are those that `empf compile` gives: the same schedule is counted.
+/// Cycles of every layer, use of the array, frames a second, the words of every
+/// memory and what an inference reads and writes of it, from the graph alone: the
+/// network need not be trained, and a name is enough. They are those that
+/// `empf compile` gives: the same schedule is counted.
 ///
 /// Accumulators, and currents of channel attention, are as deep as the architecture
 /// says, since tiles and the order of frames hang on them. Of the other memories it
@@ -70,6 +72,8 @@ struct Answer {
     arch: ArchConfig,
     layers: Vec<Layer>,
     total: Work,
+    /// Bits that an inference reads and writes of each memory.
+    accesses: Accesses,
     memories: Vec<Needed>,
     clock_mhz: f64,
     /// Of inferences, one behind the other.
@@ -158,7 +162,8 @@ fn sizes(text: &str) -> Option<[usize; 3]> {
 
 impl Answer {
     fn new(network: &Network, arch: &ArchConfig, estimate: &Estimate, clock_mhz: f64) -> Self {
-        let Cost { layers, total } = Cost::of_steps(&estimate.steps, &estimate.placements, &estimate.arch);
+        let Cost { layers, total, accesses } =
+            Cost::of_steps(&estimate.steps, &estimate.placements, &estimate.arch);
         let memories = Memory::ALL.into_iter().map(|memory| {
             let words = estimate.memory.of(memory);
             Needed {
@@ -175,6 +180,7 @@ impl Answer {
             arch: arch.clone(),
             layers,
             total,
+            accesses,
             memories: memories.collect(),
             clock_mhz,
             frames_per_second,
@@ -185,9 +191,14 @@ impl Answer {
     fn text(&self) -> String {
         let mut table = CostTable::new(&self.layers);
         table.row("whole inference", self.total);
-        let mut memories = Table::new(&["memory", "words", "there are", "kbit"]);
-        for Needed { memory, words, available, bits, .. } in &self.memories {
-            let numbers = [grouped(*words), grouped(*available), grouped(bits.div_ceil(1024))];
+        let kbit = |bits: u64| grouped(bits.div_ceil(1024));
+        let columns = ["memory", "words", "there are", "kbit", "kbit read", "kbit written"];
+        let mut memories = Table::new(&columns);
+        for (needed, of) in self.memories.iter().zip(Memory::ALL) {
+            let Needed { memory, words, available, bits, .. } = needed;
+            let Access { read_bits, written_bits } = self.accesses.of(of);
+            let bits = [*bits, read_bits, written_bits].map(kbit);
+            let numbers = [grouped(*words), grouped(*available)].into_iter().chain(bits);
             memories.row([(*memory).to_owned()].into_iter().chain(numbers));
         }
         let short: Vec<String> = (self.memories.iter())
@@ -208,7 +219,7 @@ impl Answer {
             self.clock_mhz,
             percent(self.total.utilisation),
             self.most_frames_per_second,
-            grouped(bits.div_ceil(1024)),
+            kbit(bits),
         )
     }
 }

@@ -3,6 +3,7 @@
 use crate::calibration::Calibration;
 use crate::error::Result;
 use empf_ir::{ArchConfig, ClassNames, INPUT, Network, Op, Program, QuantNetwork, QuantOp, WeightKind};
+use empf_sim::accesses::Accesses;
 use empf_sim::cost::{Cost, Layer, Work};
 use empf_trainer::presets::ParameterMemory;
 use serde::Serialize;
@@ -24,6 +25,8 @@ pub(crate) struct Report {
     /// The +-1 convolutions alone.
     sign_layers: Work,
     total: Work,
+    /// Bits that an inference reads and writes of each memory.
+    accesses: Accesses,
     weight_bytes: WeightBytes,
     #[serde(skip_serializing_if = "Option::is_none")]
     calibration: Option<Calibration>,
@@ -57,7 +60,7 @@ impl Report {
     /// Costs of `program`, which was made of `quant`, and that of `network`.
     pub(crate) fn new(network: &Network, quant: &QuantNetwork, program: &Program) -> Result<Self> {
         let arch = &program.arch;
-        let Cost { layers, total } = Cost::of(program);
+        let Cost { layers, total, accesses } = Cost::of(program);
         let (border, border_error) = match has_border(network) {
             true => (network.input.border(), network.input.border_error()),
             false => (vec![], 0.0),
@@ -73,6 +76,7 @@ impl Report {
             border_error,
             sign_layers: Work::sum(layers.iter().filter(|l| is_sign(quant, l)), arch),
             total,
+            accesses,
             layers,
             weight_bytes: ParameterMemory::of(network)?.into(),
             calibration: None,

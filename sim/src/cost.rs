@@ -1,5 +1,6 @@
 //! What an inference costs, layer by layer: cycles, use of the array, bits of the memories.
 
+use crate::accesses::Accesses;
 use crate::cycles::Cycles;
 use empf_ir::isa::{Array, Drain, Task, score_words};
 use empf_ir::program::{Placement, Step};
@@ -14,6 +15,8 @@ pub struct Cost {
     pub layers: Vec<Layer>,
     /// Of the whole inference: more cycles than the layers have, by those of the input and of the schedule.
     pub total: Work,
+    /// Bits that it reads and writes of each memory.
+    pub accesses: Accesses,
 }
 
 /// Costs of a step of the schedule, or of all that do the same for other frames.
@@ -32,6 +35,8 @@ pub struct Layer {
     pub parameter_bits: u64,
     /// Bits of its result in the activation memory.
     pub activation_bits: u64,
+    /// Bits that it reads and writes of each memory.
+    pub accesses: Accesses,
 }
 
 /// Cycles, and what the array does in them.
@@ -95,6 +100,7 @@ impl Layer {
             weight_bits,
             parameter_bits,
             activation_bits: words.sum::<u64>() * arch.rows as u64 * u64::from(arch.act_bits),
+            accesses: Accesses::of_task(&step.task, arch),
         }
     }
 }
@@ -106,6 +112,7 @@ fn layers(steps: impl IntoIterator<Item = Layer>, arch: &ArchConfig) -> Vec<Laye
         match layers.iter_mut().find(|layer| (&layer.node, layer.unit) == (&step.node, step.unit)) {
             Some(layer) => {
                 layer.parameter_bits += step.parameter_bits;
+                layer.accesses += &step.accesses;
                 layer.work = Work::sum([&*layer, &step], arch);
             }
             None => layers.push(step),
@@ -130,6 +137,7 @@ impl Cost {
             .map(|(step, cycles)| Layer::new(step, cycles, placements, arch, &mut tables));
         let layers = layers(of_steps, arch);
         let additions = layers.iter().map(|layer| layer.work.useful_additions).sum();
-        Cost { layers, total: Work::new(total, additions, arch) }
+        let accesses = Accesses::of_schedule(steps.iter().map(|step| &step.task), arch);
+        Cost { layers, total: Work::new(total, additions, arch), accesses }
     }
 }

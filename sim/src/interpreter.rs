@@ -13,11 +13,13 @@ mod machine;
 mod pool;
 mod unfold;
 
+use crate::accesses::Accesses;
 use crate::cycles::Cycles;
 use crate::lanes::{self, Lanes};
 use crate::origin::Origin;
 use crate::writer::writer;
 use crate::{Engine, Error, Mismatch, Promise, Result, check_input};
+use empf_ir::arch::Memory;
 use empf_ir::isa::{Schedule, Task};
 use empf_ir::{Program, Trace};
 use machine::Machine;
@@ -45,6 +47,11 @@ impl<'p> Interpreter<'p> {
         self
     }
 
+    /// What the last inference has read and written of each memory.
+    pub fn accesses(&self) -> Accesses {
+        self.machine.accesses.borrow().clone()
+    }
+
     /// Cycles of every inference.
     pub fn predicted_cycles(&self) -> u64 {
         self.cycles
@@ -53,6 +60,7 @@ impl<'p> Interpreter<'p> {
     fn step(&mut self, index: usize, trace: &mut Trace) -> Result<()> {
         let machine = &mut self.machine;
         machine.step = index;
+        machine.reads(Memory::Schedule, self.schedule[index].words().len(), u32::BITS);
         match &self.schedule[index] {
             Task::Unfold(d) => unfold::run(machine, d)?,
             Task::Array(d) => array::run(machine, d)?,
@@ -85,10 +93,12 @@ impl Engine for Interpreter<'_> {
         check_input(self.machine.program, input)?;
         self.machine.input = input.to_vec();
         self.machine.logits.clear();
+        self.machine.accesses.take();
         let mut trace = Trace { cycles: Some(self.cycles), ..Trace::default() };
         for index in 0..self.schedule.len() {
             self.step(index, &mut trace)?;
         }
+        self.machine.reads(Memory::Schedule, 1, u32::BITS);
         trace.logits.clone_from(&self.machine.logits);
         if let Some(shown) = &mut self.machine.lanes {
             lanes::replay("interpreter", self.machine.program, shown, &mut trace)?;

@@ -12,6 +12,7 @@
 //! All are an [`Engine`]; [`compare()`] holds one's [`empf_ir::Trace`] to another's, element by element, and [`examine`]
 //! asks the engine besides where the first mismatch comes from.
 
+pub mod accesses;
 mod activation;
 mod axi;
 pub mod bench;

@@ -190,7 +190,7 @@ fn print_memory(used: &MemoryUse, arch: &ArchConfig) {
 }
 
 /// Prints the cycles of each layer, and the share of its additions that are a weight times an activation.
-fn print_cost(Cost { layers, total }: &Cost) {
+fn print_cost(Cost { layers, total, .. }: &Cost) {
     println!("  {:24}  {:>9}  {:>10}  {:>7}", "layer", "unit", "cycles", "in use");
     let row = |name: &str, unit: &str, work: &Work| {
         println!("  {name:24}  {unit:>9}  {:10}  {:5.1} %", work.cycles, 100.0 * work.utilisation);

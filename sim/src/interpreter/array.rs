@@ -4,6 +4,7 @@ use super::accumulators::{Accumulators, Mode};
 use super::drain::{self, Sums};
 use super::machine::Machine;
 use crate::Result;
+use empf_ir::arch::Memory;
 use empf_ir::isa::{Array, Stream};
 use std::ops::Range;
 
@@ -53,6 +54,11 @@ fn column_block_sums(
             };
             let tile = signs(machine.weights(weight, arch.rows)?, arch.cols);
             weight += arch.rows;
+            let column_bits = arch.cols as u32 * arch.acc_bits;
+            machine.writes(Memory::Accumulator, entries, column_bits);
+            if !matches!(mode, Mode::Set) {
+                machine.reads(Memory::Accumulator, entries, column_bits);
+            }
             stream(machine, d, plane, tap, positions.clone(), &tile, |entry, column_sums| {
                 sums.take(entry, mode, column_sums);
             })?;

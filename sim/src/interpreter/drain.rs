@@ -7,7 +7,8 @@ use super::machine::Machine;
 use crate::Result;
 use empf_hw::Tap;
 use empf_ir::ArchConfig;
-use empf_ir::formats::{LEAK_FRACTION_BITS, SCORE_BITS};
+use empf_ir::arch::Memory;
+use empf_ir::formats::{LEAK_FRACTION_BITS, MAX_SCORE_REACH, SCORE_BITS};
 use empf_ir::isa::{Drain, LaneParameters, ShortcutParameters};
 use std::ops::Range;
 
@@ -117,16 +118,20 @@ fn currents(
     sums: Sums,
 ) -> Result<Vec<i64>> {
     let arch = machine.arch();
-    let of_columns = |sums: &Accumulators| -> Vec<i64> {
+    let of_columns = |machine: &Machine, sums: &Accumulators| -> Vec<i64> {
+        machine.reads(Memory::Accumulator, arch.lanes, arch.acc_bits);
         sums.at(entry)[group.columns.clone()].iter().map(|sum| i64::from(*sum)).collect()
     };
     let (layer, of_shortcut) = match d.scales_currents() {
         // The sums, if there are any, are those of the shortcut.
-        true => (machine.attention.take(arch.lanes), sums.layer),
-        false => (of_columns(sums.layer), sums.shortcut),
+        true => {
+            machine.reads(Memory::Current, arch.lanes, arch.membrane_bits);
+            (machine.attention.take(arch.lanes), sums.layer)
+        }
+        false => (of_columns(machine, sums.layer), sums.shortcut),
     };
     let operands: Vec<i64> = if d.has_shortcut_sums() {
-        of_columns(of_shortcut)
+        of_columns(machine, of_shortcut)
     } else if d.has_shortcut() {
         let codes = machine.bank(address.wrapping_add(d.shortcut_step), group.index % arch.banks())?;
         codes.iter().map(|code| i64::from(*code) * i64::from(d.shortcut)).collect()
@@ -153,13 +158,17 @@ fn keep(machine: &mut Machine, d: &Drain, run: &Run, group: &Group, sums: Sums) 
         for (lane, current) in
             currents(machine, d, &lanes, group, entry, address, sums)?.into_iter().enumerate()
         {
+            machine.writes(Memory::Current, 1, arch.membrane_bits);
             machine.attention.keep(lane, arch.lanes, current);
             totals[lane] += current;
         }
     }
     let first = attention::place(d, run.step, group.index * arch.lanes);
     for (lane, total) in totals.into_iter().enumerate() {
-        machine.attention.sum_up(first + lane, total, run.positions.start == 0);
+        let sets = run.positions.start == 0;
+        machine.writes(Memory::Sum, 1, arch.current_sum_bits());
+        machine.reads(Memory::Sum, usize::from(!sets), arch.current_sum_bits());
+        machine.attention.sum_up(first + lane, total, sets);
     }
     Ok(())
 }
@@ -172,6 +181,8 @@ fn fire_all(machine: &mut Machine, d: &Drain, run: &Run, group: &Group, sums: Su
     for (i, (entry, address)) in places(d, run, group, arch).enumerate() {
         let currents = currents(machine, d, &lanes, group, entry, address, sums)?;
         let first = (run.first_potential + i) * arch.lanes;
+        machine.writes(Memory::Potential, arch.lanes, arch.membrane_bits);
+        machine.reads(Memory::Potential, if starts { 0 } else { arch.lanes }, arch.membrane_bits);
         let mut codes = Vec::with_capacity(arch.lanes);
         for (l, current) in currents.into_iter().enumerate() {
             let kept = &mut machine.potentials[first + l];
@@ -213,6 +224,7 @@ fn logits(
 ) -> Result<()> {
     let lanes = parameters(machine, d, group.index)?;
     let existing = (d.classes as usize).saturating_sub(group.index * lanes.len());
+    machine.reads(Memory::Accumulator, entries * lanes.len(), machine.arch().acc_bits);
     for (lane, column) in lanes.iter().zip(group.columns.clone()).take(existing) {
         let of_frames = (0..entries).map(|entry| sums.at(entry)[column]);
         machine.logits.push(of_frames.fold(lane.logit_bias(), i32::wrapping_add));
@@ -232,7 +244,8 @@ impl RunParameters {
         let serial = group.index * d.time_steps as usize + step as usize;
         let mut of_sums = parameters(machine, d, serial)?;
         if d.scales_currents() {
-            let first = group.index * machine.arch().lanes;
+            let (first, scanned) = (group.index * machine.arch().lanes, of_sums.len() + 2 * MAX_SCORE_REACH);
+            machine.reads(Memory::Sum, scanned, machine.arch().current_sum_bits());
             for (lane, parameters) in of_sums.iter_mut().enumerate() {
                 let word = d.score_base as usize + machine.attention.score_word(d, step, first + lane);
                 let score = machine.parameters(word, 1)?[0] & ((1 << SCORE_BITS) - 1);

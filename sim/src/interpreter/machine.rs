@@ -1,12 +1,15 @@
 //! The memories of the accelerator and the checks of their addresses.
 
 use super::attention::Attention;
+use crate::accesses::Accesses;
 use crate::activation::ActivationMemory;
 use crate::lanes::{Lanes, Passed};
 use crate::{Error, Result};
 use empf_hw::Tap;
 use empf_ir::arch::Memory;
+use empf_ir::formats::INPUT_BITS;
 use empf_ir::{ArchConfig, Program};
+use std::cell::RefCell;
 
 /// State of an accelerator that runs `program`.
 pub(super) struct Machine<'p> {
@@ -23,6 +26,8 @@ pub(super) struct Machine<'p> {
     pub(super) lanes: Option<Lanes>,
     /// Index of the step that runs.
     pub(super) step: usize,
+    /// What this inference has read and written.
+    pub(super) accesses: RefCell<Accesses>,
 }
 
 impl<'p> Machine<'p> {
@@ -37,7 +42,18 @@ impl<'p> Machine<'p> {
             attention: Attention::new(&program.arch),
             lanes: None,
             step: 0,
+            accesses: RefCell::default(),
         }
+    }
+
+    /// `count` reads of so many bits.
+    pub(super) fn reads(&self, memory: Memory, count: usize, bits: u32) {
+        self.accesses.borrow_mut().read(memory, count as u64, bits);
+    }
+
+    /// `count` writes of so many bits.
+    pub(super) fn writes(&self, memory: Memory, count: usize, bits: u32) {
+        self.accesses.borrow_mut().write(memory, count as u64, bits);
     }
 
     pub(super) fn arch(&self) -> &'p ArchConfig {
@@ -67,12 +83,18 @@ impl<'p> Machine<'p> {
     pub(super) fn input_byte(&self, address: u32) -> Result<u8> {
         let depth = self.arch().input_depth;
         let address = wrap(address, depth);
+        self.reads(Memory::Input, 1, INPUT_BITS);
         let byte = self.input.get(address).copied();
         byte.ok_or_else(|| self.beyond("reads", "input", address, self.input.len()))
     }
 
     /// The activation word at `address`, modulo the memory's size.
     pub(super) fn word(&self, address: u32) -> Result<&[u8]> {
+        self.reads(Memory::Activation, self.arch().rows, self.arch().act_bits);
+        self.at(address)
+    }
+
+    fn at(&self, address: u32) -> Result<&[u8]> {
         let depth = self.activations.depth();
         let address = wrap(address, depth);
         self.activations.word(address).ok_or_else(|| self.beyond("reads", "activation", address, depth))
@@ -81,13 +103,15 @@ impl<'p> Machine<'p> {
     /// The `lanes` codes of a bank of an activation word.
     pub(super) fn bank(&self, address: u32, bank: usize) -> Result<Vec<u8>> {
         let lanes = self.arch().lanes;
-        Ok(self.word(address)?[bank * lanes..(bank + 1) * lanes].to_vec())
+        self.reads(Memory::Activation, lanes, self.arch().act_bits);
+        Ok(self.at(address)?[bank * lanes..(bank + 1) * lanes].to_vec())
     }
 
     /// Writes the `lanes` codes of a bank of an activation word.
     pub(super) fn write_bank(&mut self, address: u32, bank: usize, codes: &[u8]) -> Result<()> {
         let depth = self.activations.depth();
         let address = wrap(address, depth);
+        self.writes(Memory::Activation, codes.len(), self.arch().act_bits);
         match self.activations.bank_mut(address, bank) {
             Some(place) => place.copy_from_slice(codes),
             None => return Err(self.beyond("writes", "activation", address, depth)),
@@ -98,6 +122,7 @@ impl<'p> Machine<'p> {
     /// Words `first..first + count` of the weight ROM.
     pub(super) fn weights(&self, first: usize, count: usize) -> Result<&'p [u64]> {
         let rom = &self.program.weights;
+        self.reads(Memory::Weight, count, self.arch().cols as u32);
         rom.get(first..first + count)
             .ok_or_else(|| self.beyond("reads", "weight", first + count - 1, rom.len()))
     }
@@ -105,6 +130,7 @@ impl<'p> Machine<'p> {
     /// Words `first..first + count` of the parameter ROM.
     pub(super) fn parameters(&self, first: usize, count: usize) -> Result<&'p [u64]> {
         let rom = &self.program.parameters;
+        self.reads(Memory::Parameter, count, self.arch().parameter_bits());
         let last = first + count - 1;
         rom.get(first..first + count).ok_or_else(|| self.beyond("reads", "parameter", last, rom.len()))
     }
