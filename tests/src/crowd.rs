@@ -105,6 +105,9 @@ pub fn crowd() -> Result<Vec<Case>> {
         large(125, [1, 1, 32], 1, &[conv(4, 1), added(0, Some(1), 4, 1)], 2),
         large(126, [1, 1, 64], 1, &[conv(5, 1), added(0, Some(1), 5, 3)], 2),
         large(127, [1, 1, 16], 2, &[conv(4, 1), conv(4, 1), added(1, Some(1), 4, 3)], 2),
+        // Rows of windows over maps of which every position counts.
+        large(144, [1, 9, 7], 1, &[conv(5, 1), Layer::Pool { kernel: [2, 3], stride: [2, 2] }], 2),
+        large(145, [1, 40, 3], 1, &[conv(5, 1), Layer::MaxPool { kernel: 3, stride: 1, padding: 1 }], 2),
         // Few cycles, for what is tried in each of them.
         large(142, [1, 2, 2], 2, &[conv(5, 1), attending(5, 3, Some(identity))], 2),
         large(143, [1, 2, 2], 1, &[conv(5, 1), added(0, Some(1), 5, 1), Layer::GlobalPool], 2),
