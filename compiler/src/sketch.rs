@@ -1,11 +1,10 @@
 //! An integer network without numbers: what cycles and memories hang on.
 
+use crate::passes::quantize::without_nodes;
 use crate::passes::resolve::widened;
 use crate::{Error, Result};
-use empf_ir::{
-    ArchConfig, Border, Network, NeuronVersion, Node, Op, QuantInput, QuantNetwork, QuantOp, Tensors,
-};
-use std::collections::{BTreeMap, HashMap};
+use empf_ir::{ArchConfig, Border, Network, NeuronVersion, Node, Op, QuantNetwork, QuantOp};
+use std::collections::HashMap;
 
 /// The integer network that `network` becomes for the bits of `arch`: its nodes, with shifts of 0, and no tensors. The
 /// tensors of `network` are not looked at, and there need be none.
@@ -15,24 +14,8 @@ use std::collections::{BTreeMap, HashMap};
 pub(crate) fn sketch(network: &Network, arch: &ArchConfig) -> Result<QuantNetwork> {
     network.check_integers()?;
     let shapes = network.shapes()?;
-    let shape = network.input.shape();
-    let mut sketch = QuantNetwork {
-        name: network.name.clone(),
-        time_steps: network.time_steps,
-        classes: network.classes,
-        class_names: network.class_names.clone(),
-        act_bits: arch.act_bits,
-        membrane_bits: arch.membrane_bits,
-        input: QuantInput {
-            channels: shape.channels,
-            height: shape.height,
-            width: shape.width,
-            frames: network.input.frames,
-        },
-        nodes: Vec::with_capacity(network.nodes.len()),
-        scales: BTreeMap::new(),
-        tensors: Tensors::default(),
-    };
+    let Network { name, time_steps, classes, class_names, input, .. } = network;
+    let mut sketch = without_nodes(name, [*time_steps, *classes], class_names, input, arch);
     // Normalisations are folded into the convolutions that they read.
     let mut folded = HashMap::new();
     for node in &network.nodes {

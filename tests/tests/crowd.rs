@@ -1,7 +1,7 @@
 //! Cases that together use every bit of a small accelerator, in Verilator.
 
 use empf_ir::QuantOp;
-use empf_tests::{Interrupted, Suite, crowd};
+use empf_tests::{Case, Interrupted, Suite, crowd};
 
 #[test]
 fn every_case_is_exact() {
@@ -28,16 +28,21 @@ fn resets_leave_nothing_behind() {
     }
 }
 
+/// The case of a seed, its suite, and inputs of it.
+fn one(seed: u64) -> (Case, Suite, Vec<Vec<u8>>) {
+    let case = crowd().unwrap().into_iter().find(|case| case.seed == seed).unwrap();
+    let suite = Suite::shared(&case.arch).unwrap();
+    let inputs = (0..4).map(|index| case.input(index)).collect();
+    (case, suite, inputs)
+}
+
 /// A case of the crowd with attention on all frames together.
 const ATTENTION: u64 = 130;
 
 /// Sums that are small beside what they are added up of: their signs hang on each bit.
 #[test]
 fn small_sums_have_their_signs() {
-    let cases = crowd().unwrap();
-    let case = cases.iter().find(|case| case.seed == ATTENTION).unwrap();
-    let suite = Suite::shared(&case.arch).unwrap();
-    let inputs: Vec<Vec<u8>> = (0..4).map(|index| case.input(index)).collect();
+    let (case, suite, inputs) = one(ATTENTION);
     for scale in -4i32..5 {
         let mut network = case.network();
         for node in &mut network.nodes {
@@ -61,10 +66,7 @@ const WIDE_SHORTCUT: u64 = 112;
 /// Shifts that are larger than drawn ones, of sums that are as large: half of what is shifted out decides.
 #[test]
 fn large_shifts_of_shortcuts_are_rounded() {
-    let cases = crowd().unwrap();
-    let case = cases.iter().find(|case| case.seed == WIDE_SHORTCUT).unwrap();
-    let suite = Suite::shared(&case.arch).unwrap();
-    let inputs: Vec<Vec<u8>> = (0..4).map(|index| case.input(index)).collect();
+    let (case, suite, inputs) = one(WIDE_SHORTCUT);
     for large in 16..=28 {
         let mut network = case.network();
         for node in &mut network.nodes {

@@ -19,7 +19,9 @@ use empf_ir::formats::{
     LEAK_FRACTION_BITS, LOGIT_BITS, MAX_REQUANT_SHIFT, MAX_SPIKE_SHIFT, MULTIPLIER_BITS, SCORE_BITS,
 };
 use empf_ir::graph::written_name;
-use empf_ir::{ArchConfig, Border, INPUT, Node, QuantInput, QuantNetwork, QuantOp, Tensors};
+use empf_ir::{
+    ArchConfig, Border, ClassNames, INPUT, Input, Node, QuantInput, QuantNetwork, QuantOp, Tensors,
+};
 use formats::{Fit, Formats, Misfit};
 use ndarray::Array2;
 use std::collections::BTreeMap;
@@ -53,22 +55,29 @@ pub fn quantize(draft: &Draft, seen: &Calibration, arch: &ArchConfig) -> Result<
 
 /// The integer network of `draft`, without nodes.
 fn empty(draft: &Draft, arch: &ArchConfig) -> QuantNetwork {
-    let shape = draft.input.shape();
+    let Draft { name, time_steps, classes, class_names, input, .. } = draft;
+    without_nodes(name, [*time_steps, *classes], class_names, input, arch)
+}
+
+/// An integer network without nodes, with so many time-steps and classes.
+pub(crate) fn without_nodes(
+    name: &str,
+    [time_steps, classes]: [usize; 2],
+    class_names: &ClassNames,
+    input: &Input,
+    arch: &ArchConfig,
+) -> QuantNetwork {
+    let Input { channels, height, width, frames, .. } = *input;
     QuantNetwork {
-        name: draft.name.clone(),
-        time_steps: draft.time_steps,
-        classes: draft.classes,
-        class_names: draft.class_names.clone(),
+        name: name.to_owned(),
+        time_steps,
+        classes,
+        class_names: class_names.clone(),
         act_bits: arch.act_bits,
         membrane_bits: arch.membrane_bits,
-        input: QuantInput {
-            channels: shape.channels,
-            height: shape.height,
-            width: shape.width,
-            frames: draft.input.frames,
-        },
-        nodes: Vec::with_capacity(draft.nodes.len()),
-        scales: BTreeMap::from([(INPUT.to_owned(), f64::from(draft.input.scale.of(0)))]),
+        input: QuantInput { channels, height, width, frames },
+        nodes: Vec::new(),
+        scales: BTreeMap::from([(INPUT.to_owned(), f64::from(input.scale.of(0)))]),
         tensors: Tensors::default(),
     }
 }
