@@ -151,14 +151,13 @@ struct Run {
         top.s_axil_awaddr = address;
         top.s_axil_wdata = value;
         top.s_axil_wstrb = strobe;
-        dut.settle();
-        rule(top.s_axil_awready && top.s_axil_wready, NOT_READY);
         bool address_waits = true, data_waits = true;
         for (int i = 0; i < CONTROL_PATIENCE && cycles < end; i++) {
             top.s_axil_awvalid = address_waits && (top.s_axil_awvalid || !stalled());
             top.s_axil_wvalid = data_waits && (top.s_axil_wvalid || !stalled());
             top.s_axil_bready = !stalled();
             dut.settle();
+            rule(i > 0 || (top.s_axil_awready && top.s_axil_wready), NOT_READY);
             if (top.s_axil_awvalid && top.s_axil_awready) address_waits = false;
             if (top.s_axil_wvalid && top.s_axil_wready) data_waits = false;
             bool answered = top.s_axil_bvalid && top.s_axil_bready;
@@ -174,11 +173,10 @@ struct Run {
     bool read(uint8_t address, uint32_t& value) {
         top.s_axil_araddr = address;
         top.s_axil_arvalid = 1;
-        dut.settle();
-        rule(top.s_axil_arready, NOT_READY);
         for (int i = 0; i < CONTROL_PATIENCE; i++) {
             top.s_axil_rready = !stalled();
             dut.settle();
+            rule(i > 0 || top.s_axil_arready, NOT_READY);
             bool taken = top.s_axil_arready, answered = top.s_axil_rvalid && top.s_axil_rready;
             value = top.s_axil_rdata;
             tick();
