@@ -768,12 +768,14 @@ impl Drain {
         rtl.section("Logits: a run's sums and the bias, which is in two halves among the lane's parameters");
         let (bits, half_bits) = (LOGIT_BITS as usize, BIAS_HALF_BITS as usize);
         let sums = before(SUM_DELAY, &e.complete, &self.complete);
+        // All lanes see it, so that it is a register; the first sum comes later.
+        let begins = before(1, &e.first, &self.first);
         let mut next = lit(0, bits);
         for (l, logit) in self.logit.iter().enumerate().rev() {
             let [low, high] = lane_parameters(&self.parameters, l).bias_halves();
             let bias = concat([high, low].map(|half| half.slice(0, half_bits)));
             rtl.register(logit, 0)
-                .when(&e.opens, bias)
+                .when(&begins, bias)
                 .without_reset()
                 .when(&sums, logit + self.sum_i[l].e().sext(bits))
                 .when(&e.sent, next);
