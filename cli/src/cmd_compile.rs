@@ -199,7 +199,6 @@ fn summary(report: &Report, output: &Path) -> String {
     let mut table = CostTable::new(report.layers());
     table.row("+-1 convolutions", report.sign_layers());
     table.row("whole inference", report.total());
-    let table = table.finish();
     let [packed, paper] = report.weight_bytes();
     let border = report.border().map_or(String::new(), |(codes, error)| {
         format!(

@@ -3,16 +3,17 @@
 use crate::arch_args::ArchArgs;
 use crate::cost_table::CostTable;
 use crate::error::{Error, Result, refuse};
+use crate::named::{Extent, NamedArgs, TIME_STEPS};
 use crate::output::{grouped, percent, print};
 use crate::run_folder;
 use crate::table::Table;
 use empf_compiler::{Estimate, estimate};
 use empf_ir::arch::Memory;
 use empf_ir::formats::MAX_TIME_STEPS;
-use empf_ir::{ArchConfig, Input, Network};
+use empf_ir::{ArchConfig, Network};
 use empf_sim::accesses::{Access, Accesses};
 use empf_sim::cost::{Cost, Layer, Work};
-use empf_trainer::presets::{PRESETS, Target, preset};
+use empf_trainer::presets::PRESETS;
 use serde::Serialize;
 use std::path::Path;
 
@@ -40,15 +41,11 @@ pub(crate) struct Args {
     /// Name of a network as for `empf train`, a folder with a network, or one of a run
     #[arg(value_name = "NAME|RUN|NETWORK")]
     network: String,
-    /// Channels, rows and columns of the input of a named network [default: 3x32x32]
-    #[arg(long, value_name = "CxHxW")]
-    input: Option<String>,
+    #[command(flatten)]
+    named: NamedArgs,
     /// A frame of events for each time-step, where the network is named, instead of an image
     #[arg(long)]
     events: bool,
-    /// Classes of a named network [default: 10]
-    #[arg(long)]
-    classes: Option<usize>,
     /// T of a named network, 1 to 63 [default: 4]
     #[arg(long)]
     time_steps: Option<usize>,
@@ -110,7 +107,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 impl Args {
     fn network(&self) -> Result<Network> {
         if PRESETS.contains(&self.network.as_str()) {
-            return Ok(preset(&self.network, &self.target()?)?);
+            return self.named.network(&self.network, &self.extent()?);
         }
         let path = Path::new(&self.network);
         if !path.exists() {
@@ -118,46 +115,25 @@ impl Args {
                 format!("is neither a folder nor a named network; there are {}", PRESETS.join(", "));
             return Err(Error::file(path, message));
         }
-        let of_names = [
-            ("input", self.input.is_some()),
-            ("events", self.events),
-            ("classes", self.classes.is_some()),
-            ("time-steps", self.time_steps.is_some()),
-            ("width", self.width.is_some()),
-        ];
-        refuse(&of_names, format!("is for named networks, and {} is a folder", self.network))?;
+        let (time_steps, width) = (self.time_steps.is_some(), self.width.is_some());
+        let others = [("events", self.events), ("time-steps", time_steps), ("width", width)];
+        refuse(
+            &[&self.named.given()[..], &others].concat(),
+            format!("is for named networks, and {} is a folder", self.network),
+        )?;
         Ok(Network::load(&run_folder::network_of(path)?)?)
     }
 
-    /// What a named network is built for.
-    fn target(&self) -> Result<Target> {
-        let [channels, height, width] = match &self.input {
-            Some(text) => sizes(text).ok_or_else(|| Error::Option {
-                option: "input",
-                message: format!("is `{text}`, not three numbers above 0 such as 3x32x32"),
-            })?,
-            None => [3, 32, 32],
-        };
-        let time_steps = self.time_steps.unwrap_or(4);
+    /// Steps, frames and width of a named network.
+    fn extent(&self) -> Result<Extent> {
+        let time_steps = self.time_steps.unwrap_or(TIME_STEPS);
         if !(1..=MAX_TIME_STEPS).contains(&time_steps) {
             let message = format!("is {time_steps}, not 1 to {MAX_TIME_STEPS}");
             return Err(Error::Option { option: "time-steps", message });
         }
-        if self.classes == Some(0) {
-            return Err(Error::Option { option: "classes", message: "is 0, not at least 1".into() });
-        }
         let frames = if self.events { time_steps } else { 1 };
-        let input = Input { channels, height, width, frames, zero_point: 0.0.into(), scale: 1.0.into() };
-        let (classes, factor) = (self.classes.unwrap_or(10), self.width.unwrap_or(1.0));
-        Ok(Target { input, classes, time_steps, width: factor })
+        Ok(Extent { time_steps, frames, width: self.width.unwrap_or(1.0) })
     }
-}
-
-/// Channels, rows and columns.
-fn sizes(text: &str) -> Option<[usize; 3]> {
-    let sizes: Vec<usize> =
-        text.split('x').map(|size| size.parse().ok().filter(|n| *n > 0)).collect::<Option<_>>()?;
-    sizes.try_into().ok()
 }
 
 impl Answer {
@@ -171,7 +147,7 @@ impl Answer {
                 key: memory.key(),
                 words,
                 available: memory.depth(arch),
-                bits: words as u64 * memory.word_bits(arch),
+                bits: words as u64 * u64::from(memory.word_bits(arch)),
             }
         });
         let frames_per_second = clock_mhz * 1e6 / total.cycles as f64;
@@ -213,26 +189,12 @@ impl Answer {
         };
         let bits: u64 = self.memories.iter().map(|needed| needed.bits).sum();
         format!(
-            "{}\n\n{memories}\n\n{:.1} frames/s at {} MHz, {} of the {:.1} that the array could do; {} kbit of memory{advice}",
-            table.finish(),
+            "{table}\n\n{memories}\n\n{:.1} frames/s at {} MHz, {} of the {:.1} that the array could do; {} kbit of memory{advice}",
             self.frames_per_second,
             self.clock_mhz,
             percent(self.total.utilisation),
             self.most_frames_per_second,
             kbit(bits),
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::sizes;
-
-    #[test]
-    fn sizes_are_three_numbers() {
-        assert_eq!(sizes("3x32x64"), Some([3, 32, 64]));
-        for wrong in ["", "3x32", "3x32x32x1", "3x0x32", "axbxc", "3x-1x2", "3 x 32 x 32"] {
-            assert_eq!(sizes(wrong), None, "{wrong}");
-        }
     }
 }

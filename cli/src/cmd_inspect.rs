@@ -2,17 +2,17 @@
 
 use crate::build::{self, Build};
 use crate::error::{Error, Result, refuse};
+use crate::named::{Extent, NamedArgs, TIME_STEPS};
 use crate::output::{bytes, grouped, percent, print};
 use crate::report::Report;
 use crate::run_folder;
 use crate::table::Table;
 use empf_ir::arch::Memory;
 use empf_ir::{
-    ClassNames, Input, Network, NeuronVersion, Node, Op, Program, QuantNetwork, QuantOp, Shape, WeightKind,
-    counted,
+    ClassNames, Network, NeuronVersion, Node, Op, Program, QuantNetwork, QuantOp, Shape, WeightKind, counted,
 };
 use empf_sim::cost::Layer;
-use empf_trainer::presets::{PRESETS, ParameterMemory, Target, preset};
+use empf_trainer::presets::{PRESETS, ParameterMemory};
 use std::path::PathBuf;
 
 /// Print what a network or a build holds
@@ -34,12 +34,8 @@ pub(crate) struct Args {
     /// Folder with a network, an integer network or a build, or a network's name
     #[arg(value_name = "FOLDER|NAME")]
     folder: PathBuf,
-    /// Channels, height and width of the input, for a name [default: 3x32x32]
-    #[arg(long, value_name = "CxHxW")]
-    input: Option<String>,
-    /// Number of classes, for a name [default: 10]
-    #[arg(long)]
-    classes: Option<usize>,
+    #[command(flatten)]
+    named: NamedArgs,
 }
 
 /// Finds out what the folder holds and prints it.
@@ -63,7 +59,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     } else if let Ok(folder) = found {
         print(&network(&Network::load(&folder)?)?)
     } else if let Some(name) = args.folder.to_str().filter(|name| PRESETS.contains(name)) {
-        print(&network(&graph(name, args)?)?)
+        let extent = Extent { time_steps: TIME_STEPS, frames: 1, width: 1.0 };
+        print(&network(&args.named.network(name, &extent)?)?)
     } else {
         let message = "holds neither network.json nor quant.json; give a network or a build";
         Err(run_folder::unfinished(folder).unwrap_or_else(|| Error::file(folder, message)))
@@ -72,20 +69,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 /// Nothing is asked for that what is in a folder says itself.
 fn check_options(args: &Args) -> Result<()> {
-    let of_names = [("input", args.input.is_some()), ("classes", args.classes.is_some())];
-    refuse(&of_names, format!("is for a network's name, and {} holds a network", args.folder.display()))
-}
-
-/// The graph called `name`, without weights.
-fn graph(name: &str, args: &Args) -> Result<Network> {
-    let asked = args.input.as_deref().unwrap_or("3x32x32");
-    let extents: Vec<usize> = asked.split('x').filter_map(|extent| extent.parse().ok()).collect();
-    let [channels, height, width] = extents[..] else {
-        let message = format!("`{asked}` is not CxHxW, such as 3x32x32");
-        return Err(Error::Option { option: "input", message });
-    };
-    let input = Input { channels, height, width, frames: 1, zero_point: 0.0.into(), scale: 1.0.into() };
-    Ok(preset(name, &Target { input, classes: args.classes.unwrap_or(10), time_steps: 4, width: 1.0 })?)
+    let message = format!("is for a network's name, and {} holds a network", args.folder.display());
+    refuse(&args.named.given(), message)
 }
 
 /// What enters, in words.

@@ -3,6 +3,7 @@
 use crate::output::{grouped, percent};
 use crate::table::Table;
 use empf_sim::cost::{Layer, Work};
+use std::fmt;
 
 /// Cycles, additions and use of the array by layer.
 pub(crate) struct CostTable(Table);
@@ -26,9 +27,10 @@ impl CostTable {
         let numbers = [grouped(cycles), grouped(useful_additions), percent(utilisation)];
         self.0.row([name.to_owned(), unit.to_owned()].into_iter().chain(numbers));
     }
+}
 
-    /// The table.
-    pub(crate) fn finish(self) -> Table {
-        self.0
+impl fmt::Display for CostTable {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        self.0.fmt(f)
     }
 }

@@ -26,6 +26,7 @@ mod fetch;
 mod folder;
 mod judgement;
 mod mismatch_waves;
+mod named;
 mod output;
 mod picture;
 mod report;

@@ -140,7 +140,8 @@ impl Error {
 
     /// A batch normalisation that no convolution takes up.
     pub(crate) fn unfoldable(node: &str) -> Self {
-        let message = "a batch normalisation is folded into a convolution that nothing else reads; put it right behind one";
+        let message = "a batch normalisation is folded into a convolution that nothing else reads; \
+                       put it right behind one";
         Error::unsupported(node, message)
     }
 

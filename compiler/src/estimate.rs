@@ -3,7 +3,6 @@
 use crate::Result;
 use crate::passes::{allocate, emit, lower, schedule, tile};
 use crate::sketch::sketch;
-use empf_ir::arch::Memory;
 use empf_ir::program::{MemoryUse, Placement, Step};
 use empf_ir::{ArchConfig, Network};
 
@@ -32,24 +31,7 @@ pub fn estimate(network: &Network, arch: &ArchConfig) -> Result<Estimate> {
     let mut plan = lower::plan(&sketch, arch)?;
     tile::tile(&mut plan, arch);
     allocate::assign(&mut plan, &sketch, arch);
-    let arch = deepened(arch, &plan.memory);
+    let arch = arch.with_depths(|memory| memory.depth(arch).max(plan.memory.of(memory)));
     let steps = schedule::schedule(&plan, &sketch, &arch)?;
     Ok(Estimate { placements: emit::placements(&plan, &arch), memory: plan.memory, steps, arch })
-}
-
-/// `arch` with memories that hold what is `used`.
-fn deepened(arch: &ArchConfig, used: &MemoryUse) -> ArchConfig {
-    let depth = |memory: Memory| memory.depth(arch).max(used.of(memory));
-    ArchConfig {
-        activation_depth: depth(Memory::Activation),
-        accumulator_depth: depth(Memory::Accumulator),
-        potential_depth: depth(Memory::Potential),
-        current_depth: depth(Memory::Current),
-        sum_depth: depth(Memory::Sum),
-        weight_depth: depth(Memory::Weight),
-        parameter_depth: depth(Memory::Parameter),
-        input_depth: depth(Memory::Input),
-        schedule_depth: depth(Memory::Schedule),
-        ..arch.clone()
-    }
 }

@@ -357,7 +357,6 @@ impl Stream {
         let d = &self.descriptor;
         rtl.section("Loops over weight tiles, the innermost first");
         let next = |shortcut: &Wire<Local>, main: &Wire<Local>| mux(&self.shortcut_follows, shortcut, main);
-        let once = |main: &Wire<Local>| mux(&self.shortcut_follows, lit(1, main.width()), main);
         let parts = concat([d.shortcut.e(), !&d.shortcut]);
         let [blocks_end, row_end, pass_end, part_end, ..] = rtl.nest(
             &self.begins.e(),
@@ -385,7 +384,7 @@ impl Stream {
                     end: "part_end",
                     left: &self.passes_left,
                     last: &self.last_pass,
-                    turns: once(&d.passes),
+                    turns: mux(&self.shortcut_follows, lit(1, d.passes.width()), &d.passes),
                 },
                 Loop { end: "block_end", left: &self.parts_left, last: &self.last_part, turns: parts },
                 Loop {

@@ -121,17 +121,17 @@ impl Memory {
     }
 
     /// Bits that a word of it takes in `arch`, in all lanes, columns and banks together.
-    pub fn word_bits(self, arch: &ArchConfig) -> u64 {
-        let (rows, cols, lanes) = (arch.rows as u64, arch.cols as u64, arch.lanes as u64);
+    pub fn word_bits(self, arch: &ArchConfig) -> u32 {
+        let (rows, cols, lanes) = (arch.rows as u32, arch.cols as u32, arch.lanes as u32);
         match self {
-            Memory::Activation => rows * u64::from(arch.act_bits),
-            Memory::Accumulator => 2 * cols * u64::from(arch.acc_bits),
-            Memory::Potential | Memory::Current => lanes * u64::from(arch.membrane_bits),
-            Memory::Sum => arch.current_sum_bits().into(),
+            Memory::Activation => rows * arch.act_bits,
+            Memory::Accumulator => 2 * cols * arch.acc_bits,
+            Memory::Potential | Memory::Current => lanes * arch.membrane_bits,
+            Memory::Sum => arch.current_sum_bits(),
             Memory::Weight => cols,
-            Memory::Parameter => arch.parameter_bits().into(),
-            Memory::Input => INPUT_BITS.into(),
-            Memory::Schedule => u32::BITS.into(),
+            Memory::Parameter => arch.parameter_bits(),
+            Memory::Input => INPUT_BITS,
+            Memory::Schedule => u32::BITS,
         }
     }
 
@@ -261,6 +261,22 @@ impl ArchConfig {
             return Err(Error::invalid("architecture", message));
         }
         Ok(())
+    }
+
+    /// With memories as deep as `depth` says of each.
+    pub fn with_depths(&self, depth: impl Fn(Memory) -> usize) -> Self {
+        ArchConfig {
+            activation_depth: depth(Memory::Activation),
+            accumulator_depth: depth(Memory::Accumulator),
+            potential_depth: depth(Memory::Potential),
+            current_depth: depth(Memory::Current),
+            sum_depth: depth(Memory::Sum),
+            weight_depth: depth(Memory::Weight),
+            parameter_depth: depth(Memory::Parameter),
+            input_depth: depth(Memory::Input),
+            schedule_depth: depth(Memory::Schedule),
+            ..self.clone()
+        }
     }
 
     /// It has channel attention (SECA).

@@ -68,46 +68,45 @@ impl Accesses {
     }
 
     fn unfold(&mut self, d: &Unfold, arch: &ArchConfig) {
-        let rows = Axis { out: d.out_height, kernel: d.kernel_height, size: d.in_height };
-        let columns = Axis { out: d.out_width, kernel: d.kernel_width, size: d.in_width };
-        let codes = rows.inside(d.stride, d.padding) * columns.inside(d.stride, d.padding);
-        self.read(
-            Memory::Input,
-            codes * product([d.frames, d.channels]),
-            Memory::Input.word_bits(arch) as u32,
-        );
+        let windows = Windows {
+            out: [d.out_height, d.out_width],
+            kernel: [d.kernel_height, d.kernel_width],
+            size: [d.in_height, d.in_width],
+            stride: [d.stride; 2],
+            padding: d.padding,
+        };
+        let codes = windows.inside() * product([d.frames, d.channels]);
+        self.read(Memory::Input, codes, Memory::Input.word_bits(arch));
         let groups = product([d.kernel_height, d.kernel_width, d.channels]).div_ceil(arch.lanes as u64);
         let windows = product([d.frames, d.out_height, d.out_width]);
         self.write(Memory::Activation, windows * groups * arch.input_planes() as u64, bank_bits(arch));
     }
 
     fn stream(&mut self, d: &Stream, arch: &ArchConfig) {
-        let positions = (0..d.tiles).map(|tile| d.tile(tile).len() as u64).sum::<u64>();
-        let out = [(positions / u64::from(d.out_width)) as u32, d.out_width];
-        let of_layer = Windows {
+        self.vectors(d, arch);
+        if let Some(shortcut) = d.of_shortcut() {
+            self.vectors(&shortcut, arch);
+        }
+        self.read(Memory::Weight, u64::from(d.tiles) * d.weight_words(arch), Memory::Weight.word_bits(arch));
+    }
+
+    /// The vectors of a layer, or of its shortcut.
+    fn vectors(&mut self, d: &Stream, arch: &ArchConfig) {
+        let windows = Windows {
+            out: [(d.positions() / u64::from(d.out_width)) as u32, d.out_width],
             kernel: [d.kernel_height, d.kernel_width],
             size: [d.in_height, d.in_width],
-            stride: d.stride,
+            stride: [d.stride; 2],
             padding: d.padding,
-            blocks: d.blocks,
         };
-        let of_shortcut = Windows {
-            kernel: [d.shortcut_kernel_height, d.shortcut_kernel_width],
-            size: [d.shortcut_height, d.shortcut_width],
-            stride: d.shortcut_stride,
-            padding: d.shortcut_padding,
-            blocks: d.shortcut_blocks,
-        };
-        let blocks = product([d.frames, d.column_blocks]);
-        let (passes, shortcut) = (u64::from(d.passes), u64::from(d.shortcut));
-        let vectors = blocks * positions * (passes * of_layer.taps() + shortcut * of_shortcut.taps());
-        let read = blocks * (passes * of_layer.inside(out) + shortcut * of_shortcut.inside(out));
-        self.read(Memory::Activation, read, Memory::Activation.word_bits(arch) as u32);
-        self.read(Memory::Weight, u64::from(d.tiles) * d.weight_words(arch), arch.cols as u32);
-        // The first vectors of a column block set the sums.
+        let of_tap = product([d.frames, d.column_blocks, d.passes, d.blocks]);
+        self.read(Memory::Activation, of_tap * windows.inside(), Memory::Activation.word_bits(arch));
         let column_bits = arch.cols as u32 * arch.acc_bits;
+        let vectors = of_tap * product([d.kernel_height, d.kernel_width]) * d.positions();
         self.write(Memory::Accumulator, vectors, column_bits);
-        self.read(Memory::Accumulator, vectors - blocks * positions * (1 + shortcut), column_bits);
+        // The first vectors of a column block set the sums.
+        let set = product([d.frames, d.column_blocks]) * d.positions();
+        self.read(Memory::Accumulator, vectors - set, column_bits);
     }
 
     fn drain(&mut self, d: &Drain, arch: &ArchConfig) {
@@ -150,12 +149,16 @@ impl Accesses {
     }
 
     fn pool(&mut self, d: &Pool, arch: &ArchConfig) {
-        let rows = Axis { out: d.out_height, kernel: d.kernel_height, size: d.in_height };
-        let columns = Axis { out: d.out_width, kernel: d.kernel_width, size: d.in_width };
-        let inside = rows.inside(d.stride_height, d.padding) * columns.inside(d.stride_width, d.padding);
+        let windows = Windows {
+            out: [d.out_height, d.out_width],
+            kernel: [d.kernel_height, d.kernel_width],
+            size: [d.in_height, d.in_width],
+            stride: [d.stride_height, d.stride_width],
+            padding: d.padding,
+        };
         let blocks = product([d.frames, d.blocks]);
-        let word_bits = Memory::Activation.word_bits(arch) as u32;
-        self.read(Memory::Activation, blocks * inside, word_bits);
+        let word_bits = Memory::Activation.word_bits(arch);
+        self.read(Memory::Activation, blocks * windows.inside(), word_bits);
         self.write(Memory::Activation, blocks * product([d.out_height, d.out_width]), word_bits);
     }
 }
@@ -184,46 +187,27 @@ fn bank_bits(arch: &ArchConfig) -> u32 {
     arch.lanes as u32 * arch.act_bits
 }
 
-/// Windows over a map.
+/// Windows over a map: rows, then columns.
 struct Windows {
+    out: [u32; 2],
     kernel: [u32; 2],
     size: [u32; 2],
-    stride: u32,
+    stride: [u32; 2],
     padding: u32,
-    blocks: u32,
 }
 
 impl Windows {
-    /// Words of a window.
-    fn taps(&self) -> u64 {
-        product([self.kernel[0], self.kernel[1], self.blocks])
+    /// Taps of all windows that lie in the map.
+    fn inside(&self) -> u64 {
+        self.inside_along(0) * self.inside_along(1)
     }
 
-    /// Words of `out` windows that lie in the map.
-    fn inside(&self, out: [u32; 2]) -> u64 {
-        let of_axis = |axis: usize| {
-            Axis { out: out[axis], kernel: self.kernel[axis], size: self.size[axis] }
-                .inside(self.stride, self.padding)
-        };
-        u64::from(self.blocks) * of_axis(0) * of_axis(1)
-    }
-}
-
-/// Rows, or columns, of windows.
-struct Axis {
-    out: u32,
-    kernel: u32,
-    size: u32,
-}
-
-impl Axis {
-    /// Rows of all windows that lie in the map.
-    fn inside(&self, stride: u32, padding: u32) -> u64 {
+    fn inside_along(&self, axis: usize) -> u64 {
         let of_window = |out: u32| {
-            let (first, end) = (out * stride, out * stride + self.kernel);
-            end.min(self.size + padding).saturating_sub(first.max(padding))
+            let (first, end) = (out * self.stride[axis], out * self.stride[axis] + self.kernel[axis]);
+            end.min(self.size[axis] + self.padding).saturating_sub(first.max(self.padding))
         };
-        (0..self.out).map(|out| u64::from(of_window(out))).sum()
+        (0..self.out[axis]).map(|out| u64::from(of_window(out))).sum()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::case::{Attention, Case, CaseInput, Conv, Layer, Shortcut, Source, Windows};
 use crate::suite::{Result, compile};
+use empf_ir::arch::Memory;
 use empf_ir::formats::{ACT_BITS, MEMBRANE_BITS};
 use empf_ir::program::MemoryUse;
 use empf_ir::{ArchConfig, Border, Shape};
@@ -94,19 +95,13 @@ pub fn fit(cases: &mut [Case]) -> Result<()> {
 /// An accelerator with memories for just what is `used`, but that the compiler goes by `current_depth` frame by frame: it
 /// stays, unless there is no attention.
 pub fn with_memories(arch: &ArchConfig, used: &MemoryUse) -> ArchConfig {
-    // A memory has at least 16 words.
-    let depth = |needed: usize| needed.max(16);
-    ArchConfig {
-        activation_depth: depth(used.activation),
-        potential_depth: depth(used.potential),
-        current_depth: if used.current == 0 { 0 } else { arch.current_depth },
-        sum_depth: depth(used.sum),
-        weight_depth: depth(used.weight),
-        parameter_depth: depth(used.parameter),
-        input_depth: depth(used.input),
-        schedule_depth: depth(used.schedule),
-        ..arch.clone()
-    }
+    arch.with_depths(|memory| match memory {
+        Memory::Accumulator => arch.accumulator_depth,
+        Memory::Current if used.current == 0 => 0,
+        Memory::Current => arch.current_depth,
+        // A memory has at least 16 words.
+        _ => used.of(memory).max(16),
+    })
 }
 
 impl Case {

@@ -20,8 +20,9 @@ fn interrupted() -> Interrupted {
 #[test]
 fn at_every_cycle_in_verilator() {
     let suite = Suite::shared(&case().arch).unwrap();
+    let interrupted = interrupted();
     for held in HELD {
-        interrupted().run_in_verilator(&suite, held).unwrap();
+        interrupted.run_in_verilator(&suite, held).unwrap();
     }
 }
 
@@ -35,9 +36,10 @@ fn at_every_cycle_in_rust_hdl() {
 }
 
 fn in_rust_hdl(held: u32) {
-    let Interrupted { program, before, behind, logits, .. } = &interrupted();
+    let interrupted = interrupted();
+    let Interrupted { program, before, behind, logits, .. } = &interrupted;
     let mut engine = RustHdl::new(program, held.into()).unwrap();
-    for at in interrupted().moments() {
+    for at in interrupted.moments() {
         engine.begin(before, at).unwrap();
         engine.reset(held.into());
         let got = engine.run(behind).unwrap_or_else(|e| panic!("reset in cycle {at} for {held}: {e}"));

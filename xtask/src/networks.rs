@@ -172,16 +172,11 @@ impl Subject {
 
 /// An array of `size` rows and columns with more memory than any network needs.
 fn ample(size: usize) -> ArchConfig {
-    ArchConfig {
-        activation_depth: AMPLE,
-        potential_depth: AMPLE,
-        sum_depth: AMPLE,
-        weight_depth: AMPLE,
-        parameter_depth: AMPLE,
-        input_depth: AMPLE,
-        schedule_depth: AMPLE,
-        ..ArchConfig::sized(size, size, 8)
-    }
+    let arch = ArchConfig::sized(size, size, 8);
+    arch.with_depths(|memory| match memory {
+        Memory::Accumulator | Memory::Current => memory.depth(&arch),
+        _ => AMPLE,
+    })
 }
 
 fn print_memory(used: &MemoryUse, arch: &ArchConfig) {

@@ -8,7 +8,7 @@ use super::limit::Limit::{
 use super::limit::{LimitError, product};
 use super::record::descriptor;
 use super::score::score_words;
-use super::tile::tile_of;
+use super::tile::{positions_of, tile_of};
 use crate::ArchConfig;
 use crate::arch::Memory::{Accumulator, Activation, Current, Parameter, Potential, Sum};
 use std::ops::Range;
@@ -133,7 +133,7 @@ impl Drain {
 
     /// Positions of all tiles.
     pub fn positions(&self) -> u64 {
-        product([self.tiles - 1, self.tile_positions]) + u64::from(self.last_tile_positions)
+        positions_of([self.tiles, self.tile_positions, self.last_tile_positions])
     }
 
     /// Words that all lanes take for a group and a step.

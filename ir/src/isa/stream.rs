@@ -4,7 +4,7 @@ use super::field::Kind::{Address, Bits, Count, Number, Offset};
 use super::limit::Limit::{Banks, Blocks, Code, ColumnBlocks, Entries, Extent, Flag, Frames, Passes, Tiles};
 use super::limit::{LimitError, product};
 use super::record::descriptor;
-use super::tile::tile_of;
+use super::tile::{positions_of, tile_of};
 use crate::ArchConfig;
 use crate::arch::Memory::{Accumulator, Activation, Weight};
 use std::ops::Range;
@@ -111,6 +111,35 @@ impl Stream {
     /// Positions of a tile, in raster order.
     pub fn tile(&self, tile: u32) -> Range<u32> {
         tile_of(tile, [self.tiles, self.tile_positions, self.last_tile_positions])
+    }
+
+    /// Positions of all tiles.
+    pub fn positions(&self) -> u64 {
+        positions_of([self.tiles, self.tile_positions, self.last_tile_positions])
+    }
+
+    /// The shortcut as a stream of its own, if there is one.
+    pub fn of_shortcut(&self) -> Option<Stream> {
+        (self.shortcut == 1).then(|| Stream {
+            in_origin: self.shortcut_origin,
+            in_height: self.shortcut_height,
+            in_width: self.shortcut_width,
+            kernel_height: self.shortcut_kernel_height,
+            kernel_width: self.shortcut_kernel_width,
+            stride: self.shortcut_stride,
+            padding: self.shortcut_padding,
+            blocks: self.shortcut_blocks,
+            last_banks: self.shortcut_last_banks,
+            ky_step: self.shortcut_ky_step,
+            x_step: self.shortcut_x_step,
+            row_step: self.shortcut_row_step,
+            frame_step: self.shortcut_frame_step,
+            passes: 1,
+            double_mask: 0,
+            planes_low: 0,
+            planes_high: 0,
+            ..self.clone()
+        })
     }
 
     /// Weight tiles of a column block that the shortcut has.

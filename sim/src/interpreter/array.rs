@@ -74,30 +74,10 @@ fn shortcut_sums(
     positions: Range<u32>,
     weight: usize,
 ) -> Result<(Accumulators, usize)> {
-    if d.shortcut == 0 {
+    let Some(alone) = d.of_shortcut() else {
         return Ok((Accumulators::new(0, machine.arch()), weight));
-    }
-    machine.check_accumulator(d.shortcut_entry as usize + d.frames as usize * positions.len())?;
-    let alone = Stream {
-        in_origin: d.shortcut_origin,
-        in_height: d.shortcut_height,
-        in_width: d.shortcut_width,
-        kernel_height: d.shortcut_kernel_height,
-        kernel_width: d.shortcut_kernel_width,
-        stride: d.shortcut_stride,
-        padding: d.shortcut_padding,
-        blocks: d.shortcut_blocks,
-        last_banks: d.shortcut_last_banks,
-        ky_step: d.shortcut_ky_step,
-        x_step: d.shortcut_x_step,
-        row_step: d.shortcut_row_step,
-        frame_step: d.shortcut_frame_step,
-        passes: 1,
-        double_mask: 0,
-        planes_low: 0,
-        planes_high: 0,
-        ..d.clone()
     };
+    machine.check_accumulator(d.shortcut_entry as usize + d.frames as usize * positions.len())?;
     column_block_sums(machine, &alone, positions, weight)
 }
 
